@@ -1,0 +1,59 @@
+# The only commands a user types; `make` alone lists them.
+#
+#   PYTHON=/path/to/python3.12        builds .venv with this Python, 3.11 or newer, instead of the first one found
+#   ARGS="--no-browser --port 8899"   goes to JupyterLab (make lab) or to the benchmarks (make bench)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lessons bench FORCE
+
+PYTHON_BIN := .venv/bin/python
+TEXTS := $(sort $(wildcard lessons_src/*.py))
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+FIRST_LESSON := $(firstword $(NOTEBOOKS))
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# A relative path is meant from here, and a notebook's kernel runs in notebooks/.
+ifneq ($(WORKBOOK_DATA),)
+export WORKBOOK_DATA := $(shell cd "$(WORKBOOK_DATA)" 2>/dev/null && pwd || echo "$(WORKBOOK_DATA)")
+endif
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+lab: .venv/complete ## install what is missing, then open the first lesson in JupyterLab
+	@echo "==> JupyterLab on $(or $(FIRST_LESSON),this folder); Ctrl-C, then y, stops it"
+	@exec $(PYTHON_BIN) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
+	  $(if $(FIRST_LESSON),--LabApp.default_url=/lab/tree/$(FIRST_LESSON)) $(AS_ROOT) $(ARGS)
+
+test: .venv/complete ## install what is missing, then run the unit tests and every notebook in smoke mode
+	@echo "==> unit tests, and the pairing of texts and notebooks"
+	@$(PYTHON_BIN) -m pytest
+ifeq ($(NOTEBOOKS),)
+	@echo "==> no notebooks yet: none to run in smoke mode"
+else
+	@echo "==> every cell of $(words $(NOTEBOOKS)) notebook(s), in smoke mode"
+	@WORKBOOK_SMOKE=1 $(PYTHON_BIN) -m pytest --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
+endif
+
+# jupytext keeps the ids of cells, and the outputs of a notebook that was run; nbconvert then takes outputs, counts and stray metadata away.
+lessons: .venv/complete ## bring notebooks/ up to date with lessons_src/, without outputs
+ifeq ($(TEXTS),)
+	@echo "==> no lessons in lessons_src/ yet: nothing to bring up to date"
+else
+	@echo "==> $(words $(TEXTS)) lesson(s): lessons_src/*.py to notebooks/*.ipynb"
+	@$(PYTHON_BIN) -m jupytext --quiet --to ../notebooks//ipynb --update $(TEXTS)
+	@$(PYTHON_BIN) -m nbconvert --log-level WARN --inplace --clear-output --ClearMetadataPreprocessor.enabled=True \
+	  --ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'jupytext', 'kernelspec'}" \
+	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask="{'slideshow', 'tags', 'lines_to_next_cell'}" \
+	  $(TEXTS:lessons_src/%.py=notebooks/%.ipynb)
+endif
+
+bench: .venv/complete ## measure speed and memory, ours beside plain PyTorch
+	@$(PYTHON_BIN) -m tests.benchmarks $(ARGS)
+
+# .ci/install writes this folder's path to .venv/complete, last of all. Where that file is missing, older than the list of
+# dependencies, or names another folder (this one was moved), or where .venv cannot run, there is something to install.
+NEEDS_INSTALL := $(shell $(PYTHON_BIN) -c "" 2>/dev/null && [ "$$(cat .venv/complete 2>/dev/null)" = "$(CURDIR)" ] || echo FORCE)
+
+.venv/complete: pyproject.toml constraints.txt $(NEEDS_INSTALL)
+	@PYTHON="$(PYTHON)" sh .ci/install "make $(or $(MAKECMDGOALS),lab)"

@@ -1,0 +1,59 @@
+"""The one place that reads the environment: smoke mode, data folder, device, seeds.
+
+WORKBOOK_SMOKE=1      everything at its smallest, on packaged data, without network and progress bars
+WORKBOOK_DATA=FOLDER  where data sets are looked for and stored (laid out as torchvision's `root`)
+WORKBOOK_DEVICE=NAME  overrides the choice of device: cuda, mps or cpu
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SMOKE: bool = os.environ.get("WORKBOOK_SMOKE", "") not in ("", "0")
+_DATA: str | None = os.environ.get("WORKBOOK_DATA") or None
+_DEVICE: str | None = os.environ.get("WORKBOOK_DEVICE") or None
+
+
+def budget(full: T, smoke: T) -> T:
+    """`full`, or `smoke` in smoke mode. Lessons say `epochs = budget(full=10, smoke=1)` and never ask for the mode."""
+    return smoke if SMOKE else full
+
+
+def cache_dir() -> Path:
+    """The user cache folder of this workbook. It need not exist."""
+    import platformdirs  # only here, so that importing settings stays cheap
+
+    return Path(platformdirs.user_cache_dir("latent-variable-workbook"))
+
+
+def data_dir() -> Path:
+    """The folder of the data sets: `WORKBOOK_DATA`, else the user cache folder. It need not exist."""
+    return cache_dir() if _DATA is None else Path(_DATA).expanduser().resolve()
+
+
+def device():
+    """The `torch.device` to compute on: CUDA, then MPS, then CPU, unless `WORKBOOK_DEVICE` names one."""
+    import torch
+
+    if _DEVICE is not None:
+        return torch.device(_DEVICE)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices), so that the same seed gives the same figures."""
+    import numpy
+    import torch
+
+    random.seed(seed)
+    numpy.random.seed(seed)
+    torch.manual_seed(seed)

@@ -1,0 +1,15 @@
+"""Data sets as resident tensors, batches of them, and the only door to torchvision."""
+
+from helpers.data.batches import Batches, binarise_by_threshold, binarise_dynamically
+from helpers.data.images import load_images
+from helpers.data.labels import split_labelled
+from helpers.data.vision_door import import_torchvision
+
+__all__ = [
+    "Batches",
+    "binarise_by_threshold",
+    "binarise_dynamically",
+    "import_torchvision",
+    "load_images",
+    "split_labelled",
+]

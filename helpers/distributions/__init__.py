@@ -1,0 +1,46 @@
+"""Priors p(z), and conditionals p(x | z) and q(z | x): networks that return `torch.distributions`."""
+
+from helpers.distributions.conditionals import (
+    BernoulliConditional,
+    CategoricalConditional,
+    Conditional,
+    ContinuousBernoulliConditional,
+    GaussianConditional,
+    MixtureOfGaussiansConditional,
+)
+from helpers.distributions.finite import Finite, support
+from helpers.distributions.networks import (
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    FeedForward,
+    count_multiply_adds,
+    count_parameters,
+)
+from helpers.distributions.priors import (
+    BernoulliPrior,
+    CategoricalPrior,
+    MixtureOfGaussiansPrior,
+    Prior,
+    StandardNormalPrior,
+)
+
+__all__ = [
+    "BernoulliConditional",
+    "BernoulliPrior",
+    "CategoricalConditional",
+    "CategoricalPrior",
+    "Conditional",
+    "ContinuousBernoulliConditional",
+    "ConvolutionalDecoder",
+    "ConvolutionalEncoder",
+    "FeedForward",
+    "Finite",
+    "GaussianConditional",
+    "MixtureOfGaussiansConditional",
+    "MixtureOfGaussiansPrior",
+    "Prior",
+    "StandardNormalPrior",
+    "count_multiply_adds",
+    "count_parameters",
+    "support",
+]

@@ -1,0 +1,41 @@
+"""The exact expectation and gradient, by summing over every outcome."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from helpers.distributions import support
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+
+
+class Enumeration(GradientEstimator):
+    """Sum over the support: no sampling, no variance.
+
+    E_q[f] = sum_k q(z_k) f(z_k);  grad E_q[f] = sum_k f(z_k) grad q(z_k) + q(z_k) grad f(z_k).
+
+    Costs one evaluation of f per outcome, so `num_samples` is the size of the support: pass that, or None.
+    Needs a finite support. With a nested f the outer sum is exact and the inner estimate stays what it is.
+    """
+
+    def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
+        size = support(q).shape[0]
+        if num_samples not in (None, size):
+            raise ValueError(
+                f"Enumeration evaluates f once per outcome, here {size} times, and num_samples={num_samples} was given. "
+                "Leave num_samples out, or use an estimator that samples."
+            )
+        return size
+
+    def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
+        z = support(q)  # [support, *batch, *event]
+        inner = evaluate(f, z, q)
+        probability = q.log_prob(z).exp()  # [support, *batch]
+        weight = probability.detach()
+        averaged = inner.reduce(lambda over_outcomes: (weight * over_outcomes).sum(0))
+        return Estimate(
+            averaged.value,
+            averaged.surrogate + (probability * inner.value).sum(0),
+            averaged.terms,
+            averaged.auxiliary_loss,
+        )

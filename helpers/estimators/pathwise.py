@@ -1,0 +1,40 @@
+"""The pathwise gradient estimator, also known as the reparameterisation trick."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.draws import draw_reparameterised
+
+
+class Pathwise(GradientEstimator):
+    """Differentiate through the sample: z = g(eps; phi), with noise eps that knows nothing of phi.
+
+    grad E_q[f] ~ 1/S sum_s grad f(g(eps_s; phi)).  Unbiased for differentiable f.
+
+    Needs `q.has_rsample`, and an f that is differentiable in z.
+    Kingma, Welling 2014, "Auto-Encoding Variational Bayes"; Rezende, Mohamed, Wierstra 2014, "Stochastic Backpropagation ...".
+    """
+
+    def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
+        require_rsample(q, type(self).__name__)
+        z = draw_reparameterised(q, num_samples)  # [samples, *batch, *event]
+        return evaluate(f, z, q).reduce(lambda over_samples: over_samples.mean(0))
+
+
+def require_rsample(q: Distribution, who: str) -> None:
+    """ValueError, naming an estimator that would do, where q's samples are not differentiable."""
+    if not q.has_rsample:
+        base = q
+        while hasattr(base, "base_dist"):
+            base = base.base_dist
+        instead = (
+            "Enumeration sums over its outcomes where they are few."
+            if base.has_enumerate_support
+            else "If it is a mixture, score or enumerate the component and reparameterise the point inside it, by nesting."
+        )
+        raise ValueError(
+            f"{who} needs a distribution with differentiable samples (has_rsample), and {type(base).__name__} has none. {instead}"
+        )

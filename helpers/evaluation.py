@@ -1,0 +1,104 @@
+"""How good a model is: bound, distortion, rate and importance-weighted log-likelihood over a whole data set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from helpers.models import LatentVariableModel
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A mean over images and its standard error, in nats per image."""
+
+    mean: float
+    standard_error: float
+
+    @classmethod
+    def over(cls, values: Tensor) -> Measured:
+        """values: [images]."""
+        spread = values.double().std(unbiased=True).item() if values.numel() > 1 else math.nan
+        return cls(values.double().mean().item(), spread / math.sqrt(values.numel()))
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} ± {self.standard_error:.2f}"
+
+
+@dataclass(frozen=True)
+class BoundEvaluation:
+    """What `evaluate_bound` returns; elbo = -(distortion + rate).
+
+    elbo: E_q[log p(x, z) - log q(z | x)], a lower bound of log p(x).
+    distortion: E_q[-log p(x | z)].
+    rate: E_q[log q(z | x) - log p(z)].
+    log_likelihood: log 1/S sum_s p(x, z_s) / q(z_s | x), in expectation a tighter lower bound, exact as S grows.
+    """
+
+    elbo: Measured
+    distortion: Measured
+    rate: Measured
+    log_likelihood: Measured
+    num_samples: int
+    num_images: int
+
+
+@torch.no_grad()
+def evaluate_bound(
+    model: LatentVariableModel,
+    posterior: nn.Module,
+    images: Tensor,
+    num_samples: int,
+    max_evaluations: int = 10_000,
+) -> BoundEvaluation:
+    """Evaluate on all of `images` [images, *outcome], with `num_samples` draws of z per image, without gradients.
+
+    Works through the images and draws in pieces of at most `max_evaluations` (image, draw) pairs, so memory does not grow with
+    either. Model and posterior are in evaluation mode meanwhile. Nats per image, each with its standard error over images; the
+    noise of the draws is part of it.
+    """
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be 1 or more; {num_samples} was given.")
+    model.likelihood.check_outcome(images)
+    modes = [(module, module.training) for root in (model, posterior) for module in root.modules()]
+    model.eval()
+    posterior.eval()
+    try:
+        piece = max(1, max_evaluations // num_samples)
+        columns = [_evaluate(model, posterior, x, num_samples, max_evaluations) for x in images.split(piece)]
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    distortion, rate, log_likelihood = (torch.cat(column) for column in zip(*columns, strict=True))
+    return BoundEvaluation(
+        Measured.over(-(distortion + rate)),
+        Measured.over(distortion),
+        Measured.over(rate),
+        Measured.over(log_likelihood),
+        num_samples,
+        images.shape[0],
+    )
+
+
+def _evaluate(
+    model: LatentVariableModel, posterior: nn.Module, x: Tensor, num_samples: int, max_evaluations: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Distortion, rate and log-likelihood of each of a few images: [images]."""
+    q = posterior(x)
+    prior = model.prior(q.batch_shape)
+    distortion = rate = torch.zeros((), dtype=x.dtype, device=x.device)
+    log_total = torch.full((), -torch.inf, dtype=x.dtype, device=x.device)
+    remaining = num_samples
+    while remaining > 0:
+        draws = min(remaining, max(1, max_evaluations // x.shape[0]))
+        remaining -= draws
+        z = q.sample((draws,))  # [draws, images, *latent]
+        log_likelihood = model.likelihood(z).log_prob(x)
+        log_ratio = q.log_prob(z) - prior.log_prob(z)
+        distortion = distortion - log_likelihood.sum(0) / num_samples
+        rate = rate + log_ratio.sum(0) / num_samples
+        log_total = torch.logaddexp(log_total, (log_likelihood - log_ratio).logsumexp(0))
+    return distortion, rate, log_total - math.log(num_samples)

@@ -1,0 +1,112 @@
+"""The evidence lower bound as an objective: a module that maps a batch to an `Estimate`."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.distributions import kl_divergence
+
+from helpers.estimators import Estimate, GradientEstimator, Pathwise
+from helpers.models.latent_variable import LatentVariableModel
+
+
+class _Bound(nn.Module):
+    """What both bounds hold and check."""
+
+    def __init__(
+        self,
+        model: LatentVariableModel,
+        posterior: nn.Module,
+        estimator: GradientEstimator | None = None,
+        num_samples: int | None = None,
+        rate_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        latent = getattr(posterior, "event_shape", model.prior.event_shape)
+        if tuple(latent) != tuple(model.prior.event_shape):
+            raise ValueError(
+                f"q(z | x) makes z of shape {tuple(latent)}, and p(z) of shape {tuple(model.prior.event_shape)}: "
+                "they must be the same."
+            )
+        self.model = model
+        self.posterior = posterior
+        self.estimator = Pathwise() if estimator is None else estimator
+        self.num_samples = num_samples
+        self.rate_weight = rate_weight
+
+    def _check_batch(self, x: Tensor) -> None:
+        if isinstance(x, tuple | list):
+            raise ValueError(
+                f"{type(self).__name__} takes a batch of images alone, and a {type(x).__name__} of {len(x)} was given. "
+                "Usual cause: batches of (images, labels); build `Batches` from the images only."
+            )
+        self.model.likelihood.check_outcome(x)
+
+
+class Elbo(_Bound):
+    """E_q[log p(x | z) - w R(z)], R(z) = log q(z | x) - log p(z): the whole log weight is f, and the estimator sees all of it.
+
+    With `rate_weight` w = 1 and an estimator whose target is an expectation this is the ELBO; with `ImportanceWeighted` it is the
+    importance-weighted bound. With w other than 1 it is the objective of a beta-VAE, and a bound on log p(x) only for w >= 1.
+
+    model, posterior: p(x, z) and q(z | x).
+    estimator: of the gradient; `Pathwise()` by default.
+    num_samples: evaluations of the log weight per image; None for the estimator's own fewest.
+
+    Called with x [*batch, *outcome], returns an `Estimate` [*batch] in nats, with terms `distortion`, -log p(x | z), and
+    `rate`, R(z), both averaged over samples.
+    """
+
+    def forward(self, x: Tensor) -> Estimate:
+        self._check_batch(x)
+        q = self.posterior(x)
+
+        def log_weight(z: Tensor) -> Estimate:  # [samples, *batch, *latent] → [samples, *batch]
+            log_likelihood = self.model.likelihood(z).log_prob(x)
+            rate = q.log_prob(z) - self.model.prior(log_likelihood.shape).log_prob(z)
+            return Estimate.of(log_likelihood - self.rate_weight * rate, distortion=-log_likelihood, rate=rate)
+
+        return self.estimator(log_weight, q, self.num_samples, context=x)
+
+
+class AnalyticKlElbo(_Bound):
+    """E_q[log p(x | z)] - w KL(q(z | x) || p(z)), with the KL in closed form.
+
+    The same target as `Elbo`, the gradient less noisy in general. Needs a KL in closed form between q and p(z), and an estimator
+    whose target is an expectation: the mean-exp of a log-likelihood, minus a KL, is no bound.
+
+    Arguments and result as in `Elbo`; the term `rate` is the KL.
+    """
+
+    def __init__(
+        self,
+        model: LatentVariableModel,
+        posterior: nn.Module,
+        estimator: GradientEstimator | None = None,
+        num_samples: int | None = None,
+        rate_weight: float = 1.0,
+    ) -> None:
+        super().__init__(model, posterior, estimator, num_samples, rate_weight)
+        if self.estimator.target != "expectation":
+            raise ValueError(
+                f"AnalyticKlElbo needs an estimator of an expectation, and {type(self.estimator).__name__} has the target "
+                f"{self.estimator.target!r}: mean-exp of a log-likelihood, minus a KL, is no bound. Use `Elbo`."
+            )
+
+    def forward(self, x: Tensor) -> Estimate:
+        self._check_batch(x)
+        q = self.posterior(x)
+        try:
+            rate = kl_divergence(q, self.model.prior(q.batch_shape))  # [*batch]
+        except NotImplementedError as error:
+            raise ValueError(
+                f"There is no closed form for KL(q || p) between {type(q).__name__} and "
+                f"{type(self.model.prior).__name__}. Use `Elbo`, which estimates it."
+            ) from error
+
+        def log_likelihood(z: Tensor) -> Estimate:
+            score = self.model.likelihood(z).log_prob(x)  # [samples, *batch]
+            return Estimate.of(score, distortion=-score)
+
+        return self.estimator(log_likelihood, q, self.num_samples, context=x) + Estimate(
+            -self.rate_weight * rate.detach(), -self.rate_weight * rate, {"rate": rate.detach()}
+        )

@@ -1,0 +1,116 @@
+"""p(x, z) = p(z) p(x | z), and an amortized posterior q(z | x)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from helpers.distributions import Conditional, Finite, Prior, support
+
+Shape = tuple[int, ...]
+
+
+class LatentVariableModel(nn.Module):
+    """A prior p(z) and a likelihood p(x | z).
+
+    prior: called with a batch shape, returns p(z).
+    likelihood: called with z [*batch, *latent], returns p(x | z).
+
+    All log-probabilities are in nats.
+    """
+
+    def __init__(self, prior: Prior, likelihood: Conditional) -> None:
+        super().__init__()
+        if tuple(prior.event_shape) != tuple(likelihood.input_shape):
+            raise ValueError(
+                f"The prior makes z of shape {tuple(prior.event_shape)}, and the likelihood reads z of shape "
+                f"{tuple(likelihood.input_shape)}: they must be the same."
+            )
+        self.prior = prior
+        self.likelihood = likelihood
+
+    def forward(self, z: Tensor) -> Distribution:
+        """p(x | z). z: [*batch, *latent] → distribution with batch_shape `batch`."""
+        return self.likelihood(z)
+
+    @torch.no_grad()
+    def sample(self, shape: int | Shape = ()) -> tuple[Tensor, Tensor]:
+        """x, z ~ p(x, z). shape: batch shape → x [*shape, *outcome], z [*shape, *latent]."""
+        z = self.prior((shape,) if isinstance(shape, int) else shape).sample()
+        return self.likelihood(z).sample(), z
+
+    @torch.no_grad()
+    def sample_given(self, z: Tensor, num_samples: int = 1) -> Tensor:
+        """Many x for one z: x ~ p(x | z). z: [*batch, *latent] → [samples, *batch, *outcome]."""
+        return self.likelihood(z).sample((num_samples,))
+
+    @torch.no_grad()
+    def resample(self, posterior: nn.Module, x: Tensor, num_samples: int = 1) -> tuple[Tensor, Tensor]:
+        """Conditional samples: z ~ q(z | x), then x' ~ p(x' | z).
+
+        posterior: x → q(z | x).  x: [*batch, *outcome] → x' [samples, *batch, *outcome], z [samples, *batch, *latent].
+        """
+        z = posterior(x).sample((num_samples,))
+        return self.likelihood(z).sample(), z
+
+    def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x, z). x: [*batch, *outcome], z: [..., *batch, *latent] → [..., *batch]."""
+        batch_shape = z.shape[: z.dim() - len(self.prior.event_shape)]
+        return self.prior(batch_shape).log_prob(z) + self.likelihood(z).log_prob(x)
+
+    def log_marginal(self, x: Tensor) -> Tensor:
+        """log p(x) = log sum_z p(x, z), exact. x: [*batch, *outcome] → [*batch].
+
+        Only where the prior's support can be enumerated; else a ValueError that says why.
+        """
+        return self._log_joint_over_support(x)[0].logsumexp(0)
+
+    def posterior(self, x: Tensor) -> Finite:
+        """p(z | x), exact, where the prior's support can be enumerated. x: [*batch, *outcome] → batch_shape `batch`."""
+        log_joint, values = self._log_joint_over_support(x)
+        return Finite(values, log_joint.movedim(0, -1))
+
+    def naive_lower_bound(self, x: Tensor, num_samples: int) -> Tensor:
+        """log 1/S sum_s p(x | z_s), z_s ~ p(z): in expectation a lower bound of log p(x), and a poor one.
+
+        x: [*batch, *outcome] → [*batch].
+        """
+        batch_shape = x.shape[: x.dim() - len(self.likelihood.event_shape)]
+        z = self.prior(batch_shape).sample((num_samples,))  # [samples, *batch, *latent]
+        return self.likelihood(z).log_prob(x).logsumexp(0) - math.log(num_samples)
+
+    def _log_joint_over_support(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        self.likelihood.check_outcome(x)
+        try:
+            values = support(self.prior())  # [support, *latent]
+        except ValueError as error:
+            raise ValueError(
+                f"log p(x) and p(z | x) are exact only by summing over every z, and here that cannot be done. {error} "
+                "For a bound see `Elbo`, `naive_lower_bound` and `helpers.evaluation.evaluate_bound`."
+            ) from error
+        batch_dims = x.dim() - len(self.likelihood.event_shape)
+        z = values.reshape(-1, *[1] * batch_dims, *self.prior.event_shape)  # [support, 1..., *latent]
+        # The likelihood is evaluated once per z, not once per z and x.
+        return self.prior(z.shape[: 1 + batch_dims]).log_prob(z) + self.likelihood(z).log_prob(x), values
+
+
+class AmortizedPosterior(nn.Module):
+    """q(z | x), whose parameters a network reads off x: one call for any number of observations.
+
+    conditional: x [*batch, *outcome] → q(z | x) with batch_shape `batch`.
+    """
+
+    def __init__(self, conditional: Conditional) -> None:
+        super().__init__()
+        self.conditional = conditional
+
+    @property
+    def event_shape(self) -> Shape:
+        """Shape of one z."""
+        return self.conditional.event_shape
+
+    def forward(self, x: Tensor) -> Distribution:
+        return self.conditional(x)

@@ -1,0 +1,70 @@
+"""The environment is read once, in one place."""
+
+from __future__ import annotations
+
+import random
+import runpy
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+from helpers import settings
+
+FILE = settings.__file__
+
+
+def fresh(monkeypatch, **environment: str) -> dict:
+    """The names of `settings` as a new process with this environment would see them."""
+    for name in ("SMOKE", "DATA", "DEVICE"):
+        monkeypatch.delenv(f"WORKBOOK_{name}", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(f"WORKBOOK_{name}", value)
+    return runpy.run_path(FILE)
+
+
+@pytest.mark.parametrize(("value", "smoke"), [("1", True), ("yes", True), ("0", False), ("", False)])
+def test_smoke_mode_and_budgets(monkeypatch, value, smoke):
+    names = fresh(monkeypatch, SMOKE=value)
+    assert names["SMOKE"] is smoke
+    assert names["budget"](full=10, smoke=1) == (1 if smoke else 10)
+
+
+def test_without_the_variable_everything_is_full(monkeypatch):
+    assert fresh(monkeypatch)["budget"](full="all", smoke="some") == "all"
+
+
+def test_read_once(monkeypatch):
+    names = fresh(monkeypatch, SMOKE="0", DATA="before", DEVICE="cpu")
+    for name, value in (("SMOKE", "1"), ("DATA", "after"), ("DEVICE", "meta")):
+        monkeypatch.setenv(f"WORKBOOK_{name}", value)
+    assert names["budget"](full=10, smoke=1) == 10
+    assert names["data_dir"]().name == "before"
+    assert names["device"]().type == "cpu"
+
+
+def test_data_folder(monkeypatch, tmp_path):
+    assert fresh(monkeypatch, DATA=str(tmp_path / "x"))["data_dir"]() == tmp_path / "x"
+    assert fresh(monkeypatch, DATA="~/x")["data_dir"]() == Path.home() / "x"
+    cache = fresh(monkeypatch)["data_dir"]()
+    assert cache.is_absolute()
+    assert not str(cache).startswith(str(Path(FILE).parents[1]))  # never inside the checkout
+
+
+def test_device(monkeypatch):
+    assert fresh(monkeypatch, DEVICE="meta")["device"]() == torch.device("meta")
+    choose = fresh(monkeypatch)["device"]
+    for cuda, mps, chosen in ((True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda mps=mps: mps)
+        assert choose().type == chosen
+
+
+def test_a_seed_fixes_all_three_generators():
+    drawn = []
+    for seed in (3, 3, 4):
+        settings.seed_everything(seed)
+        drawn.append((random.random(), numpy.random.rand(), torch.rand(()).item()))
+    assert drawn[0] == drawn[1]
+    assert all(a != b for a, b in zip(drawn[0], drawn[2], strict=True))

@@ -1,0 +1,178 @@
+"""Checkpoints and weights: written whole or not at all, read without running anything, refused where they do not fit."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from helpers.data import Batches
+from helpers.estimators import Estimate
+from helpers.training import fit, load_checkpoint, load_weights, save_weights
+
+
+class Shift(nn.Module):
+    """-|x - w|² with w of any size."""
+
+    def __init__(self, size: int = 2) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(size))
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        return Estimate.of(-((x[..., :1] - self.w) ** 2).sum(-1))
+
+
+class Trap:
+    """Unpickling this creates a file: the mark of code that was run."""
+
+    def __init__(self, mark) -> None:
+        self.mark = str(mark)
+
+    def __reduce__(self):
+        return os.mkdir, (self.mark,)
+
+
+def train(objective, checkpoint, epochs=1, resume=False, **options):
+    data = Batches(torch.ones(4, 2), batch_size=2)
+    return fit(objective, data, epochs=epochs, checkpoint=checkpoint, resume=resume, progress=False, **options)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / "run.pt"
+    train(Shift(), path, epochs=2)
+    return path
+
+
+def dies(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("broken", ["torch.save", "os.replace", "os.fsync"])
+def test_a_checkpoint_that_fails_midway_leaves_the_old_one_whole(checkpoint, monkeypatch, broken):
+    old = checkpoint.read_bytes()
+
+    def writes_half(content, file):
+        file.write(b"half of it")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(broken, writes_half if broken == "torch.save" else dies)
+    if broken == "torch.save":
+        with pytest.raises(OSError, match="no space left"):
+            train(Shift(), checkpoint)
+    else:
+        assert train(Shift(), checkpoint).stopped == "interrupted"
+    assert checkpoint.read_bytes() == old
+    assert os.listdir(checkpoint.parent) == [checkpoint.name]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [lambda path, trap: path.write_bytes(pickle.dumps(trap, protocol=2)), lambda path, trap: torch.save(trap, path)],
+)
+def test_a_checkpoint_that_would_run_code_is_refused_and_nothing_runs(tmp_path, write):
+    path, mark = tmp_path / "run.pt", tmp_path / "mark"
+    write(path, {"objective": Trap(mark)})
+    with pytest.raises(ValueError, match="was not loaded .* would run code are refused"):
+        train(Shift(), path, resume=True)
+    assert not mark.exists()
+    pickle.loads(pickle.dumps(Trap(mark)))  # the trap is a real one
+    assert mark.exists()
+
+
+def test_a_truncated_checkpoint_is_refused_by_name(checkpoint):
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-200])
+    with pytest.raises(ValueError, match="run.pt is no checkpoint .* damaged.*delete it to start anew"):
+        train(Shift(), checkpoint, resume=True)
+
+
+@pytest.mark.parametrize("content", [torch.ones(2), [1, 2], {"w": torch.ones(2)}, {"objective": {}}, 3])
+def test_a_file_of_tensors_that_is_no_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "run.pt"
+    torch.save(content, path)
+    objective = Shift()
+    with pytest.raises(ValueError, match="run.pt (does not fit|holds .* no checkpoint)"):
+        train(objective, path, resume=True)
+    assert objective.w.tolist() == [0, 0]
+
+
+def test_a_checkpoint_of_another_model_or_other_optimisers_changes_nothing(checkpoint):
+    for other, wrong in ((Shift(3), "w"), (nn.Sequential(Shift()), "0.w")):
+        before = [parameter.detach().clone() for parameter in other.parameters()]
+        with pytest.raises(
+            ValueError, match=f"run.pt does not fit what is being trained.*{wrong}.*another model"
+        ) as caught:
+            train(other, checkpoint, resume=True)
+        assert "\n" not in str(caught.value)  # one sentence, not torch's list
+        assert all(torch.equal(a, b) for a, b in zip(before, other.parameters(), strict=True))
+    objective = Shift()
+    optimizers = [torch.optim.SGD([objective.w], lr=0.1), torch.optim.SGD([objective.w], lr=0.1)]
+    with pytest.raises(ValueError, match="holds 1 optimizers, and 2 were given"):
+        train(objective, checkpoint, resume=True, optimizers=optimizers)
+    assert objective.w.tolist() == [0, 0]
+
+
+def test_a_checkpoint_reads_back_as_tensors_and_plain_values(checkpoint):
+    content = load_checkpoint(checkpoint)
+    assert set(content["objective"]) == {"w", "seen"}
+    assert len(content["history"]["seconds"]) == 2
+    resumed = Shift()
+    history = train(resumed, checkpoint, epochs=3, resume=True)
+    assert (history.epochs, history.steps) == (3, 6)
+
+
+def test_weights_go_there_and_back(tmp_path):
+    path = tmp_path / "new" / "weights.safetensors"
+    saved, loaded = Shift(), Shift()
+    nn.init.normal_(saved.w)
+    saved.seen += 3
+    save_weights(saved, path)
+    load_weights(loaded, path)
+    assert torch.equal(saved.w, loaded.w)
+    assert loaded.seen == 3
+    save_weights(nn.Linear(2, 3).requires_grad_(False), path)  # overwrites; strides and gradients do not matter
+
+
+def test_weights_that_fail_midway_leave_the_old_ones_whole(tmp_path, monkeypatch):
+    path = tmp_path / "weights.safetensors"
+    save_weights(Shift(), path)
+    old = path.read_bytes()
+    monkeypatch.setattr("os.replace", dies)
+    with pytest.raises(KeyboardInterrupt):
+        save_weights(Shift(3), path)
+    assert path.read_bytes() == old
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_pickle_is_no_weights_file(tmp_path):
+    path, mark = tmp_path / "weights.safetensors", tmp_path / "mark"
+    for write in (lambda: path.write_bytes(pickle.dumps(Trap(mark))), lambda: torch.save({"w": torch.ones(2)}, path)):
+        write()
+        with pytest.raises(ValueError, match="no safetensors file and was not loaded.*pickle could run any code"):
+            load_weights(Shift(), path)
+    assert not mark.exists()
+    with pytest.raises(FileNotFoundError):
+        load_weights(Shift(), tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("weights", "wrong"),
+    [
+        ({"w": torch.ones(3), "seen": torch.ones(())}, r"w .*\(3,\).*\(2,\)"),
+        ({"w": torch.ones(2)}, "seen"),
+        ({"w": torch.ones(2), "seen": torch.ones(()), "v": torch.ones(1)}, "v"),
+    ],
+)
+def test_weights_of_another_model_are_refused_and_change_nothing(tmp_path, weights, wrong):
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(weights, path)
+    module = Shift()
+    with pytest.raises(ValueError, match=f"do not fit this model.*{wrong}"):
+        load_weights(module, path)
+    assert module.w.tolist() == [0, 0]
+    assert module.seen == 0

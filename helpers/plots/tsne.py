@@ -1,0 +1,70 @@
+"""t-SNE: a map of points of many dimensions that keeps neighbours together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from helpers.plots.picture import Picture
+from helpers.plots.scatter import checked_classes, named, scatter_by_class
+
+
+def tsne_embed(codes: torch.Tensor, *, seed: int = 0, perplexity: float = 30.0) -> torch.Tensor:
+    """Codes [N, D] → positions [N, 2], the same for the same seed; PCA gives the start. float32, on the CPU.
+
+    Cost grows with N log N: about seven seconds for 2,000 points. For N below 3 * perplexity the perplexity shrinks to N / 3 - 1.
+    Distances between far clusters, and cluster sizes, mean nothing in such a map.
+
+    van der Maaten, Hinton 2008, "Visualizing data using t-SNE"; the PCA start: Kobak, Berens 2019.
+    Raises ValueError for other shapes, NaN, fewer than 6 points, fewer than 2 dimensions.
+    """
+    points, _ = checked_classes(codes, torch.zeros(len(codes)))
+    count, dimensions = points.shape
+    if count < 6 or dimensions < 2:
+        raise ValueError(
+            f"codes has shape {[count, dimensions]}; t-SNE needs at least 6 points of 2 dimensions or more."
+        )
+    from sklearn.manifold import TSNE  # takes a second to import, and only this figure needs it
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    fit = TSNE(2, perplexity=min(perplexity, count / 3 - 1), init="pca", learning_rate="auto", random_state=seed)
+    # One thread: the order of parallel sums changes the map from machine to machine; and on cores that others use too, threads
+    # that wait for each other a thousand times made it five times slower (33 s against 7 s).
+    with threadpool_limits(1):
+        return torch.from_numpy(fit.fit_transform(points.astype("float32")))
+
+
+def tsne_map(
+    codes: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    num_points: int = 2000,
+    seed: int = 0,
+    perplexity: float = 30.0,
+    class_names: Mapping[int, str] | Sequence[str] | None = None,
+    title: str | None = None,
+    size: tuple[float, float] = (620, 520),
+    alt: str | None = None,
+    caption: str | None = None,
+) -> Picture:
+    """The t-SNE map of `num_points` of the codes, chosen by `seed`, classes told apart by colour, shape and name.
+
+    codes: [N, D], D >= 2; labels: [N]. The axes carry no numbers, for they have no meaning.
+    To draw one embedding several times, keep `tsne_embed(codes)` and call `scatter_by_class` on it.
+    Raises ValueError as `tsne_embed` and `scatter_by_class` do.
+    """
+    points, classes = (torch.from_numpy(array) for array in checked_classes(codes, labels))
+    # A generator of our own: a figure must not move the learner's random state.
+    chosen = torch.randperm(len(points), generator=torch.Generator().manual_seed(seed))[:num_points]
+    points, classes = points[chosen], classes[chosen]
+    positions = tsne_embed(points, seed=seed, perplexity=perplexity)
+    kinds = list(named(classes.unique().tolist(), class_names).values())
+    words = f"t-SNE map of {len(points)} codes of {points.shape[1]} dimensions, in {len(kinds)} classes: {', '.join(kinds)}."
+    picture = scatter_by_class(positions, classes, class_names=class_names, xlabel="", ylabel="", title=title, size=size,
+                               alt=alt or words, caption=caption)  # fmt: skip
+    axes = picture.figure.axes[0]
+    axes.tick_params(length=0, labelbottom=False, labelleft=False)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    return picture

@@ -1,0 +1,80 @@
+"""What every figure does first and last: take numbers in as arrays, and put numbers into words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def as_array(values: Any, name: str) -> np.ndarray:
+    """`values` as a float64 array: a tensor of any device and dtype, with or without gradient, an array, or (nested) numbers.
+
+    Raises ValueError, with `name` in it, if there are no values, or values that are not finite numbers.
+    """
+    if isinstance(values, torch.Tensor):
+        array = values.detach().cpu().to(torch.float64).numpy()  # first cpu, then float64, which MPS does not have
+    else:
+        if isinstance(values, Sequence) and any(isinstance(value, torch.Tensor) for value in values):
+            values = [value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value for value in values]
+        try:
+            array = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{name} must be numbers in a regular shape; got {type(values).__name__}: {error}."
+            ) from None
+    if array.size == 0:
+        raise ValueError(f"{name} is empty (shape {list(array.shape)}): there is nothing to draw.")
+    bad = ~np.isfinite(array)
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        where = f" at index {first[0] if len(first) == 1 else first}" if first else ""
+        raise ValueError(
+            f"{name} holds {int(bad.sum())} NaN or infinite value(s), the first{where}. "
+            "Usual cause: a diverged run, or the logarithm of zero."
+        )
+    return array
+
+
+def as_number(value: Any, name: str) -> float:
+    """`value`, a number or a tensor or array of one, as a float. Raises ValueError, with `name` in it, as `as_array` does."""
+    array = as_array(value, name)
+    if array.size != 1:
+        raise ValueError(f"{name} has shape {list(array.shape)}; expected one number. Usual cause: a mean forgotten.")
+    return array.item()
+
+
+def number(value: float, digits: int = 4) -> str:
+    """`value` to `digits` significant digits, with a real minus sign: -101.26 → "−101.3"."""
+    text = f"{value:.{digits}g}"
+    if "e" in text and 1e-4 <= abs(value) < 1e7:
+        text = f"{value:.0f}"
+    return text.replace("-", "−")
+
+
+def number_with_error(value: float, error: float | None) -> str:
+    """`value ± error`, the error to two significant digits and the value to as many decimals: "−101.26 ± 0.12"."""
+    if error is None:
+        return number(value)
+    if error == 0:
+        return f"{number(value)} ± 0"
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    if decimals > 6:
+        return f"{value:.3g} ± {error:.1e}".replace("-", "−")
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
+
+
+def listed(words: Sequence[str], most: int = 12) -> str:
+    """The words with commas, cut after `most` of them with the number left out."""
+    shown = ", ".join(words[:most])
+    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
+
+
+def plain(label: str) -> str:
+    """A label without TeX, for alt text: "$z_1$ (nats)" → "z1 (nats)"."""
+    for mark in ("$", "\\", "{", "}", "_", "^"):
+        label = label.replace(mark, "")
+    return label

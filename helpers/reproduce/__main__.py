@@ -1,0 +1,29 @@
+"""`python -m helpers.reproduce NAME`: see `--help`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from helpers.reproduce.options import parse
+from helpers.reproduce.rows import table
+
+EXPERIMENTS = {
+    "vae": "VAE 784-400-50 on grey MNIST: the Pyro tutorial's test ELBO",
+    "iwae": "VAE, IWAE-5 and IWAE-50 on dynamically binarised MNIST: Burda et al. 2016",
+}
+
+
+def main(arguments: list[str]) -> int:
+    name, options = parse(arguments, EXPERIMENTS)
+    rows = importlib.import_module(f"helpers.reproduce.{name}").run(options)
+    print()
+    print(table(rows))
+    for row in rows:
+        if not options.smoke:
+            print(f"{row.name}: {'reached' if row.reached() else 'not reached'} (published {row.published}, ours {row.mean:.2f})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,66 @@
+"""What every reproduction is told on the command line, and where its checkpoints lie."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.reproduce.rows import RESULTS, WEIGHTS
+
+
+@dataclass(frozen=True)
+class Options:
+    """seeds: one run each. resume: continue from checkpoints. smoke: a few steps on packaged data, results thrown away.
+    only: names of rows to make, empty for all. checkpoints: folder of the checkpoints."""
+
+    seeds: tuple[int, ...]
+    resume: bool
+    smoke: bool
+    only: tuple[str, ...]
+    checkpoints: Path
+    results: Path
+    weights: Path
+
+    def wants(self, row: str) -> bool:
+        return not self.only or row in self.only
+
+
+def parse(arguments: list[str], names: dict[str, str]) -> tuple[str, Options]:
+    """arguments as typed → name of the experiment, options. names: experiment → what it reproduces."""
+    lines = "\n".join(f"  {name:8} {what}" for name, what in names.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.reproduce",
+        description="Train a published system again and put its number beside ours.",
+        epilog=f"experiments:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=list(names), metavar="NAME", help="which experiment")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="one run for each (default: 0)")
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoints of an earlier sitting")
+    parser.add_argument("--smoke", action="store_true", help="a few steps on packaged data; nothing is kept")
+    parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="only these rows of the experiment")
+    parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder for checkpoints")
+    given = parser.parse_args(arguments)
+    scratch = None
+    if given.smoke:
+        scratch = Path(tempfile.mkdtemp(prefix="reproduce-smoke-"))
+        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return given.name, Options(
+        seeds=tuple(given.seeds),
+        resume=given.resume,
+        smoke=given.smoke,
+        only=tuple(given.only),
+        checkpoints=scratch / "checkpoints" if scratch else given.checkpoints,
+        results=scratch / "results" if scratch else RESULTS,
+        weights=scratch / "weights" if scratch else WEIGHTS,
+    )
+
+
+def command() -> str:
+    """The command line, as a reader would type it."""
+    return " ".join(["python -m helpers.reproduce", *sys.argv[1:]])

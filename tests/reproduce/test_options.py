@@ -1,0 +1,47 @@
+"""What the command line says, and where things go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers.reproduce.options import parse
+from helpers.reproduce.rows import RESULTS, WEIGHTS
+
+NAMES = {"vae": "a VAE", "iwae": "tighter bounds"}
+
+
+def test_defaults():
+    name, options = parse(["vae"], NAMES)
+    assert name == "vae"
+    assert options.seeds == (0,)
+    assert (options.resume, options.smoke) == (False, False)
+    assert (options.results, options.weights, options.checkpoints) == (RESULTS, WEIGHTS, Path("checkpoints"))
+    assert options.wants("anything")
+
+
+def test_what_is_typed():
+    given = ["iwae", "--seeds", "1", "2", "--resume", "--only", "iwae-5", "--checkpoints", "elsewhere"]
+    _, options = parse(given, NAMES)
+    assert options.seeds == (1, 2)
+    assert options.resume
+    assert options.wants("iwae-5")
+    assert not options.wants("iwae-50")
+    assert options.checkpoints == Path("elsewhere")
+
+
+def test_smoke_writes_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    _, options = parse(["vae", "--smoke"], NAMES)
+    for folder in (options.results, options.weights, options.checkpoints):
+        assert tmp_path in folder.parents
+
+
+def test_an_unknown_name_or_help_lists_the_experiments(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse(["gan"], NAMES)
+    assert stopped.value.code != 0
+    with pytest.raises(SystemExit):
+        parse(["--help"], NAMES)
+    assert "iwae     tighter bounds" in capsys.readouterr().out

@@ -68,11 +68,14 @@ def evaluate_bound(
     posterior.eval()
     try:
         piece = max(1, max_evaluations // num_samples)
-        columns = [_evaluate(model, posterior, x, num_samples, max_evaluations) for x in images.split(piece)]
+        # Written into one tensor made beforehand: small results kept between large temporaries would tear the heap to pieces.
+        results = torch.empty(3, len(images), dtype=images.dtype, device=images.device)
+        for x, columns in zip(images.split(piece), results.split(piece, dim=1), strict=True):
+            columns.copy_(_evaluate(model, posterior, x, num_samples, max_evaluations))
     finally:
         for module, mode in modes:
             module.training = mode
-    distortion, rate, log_likelihood = (torch.cat(column) for column in zip(*columns, strict=True))
+    distortion, rate, log_likelihood = results
     return BoundEvaluation(
         Measured.over(-(distortion + rate)),
         Measured.over(distortion),
@@ -85,8 +88,8 @@ def evaluate_bound(
 
 def _evaluate(
     model: LatentVariableModel, posterior: nn.Module, x: Tensor, num_samples: int, max_evaluations: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Distortion, rate and log-likelihood of each of a few images: [images]."""
+) -> Tensor:
+    """Distortion, rate and log-likelihood of each of a few images: [3, images]."""
     q = posterior(x)
     prior = model.prior(q.batch_shape)
     distortion = rate = torch.zeros((), dtype=x.dtype, device=x.device)
@@ -101,4 +104,4 @@ def _evaluate(
         distortion = distortion - log_likelihood.sum(0) / num_samples
         rate = rate + log_ratio.sum(0) / num_samples
         log_total = torch.logaddexp(log_total, (log_likelihood - log_ratio).logsumexp(0))
-    return distortion, rate, log_total - math.log(num_samples)
+    return torch.stack([distortion, rate, log_total - math.log(num_samples)])

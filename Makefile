@@ -48,7 +48,7 @@ else
 	  $(TEXTS:lessons_src/%.py=notebooks/%.ipynb)
 endif
 
-bench: .venv/complete ## measure speed and memory, ours beside plain PyTorch
+bench: .venv/complete ## measure speed and memory, ours beside Pyro
 	@$(PYTHON_BIN) -m tests.benchmarks $(ARGS)
 
 # .ci/install writes this folder's path to .venv/complete, last of all. Where that file is missing, older than the list of

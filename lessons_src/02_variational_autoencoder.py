@@ -19,7 +19,7 @@
 # **75 minutes** · before this: gradient descent, what a density is, and how `torch.distributions` shapes work (`batch_shape`, `event_shape`)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Ask who has trained an autoencoder, and who has drawn new images from one. Section 7 compares. Say once that everything today is maximum
+# *For the teacher.* Ask who has trained an autoencoder, and who has drawn new images from one. Section 7 compares. Say once that everything today is maximum
 # likelihood with a detour: the words "encoder" and "decoder" are names for two networks, not the idea.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -43,7 +43,12 @@ from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from helpers import plots, settings
 from helpers.data import Batches, binarise_by_threshold, binarise_dynamically, load_images
-from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import (
+    BernoulliConditional,
+    FeedForward,
+    GaussianConditional,
+    StandardNormalPrior,
+)
 from helpers.estimators import Estimate, Pathwise
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
@@ -54,8 +59,12 @@ from helpers.training import fit
 device = settings.device()
 settings.seed_everything(0)
 data = load_images("mnist", size=28, fallback="digits")
-train_images, test_images = data.train.images.to(device), data.test.images.to(device)  # [images, 1, 28, 28], greys in [0, 1]
-print(f"{data.name}: {len(train_images):,} training and {len(test_images):,} test images, computing on {device}")
+# [images, 1, 28, 28], greys in [0, 1]
+train_images, test_images = data.train.images.to(device), data.test.images.to(device)
+print(
+    f"{data.name}: {len(train_images):,} training and {len(test_images):,} test images, computing "
+    f"on {device}"
+)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # On a machine with neither MNIST nor a network, the lesson runs on a small packaged set of digits and has just said so. Every cell
@@ -73,13 +82,14 @@ print(f"{data.name}: {len(train_images):,} training and {len(test_images):,} tes
 # $$ p(z) = \mathcal N(0, I), \qquad p_\theta(x \mid z) = \prod_{d=1}^{784} \mathrm{Bernoulli}\big(x_d \mid \mathrm{sigmoid}(f_\theta(z)_d)\big). $$
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Draw a curved line in the plane on the board, dots around it, and an arrow from a point of the line to a cloud of dots: z is a
+# *For the teacher.* Draw a curved line in the plane on the board, dots around it, and an arrow from a point of the line to a cloud of dots: z is a
 # coordinate along the line, p(x|z) the cloud. Nothing is observed but dots.
 
 # %% slideshow={"slide_type": "fragment"}
 image_shape, latent = (1, 28, 28), 50
 
-prior = Independent(Normal(torch.zeros(latent, device=device), 1.0), 1)  # batch_shape [], event_shape [50]
+# batch_shape [], event_shape [50]
+prior = Independent(Normal(torch.zeros(latent, device=device), 1.0), 1)
 decoder = nn.Sequential(
     nn.Linear(latent, 400), nn.Softplus(), nn.Linear(400, 784), nn.Unflatten(-1, image_shape)
 ).to(device)
@@ -91,7 +101,8 @@ def likelihood(z):
 
 
 z = prior.sample((5,))  # [5, 50]
-print("prior", tuple(z.shape), "  p(x | z): batch", tuple(likelihood(z).batch_shape), "event", tuple(likelihood(z).event_shape))
+p = likelihood(z)
+print("z", tuple(z.shape), "  p(x | z): batch", tuple(p.batch_shape), "event", tuple(p.event_shape))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### The same in the package
@@ -137,7 +148,7 @@ q = posterior(test_images[:5])
 print("q(z | x): batch", tuple(q.batch_shape), "event", tuple(q.event_shape))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# The encoder outputs a mean and a scale for each coordinate. Ask what it cannot say: that two coordinates of z are uncertain together.
+# *For the teacher.* The encoder outputs a mean and a scale for each coordinate. Ask what it cannot say: that two coordinates of z are uncertain together.
 # This "mean-field" guess is a choice, and lesson 05 relaxes it.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -152,7 +163,7 @@ print("q(z | x): batch", tuple(q.batch_shape), "event", tuple(q.event_shape))
 # bound*, never exceeds $\log p_\theta(x)$, and raising it improves the model, or the guess, or both.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Ask which of theta and phi the KL on the right depends on. Both: theta may move so as to make its own posterior easy to guess. That is
+# *For the teacher.* Ask which of theta and phi the KL on the right depends on. Both: theta may move so as to make its own posterior easy to guess. That is
 # the price of the bound, and section 8 meets it again.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -179,7 +190,7 @@ torch.manual_seed(1)
 print(f"ELBO of an untrained model: {elbo_by_hand(test_images[:256]).mean().item():.1f} nats per image")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Ask where phi enters elbo_by_hand. Three times: through loc, through scale, and through q.log_prob. Write z.detach() and two of the three
+# *For the teacher.* Ask where phi enters elbo_by_hand. Three times: through loc, through scale, and through q.log_prob. Write z.detach() and two of the three
 # are lost; only q.log_prob still sees phi. Nothing crashes: the classic silent bug. The next cell in the notebook measures it.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -216,7 +227,10 @@ for name, f in {"pathwise": log_weight, "z detached": detached_weight}.items():
 torch.manual_seed(1)
 (by_hand,) = torch.autograd.grad(elbo_by_hand(x).mean(), encoder_weight)
 for name, gradient in gradients.items():
-    print(f"{name:10}  differs from the gradient by hand by {100 * ((gradient - by_hand).norm() / by_hand.norm()).item():.4f} %")
+    print(
+        f"{name:10}  differs from the gradient by hand by "
+        f"{100 * ((gradient - by_hand).norm() / by_hand.norm()).item():.4f} %"
+    )
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Distortion and rate
@@ -243,7 +257,8 @@ with torch.no_grad():
     q = posterior(x)
     exact = kl_divergence(q, model.prior(q.batch_shape))  # [batch]
     z = q.sample((1000,))  # [samples, batch, latent]
-    each = q.base_dist.log_prob(z) - Normal(0.0, 1.0).log_prob(z)  # [samples, batch, latent]: one term a coordinate
+    # [samples, batch, latent]: one term a coordinate
+    each = q.base_dist.log_prob(z) - Normal(0.0, 1.0).log_prob(z)
     sampled = each.sum(-1)  # [samples, batch]
 
 error = sampled.mean(1).std() / len(sampled) ** 0.5
@@ -254,7 +269,7 @@ print(f"one-sample estimates below zero: {100 * (each[..., 0] < 0).float().mean(
       f"{100 * (sampled < 0).float().mean().item():.0f} % for the sum")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Ask what this rate buys. Nothing yet: it is the accident of random weights, nearly the same for every image. A rate that tells images
+# *For the teacher.* Ask what this rate buys. Nothing yet: it is the accident of random weights, nearly the same for every image. A rate that tells images
 # apart must differ between them.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -281,7 +296,7 @@ def train_by_hand(objective, images):
 
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Four lines: estimate, forget old gradients, differentiate, step. The minus sign is there because optimisers descend. In the notebook the
+# *For the teacher.* Four lines: estimate, forget old gradients, differentiate, step. The minus sign is there because optimisers descend. In the notebook the
 # next cell shows that fit gives the same number from the same seed: it is this loop plus a bar, a history, checkpoints, and a guard that
 # stops at the first NaN and says which term it was.
 
@@ -289,8 +304,9 @@ def train_by_hand(objective, images):
 def build(latent, seed=0):
     """An untrained VAE with one hidden layer of 400 each way, and its bound."""
     torch.manual_seed(seed)
-    model = LatentVariableModel(StandardNormalPrior(latent), BernoulliConditional((latent,), image_shape, FeedForward((400,))))
-    posterior = AmortizedPosterior(GaussianConditional(image_shape, (latent,), FeedForward((400,))))
+    network = FeedForward((400,), activation=nn.Softplus)
+    model = LatentVariableModel(StandardNormalPrior(latent), BernoulliConditional((latent,), image_shape, network))
+    posterior = AmortizedPosterior(GaussianConditional(image_shape, (latent,), network))
     return AnalyticKlElbo(model, posterior).to(device)
 
 
@@ -326,7 +342,8 @@ plots.curves(
     {"training": history.train["bound"], "validation": history.valid["bound"]},
     xlabel="epoch",
     ylabel="ELBO, nats per image",
-    caption="The bound while training. The training curve is an average over the epoch, so it lags behind the validation curve.",
+    caption="The bound while training. The training curve is an average over the epoch, so it lags "
+    "behind the validation curve.",
 )
 
 # %% slideshow={"slide_type": "subslide"}
@@ -334,11 +351,12 @@ plots.curves(
     {"distortion": history.valid["distortion"], "rate": history.valid["rate"]},
     xlabel="epoch",
     ylabel="nats per image",
-    caption="Minus the bound is the sum of the two: on validation images, the model buys a lower distortion with a higher rate.",
+    caption="Minus the bound is the sum of the two: on validation images, the model buys a lower "
+    "distortion with a higher rate.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Read the exchange rate off the curves: how many nats of distortion does a nat of rate buy, early and late? The model goes on buying as
+# *For the teacher.* Read the exchange rate off the curves: how many nats of distortion does a nat of rate buy, early and late? The model goes on buying as
 # long as it gets more than one for one. Lesson 05 draws this as a plane.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -354,7 +372,10 @@ plots.curves(
 # %% slideshow={"slide_type": "skip"}
 model, posterior = (module.to(device).eval() for module in load_trained())
 evaluation = evaluate_bound(model, posterior, test_images, num_samples=settings.budget(full=10, smoke=2))
-print(f"test ELBO  {evaluation.elbo}    distortion {evaluation.distortion}    rate {evaluation.rate}    nats per image, ± standard error")
+print(
+    f"test ELBO  {evaluation.elbo}    distortion {evaluation.distortion}    rate "
+    f"{evaluation.rate}    nats per image, ± standard error"
+)
 
 # %% slideshow={"slide_type": "fragment"}
 torch.manual_seed(2)
@@ -363,7 +384,7 @@ with torch.no_grad():
 plots.image_grid(samples, rows=4, caption="Forty draws from the trained model: means of p(x | z) for z from the prior.")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Let the room vote on each: digit or not? Write the score on the board. Section 8 asks where the ones that are none come from, and
+# *For the teacher.* Let the room vote on each: digit or not? Write the score on the board. Section 8 asks where the ones that are none come from, and
 # measures it.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -391,7 +412,7 @@ plots.image_grid(
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Before you show it, ask: four draws of z for one image, decoded. Will they differ in style, in class, or hardly at all? Then look for the
+# *For the teacher.* Before you show it, ask: four draws of z for one image, decoded. Will they differ in style, in class, or hardly at all? Then look for the
 # column where they differ most, and ask why it is that one: the encoder is least sure where the image is odd.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -408,7 +429,8 @@ same_z = model.sample_given(z[0], num_samples=2)  # [2, 10, 1, 28, 28]
 plots.image_grid(
     torch.cat([x[None], resampled, same_z]),
     row_labels=["image x", "x', z draw 1", "x', z draw 2", "x', z draw 1 again", "x', z draw 1 again"],
-    caption="Conditional samples. Speckle is the pixel noise of the likelihood; the stroke is what z decided.",
+    caption="Conditional samples. Speckle is the pixel noise of the likelihood; the stroke is what "
+    "z decided.",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -429,11 +451,12 @@ plots.tsne_map(
     data.test.labels,
     num_points=settings.budget(full=2000, smoke=150),
     size=(640, 400),
-    caption="Latent means of test images, coloured and marked by class. The labels were used for the colours only.",
+    caption="Latent means of test images, coloured and marked by class. The labels were used for "
+    "the colours only.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Distances between far clusters mean nothing in t-SNE, and touching is a hint, no proof: one class may fall into several islands. Ask which
+# *For the teacher.* Distances between far clusters mean nothing in t-SNE, and touching is a hint, no proof: one class may fall into several islands. Ask which
 # classes a human would confuse, and whether they touch here.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -448,7 +471,8 @@ def build_flat(seed=0):
     torch.manual_seed(seed)
     network = FeedForward((256, 256), activation=nn.ReLU)
     model = LatentVariableModel(StandardNormalPrior(2), BernoulliConditional((2,), image_shape, network))
-    return AnalyticKlElbo(model, AmortizedPosterior(GaussianConditional(image_shape, (2,), network))).to(device)
+    posterior = AmortizedPosterior(GaussianConditional(image_shape, (2,), network))
+    return AnalyticKlElbo(model, posterior).to(device)
 
 
 def fit_one_cycle(objective, batches, epochs, peak=3e-3):
@@ -466,18 +490,22 @@ plots.latent_manifold(
     lambda z: flat.model(z.to(device)).mean,
     rows=14,
     scale=1.0,
-    caption="The sheet that a VAE with two latents has learned, out to 1.8 standard deviations. Each tile stands for equal mass of the prior.",
+    caption="The sheet that a VAE with two latents has learned, out to 1.8 standard deviations. "
+    "Each tile stands for equal mass of the prior.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Before you show it: which digits will be neighbours on the sheet? Collect guesses. Then ask what lies between two neighbours, and whether
+# *For the teacher.* Before you show it: which digits will be neighbours on the sheet? Collect guesses. Then ask what lies between two neighbours, and whether
 # anything there is no digit at all.
 
 # %% slideshow={"slide_type": "skip"}
 flat_bound = evaluate_bound(flat.model, flat.posterior, test_images, num_samples=10)
 fifty_bound = evaluate_bound(objective.model, objective.posterior, test_images, num_samples=10)
 for name, bound in {"two latents": flat_bound, "fifty latents": fifty_bound}.items():
-    print(f"{name:13}, {history.epochs} epochs: test ELBO {bound.elbo}, distortion {bound.distortion}, rate {bound.rate}")
+    print(
+        f"{name:13}, {history.epochs} epochs: test ELBO {bound.elbo}, distortion "
+        f"{bound.distortion}, rate {bound.rate}"
+    )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Two latents make the prettier picture and by far the worse model, at equal age and with the larger network. A pretty manifold is not
@@ -501,7 +529,7 @@ for name, bound in {"two latents": flat_bound, "fifty latents": fifty_bound}.ite
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Take a vote on both questions. The next slide answers the second; the first is printed in the notebook, in nats, with the VAE decoding its
+# *For the teacher.* Take a vote on both questions. The next slide answers the second; the first is printed in the notebook, in nats, with the VAE decoding its
 # mean so that the comparison is fair.
 
 # %% slideshow={"slide_type": "skip"}
@@ -522,7 +550,8 @@ codes = {}
 for name, each in {"autoencoder": plain, "VAE": flat}.items():
     with torch.no_grad():
         codes[name] = each.posterior(test_images).mean  # [images, 2]
-        distortion = -each.model(codes[name]).log_prob(test_images).mean().item()  # both decode their mean
+        # both decode their mean
+        distortion = -each.model(codes[name]).log_prob(test_images).mean().item()
     within = (codes[name].norm(dim=1) < 2.45).float().mean().item()  # this disc holds 95 % of N(0, I)
     print(f"{name:11}  distortion {distortion:.1f} nats;  spread of codes {codes[name].std().item():.1f};  "
           f"{100 * within:.0f} % of them lie where 95 % of the prior is")
@@ -532,14 +561,15 @@ picture = plots.scatter_by_class(
     codes["autoencoder"][:1500],
     data.test.labels[:1500],
     size=(620, 420),
-    caption="Codes of a plain autoencoder. The circle holds 95 % of N(0, I): all that you would draw from.",
+    caption="Codes of a plain autoencoder. The circle holds 95 % of N(0, I): all that you would "
+    "draw from.",
 )
 circle = Circle((0, 0), 2.45, fill=False, linewidth=3, linestyle="--")
 picture.figure.axes[0].add_patch(circle)
 picture
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Which digits does the circle miss? The autoencoder was never asked to put its codes anywhere. If someone says "then fit a density to the
+# *For the teacher.* Which digits does the circle miss? The autoencoder was never asked to put its codes anywhere. If someone says "then fit a density to the
 # codes": good idea, it has a name, and lesson 05 does it properly by learning the prior.
 
 # %% slideshow={"slide_type": "skip"}
@@ -570,16 +600,21 @@ picture
 # **Predict.** A classifier is shown a $z$ and must say whether it came from the prior or from $q(z)$. How often is it right?
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# If the two were the same distribution, it could only guess: 50 %. Collect numbers before the next slide.
+# *For the teacher.* If the two were the same distribution, it could only guess: 50 %. Collect numbers before the next slide.
 
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(6)
 with torch.no_grad():
     q = posterior(test_images)
-    aggregate = q.sample()  # [images, latent]: one draw from each q(z | x_i) is a draw from the aggregate
-    coordinate_rate = kl_divergence(q.base_dist, Normal(torch.zeros_like(q.mean), 1.0)).mean(0)  # [latent]
+    # [images, latent]: one draw from each q(z | x_i) is a draw from the aggregate
+    aggregate = q.sample()
+    # [latent]
+    coordinate_rate = kl_divergence(q.base_dist, Normal(torch.zeros_like(q.mean), 1.0)).mean(0)
 order = coordinate_rate.argsort(descending=True)
-print(f"{(coordinate_rate > 0.01).sum().item()} of {latent} coordinates carry more than 0.01 nats; the busiest {coordinate_rate.max().item():.2f}")
+print(
+    f"{(coordinate_rate > 0.01).sum().item()} of {latent} coordinates carry more than 0.01 nats; "
+    f"the busiest {coordinate_rate.max().item():.2f}"
+)
 plots.histograms(
     aggregate[:, order[:4]],
     names=[f"z{i + 1}" for i in order[:4].tolist()],
@@ -632,19 +667,21 @@ for question, (real, fake, held_out_real, held_out_fake) in contests.items():
 judge = judges["aggregate posterior or prior"]
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# The histograms are all that the second judge has, and it can do little with them: what gives the aggregate posterior away is how its
+# *For the teacher.* The histograms are all that the second judge has, and it can do little with them: what gives the aggregate posterior away is how its
 # coordinates go *together*. Ask where the bad samples of section 6 come from, and how the judge could pick them out: the notebook does.
 
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(7)
 with torch.no_grad():
     z = torch.randn(2000, latent, device=device)
-    trusted = z[judge(z).squeeze(-1).argsort(descending=True)]  # draws from the prior, the most familiar to the judge first
+    # draws from the prior, the most familiar to the judge first
+    trusted = z[judge(z).squeeze(-1).argsort(descending=True)]
     shown = model(torch.stack([trusted[:10], trusted[-10:]])).mean  # [2, 10, 1, 28, 28]
 plots.image_grid(
     shown,
     row_labels=["most familiar", "least familiar"],
-    caption="Of 2,000 draws from the prior, the ten that the judge takes for encodings of images, and the ten that it does not.",
+    caption="Of 2,000 draws from the prior, the ten that the judge takes for encodings of images, "
+    "and the ten that it does not.",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -672,13 +709,15 @@ plots.image_grid(
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# The three answers, for the board: unchanged, turned along, mixed. The notebook checks the first on 200 images, by turning the weights of
+# *For the teacher.* The three answers, for the board: unchanged, turned along, mixed. The notebook checks the first on 200 images, by turning the weights of
 # the decoder's first layer, and shows what happens to those who turn only one of the two networks.
 
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(8)
-rotation = torch.eye(latent, device=device)  # turn the ten busiest coordinates among themselves, keep the others
-rotation[order[:10, None], order[:10]] = torch.linalg.qr(torch.randn(10, 10)).Q.to(device)  # [latent, latent], orthogonal
+# turn the ten busiest coordinates among themselves, keep the others
+rotation = torch.eye(latent, device=device)
+# [latent, latent], orthogonal
+rotation[order[:10, None], order[:10]] = torch.linalg.qr(torch.randn(10, 10)).Q.to(device)
 
 
 turned = copy.deepcopy(model)
@@ -698,7 +737,8 @@ x = test_images[:200]
 with torch.no_grad():
     before = log_likelihood(model, x, torch.eye(latent, device=device))
     after = log_likelihood(turned, x, rotation)
-    careless = log_likelihood(turned, x, torch.eye(latent, device=device))  # the decoder turned, the draws not
+    # the decoder turned, the draws not
+    careless = log_likelihood(turned, x, torch.eye(latent, device=device))
 print(f"log p(x), estimated, in nats: {before.mean().item():.3f} before, {after.mean().item():.3f} with model and encoder turned "
       f"(largest change {(before - after).abs().max().item():.0e}),\nand {careless.mean().item():.0f} if you forget to turn the encoder")
 
@@ -706,23 +746,26 @@ print(f"log p(x), estimated, in nats: {before.mean().item():.3f} before, {after.
 steps = torch.linspace(-3, 3, 7, device=device)[:, None]  # [7, 1]
 with torch.no_grad():
     centre = posterior(test_images[:1]).mean  # [1, latent]
-    axes = torch.cat([torch.eye(latent, device=device)[order[:2]], rotation[order[:2]]])  # [4, latent], in old coordinates
+    # [4, latent], in old coordinates
+    axes = torch.cat([torch.eye(latent, device=device)[order[:2]], rotation[order[:2]]])
     walks = torch.stack([centre + (steps - centre @ axis) * axis for axis in axes])  # [4, 7, latent]
     pictures = model(walks).mean  # [4, 7, 1, 28, 28]
 plots.image_grid(
     pictures,
     row_labels=["axis 1, before", "axis 2, before", "axis 1, turned", "axis 2, turned"],
     column_labels=[f"{step:+.0f}".replace("-", "−") for step in steps.flatten().tolist()],
-    caption="From one image, walks along the two busiest axes, before and after turning. The likelihood cannot tell these axes apart.",
+    caption="From one image, walks along the two busiest axes, before and after turning. The "
+    "likelihood cannot tell these axes apart.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Ask the room to name each row: "slant", "thickness". Names that fit before and fail after turning, with no likelihood changed, were never a
+# *For the teacher.* Ask the room to name each row: "slant", "thickness". Names that fit before and fail after turning, with no likelihood changed, were never a
 # property of the model. Independent under the prior, independent over the data, meaningful: three different things.
 
 # %% slideshow={"slide_type": "skip"}
 with torch.no_grad():
-    precision = posterior(test_images).base_dist.scale ** -2  # [images, latent]: q's precision is diagonal
+    # [images, latent]: q's precision is diagonal
+    precision = posterior(test_images).base_dist.scale ** -2
     turned_diagonal = precision @ rotation.T**2  # the diagonal of Q diag(precision) Qᵀ
     loss = 0.5 * (turned_diagonal.log().sum(1) - precision.log().sum(1))  # [images]
 print(f"the best diagonal guess of the turned q would be {loss.mean().item():.2f} nats off, by KL")
@@ -745,7 +788,7 @@ print(f"the best diagonal guess of the turned q would be {loss.mean().item():.2f
 # grey bound is the expected bound of randomly binarised pixels, with an encoder that sees the grey and not the bits.**
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Let the room find a grey pixel's best prediction: 0.5 for 0.5. It still costs log 2. Nobody was wrong to use this loss; one must only know
+# *For the teacher.* Let the room find a grey pixel's best prediction: 0.5 for 0.5. It still costs log 2. Nobody was wrong to use this loss; one must only know
 # what its number counts. The notebook checks the bold sentence numerically.
 
 # %% slideshow={"slide_type": "skip"}
@@ -757,7 +800,8 @@ with torch.no_grad():
     p = model(z)
     rate = kl_divergence(q, model.prior(q.batch_shape))
     grey = p.log_prob(x).mean(0) - rate  # [images]
-    bits = torch.stack([p.log_prob(binarise_dynamically(x)).mean(0) - rate for _ in range(20)])  # [draws of bits, images]
+    # [draws of bits, images]
+    bits = torch.stack([p.log_prob(binarise_dynamically(x)).mean(0) - rate for _ in range(20)])
 print(f"bound on the greys {grey.mean().item():.3f};  average over 20 binarisations {bits.mean().item():.3f} "
       f"± {bits.mean(1).std().item() / 20**0.5:.3f} nats")
 
@@ -787,7 +831,7 @@ print(f"rate                     {evaluation.rate.mean:6.1f}")
 print(f"minus the test ELBO      {-evaluation.elbo.mean:6.1f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# What a model can still improve is the second line and the third. Compare models by those. A gain of one nat is one in 54, not one in 100.
+# *For the teacher.* What a model can still improve is the second line and the third. Compare models by those. A gain of one nat is one in 54, not one in 100.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### Three data sets that are all called MNIST
@@ -804,28 +848,36 @@ bounds, errors = {}, {}
 print(f"{'':12} {'floor':>7} {'distortion':>11} {'rate':>7} {'ELBO':>8}   nats per test image")
 for kind, transform in kinds.items():
     vae = build(latent)
-    fit(vae, Batches(train_images, batch_size=256, transform=transform), epochs=settings.budget(full=6, smoke=1), progress=False)
+    batches = Batches(train_images, batch_size=256, transform=transform)
+    fit(vae, batches, epochs=settings.budget(full=6, smoke=1), progress=False)
     pixels = test_images if transform is None else transform(test_images)
     result = evaluate_bound(vae.model, vae.posterior, pixels, num_samples=5)
     bounds[kind], errors[kind] = result.elbo.mean, result.elbo.standard_error
     coins = Bernoulli(probs=pixels).entropy().flatten(1).sum(1).mean().item()
-    print(f"{kind:12} {coins:7.1f} {result.distortion.mean:11.1f} {result.rate.mean:7.1f} {result.elbo.mean:8.1f}")
+    print(
+        f"{kind:12} {coins:7.1f} {result.distortion.mean:11.1f} {result.rate.mean:7.1f} "
+        f"{result.elbo.mean:8.1f}"
+    )
 
 # %% slideshow={"slide_type": "subslide"}
 plots.dots(
     bounds,
     "test ELBO, nats per image",
     errors=errors,
-    caption="One network, six epochs, one seed, three kinds of pixels: three data sets whose numbers do not compare. Bars: over test images.",
+    caption="One network, six epochs, one seed, three kinds of pixels: three data sets whose "
+    "numbers do not compare. Bars: over test images.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Static, dynamic, grey and thresholded MNIST are four data sets. A good habit: the caption of a results table names the pixels, the
+# *For the teacher.* Static, dynamic, grey and thresholded MNIST are four data sets. A good habit: the caption of a results table names the pixels, the
 # estimator of the bound, and the number of samples.
 
 # %% slideshow={"slide_type": "skip"}
 gap = bounds["thresholded"] - bounds["grey"]
-print(f"the fully trained model's {evaluation.elbo.mean:.1f}, moved by the gap of {gap:+.1f}: {evaluation.elbo.mean + gap:.1f} nats")
+print(
+    f"the fully trained model's {evaluation.elbo.mean:.1f}, moved by the gap of {gap:+.1f}: "
+    f"{evaluation.elbo.mean + gap:.1f} nats"
+)
 print(f"random bits instead of greys: {bounds['random bits'] - bounds['grey']:+.1f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -846,7 +898,8 @@ def make_scenes(images, num_scenes, counts, seed):
     generator = torch.Generator().manual_seed(seed)
     small = nn.functional.avg_pool2d(images.cpu(), 2)  # [images, 1, 14, 14]
     scenes = torch.zeros(num_scenes, 1, 40, 40)
-    corners = torch.tensor([[0, 0], [0, 26], [26, 0], [26, 26], [13, 13]])  # jittered below, so that digits hardly overlap
+    # jittered below, so that digits hardly overlap
+    corners = torch.tensor([[0, 0], [0, 26], [26, 0], [26, 26], [13, 13]])
     how_many = torch.tensor(counts)[torch.randint(len(counts), (num_scenes,), generator=generator)]
     for scene, count in zip(scenes, how_many.tolist(), strict=True):
         places = corners[torch.randperm(5, generator=generator)[:count]]
@@ -861,18 +914,23 @@ def make_scenes(images, num_scenes, counts, seed):
 scenes, _ = make_scenes(train_images, settings.budget(full=12_000, smoke=300), [0, 1, 2], seed=0)
 held_out, how_many = make_scenes(test_images, settings.budget(full=2_000, smoke=100), [0, 1, 2, 3], seed=1)
 torch.manual_seed(12)
-scene_model = LatentVariableModel(StandardNormalPrior(50), BernoulliConditional((50,), (1, 40, 40), FeedForward((400,))))
-scene_posterior = AmortizedPosterior(GaussianConditional((1, 40, 40), (50,), FeedForward((400,))))
+scene_shape, network = (1, 40, 40), FeedForward((400,))
+scene_model = LatentVariableModel(StandardNormalPrior(50), BernoulliConditional((50,), scene_shape, network))
+scene_posterior = AmortizedPosterior(GaussianConditional(scene_shape, (50,), network))
 scene_vae = AnalyticKlElbo(scene_model, scene_posterior).to(device)
 fit(scene_vae, Batches(scenes.to(device), batch_size=128), epochs=settings.budget(full=20, smoke=1))
 with torch.no_grad():
     rebuilt = scene_model(scene_posterior(held_out.to(device)).mean)
-    excess = -rebuilt.log_prob(held_out.to(device)).cpu() - Bernoulli(probs=held_out).entropy().flatten(1).sum(1)  # [scenes]
+    distortion = -rebuilt.log_prob(held_out.to(device)).cpu()
+    excess = distortion - Bernoulli(probs=held_out).entropy().flatten(1).sum(1)  # [scenes]
 
 # %% slideshow={"slide_type": "fragment"}
 for count in range(4):
     note = "never seen in training" if count == 3 else ""
-    print(f"{count} digit(s): {excess[how_many == count].mean().item():6.1f} nats of distortion above the floor   {note}")
+    print(
+        f"{count} digit(s): {excess[how_many == count].mean().item():6.1f} nats of distortion "
+        f"above the floor   {note}"
+    )
 wanted = [0, 1, 1, 2, 2, 2, 3, 3]  # digits in the scenes to show
 chosen = torch.stack([(how_many == count).nonzero().flatten()[i] for i, count in enumerate(wanted)])
 plots.image_grid(
@@ -883,7 +941,7 @@ plots.image_grid(
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Compare the printed nats with the number of digits: do they grow in proportion? A larger network would do better; none of this form has a
+# *For the teacher.* Compare the printed nats with the number of digits: do they grow in proportion? A larger network would do better; none of this form has a
 # notion of "an object, again". Lesson 09 gives the model one: what, where, and how many.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -914,7 +972,7 @@ def pyro_guide(x):
 
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Pyro's sample and plate do the bookkeeping that shapes do in ours; names tie guide to model. In the notebook the losses of both, on the same
+# *For the teacher.* Pyro's sample and plate do the bookkeeping that shapes do in ours; names tie guide to model. In the notebook the losses of both, on the same
 # weights, data and seed, are equal to float precision. Lesson 08 builds these primitives by hand.
 
 # %% slideshow={"slide_type": "skip"}
@@ -939,7 +997,10 @@ for name, (theirs, ours) in pairs.items():
 # %% slideshow={"slide_type": "skip"}
 row = read_row("vae")
 spread = "" if row.standard_error is None else f" ± {row.standard_error:.2f} over {len(row.runs)} seeds"
-print(f"published {row.published}   ours {row.mean:.2f}{spread}   (from helpers/reproduce/results/vae.json)")
+print(
+    f"published {row.published}   ours {row.mean:.2f}{spread}   (from "
+    f"helpers/reproduce/results/vae.json)"
+)
 print(row.protocol)
 print(row.command)
 
@@ -954,11 +1015,12 @@ plots.curves(
     xlabel="epoch",
     ylabel="test ELBO, nats per image",
     size=(820, 330),
-    caption="Published points beside our curve, which starts slower, while its learning rate still rises, and ends higher.",
+    caption="Published points beside our curve, which starts slower, while its learning rate still "
+    "rises, and ends higher.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# Where does the difference come from? Not from the model, which is the same. Two things differ: the closed-form KL, and a learning rate
+# *For the teacher.* Where does the difference come from? Not from the model, which is the same. Two things differ: the closed-form KL, and a learning rate
 # that rises and then falls to nothing instead of staying at 1e-3. Ask how to find out which; the script is helpers/reproduce/vae.py.
 
 # %% [markdown] slideshow={"slide_type": "slide"}

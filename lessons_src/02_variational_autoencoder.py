@@ -374,7 +374,7 @@ model, posterior = (module.to(device).eval() for module in load_trained())
 evaluation = evaluate_bound(model, posterior, test_images, num_samples=settings.budget(full=10, smoke=2))
 print(
     f"test ELBO  {evaluation.elbo}    distortion {evaluation.distortion}    rate "
-    f"{evaluation.rate}    nats per image, ± standard error"
+    f"{evaluation.rate}    nats"
 )
 
 # %% slideshow={"slide_type": "fragment"}

@@ -1,12 +1,14 @@
 """Burda et al. 2016, one stochastic layer: 50 latents, two tanh layers of 200, dynamically binarised MNIST.
 
 Published negative log-likelihoods, with 5000 importance samples: VAE 86.76, IWAE-5 85.54, IWAE-50 84.78, after 3280 epochs in
-batches of 20. Ours differs in what the protocol leaves free: Adam with one cycle of the learning rate, fewer epochs, batches of 100 for
-the first two, and IWAE-50 starts from our IWAE-5.
+batches of 20. Ours differs in what the protocol leaves free: where training starts (`initialise`; IWAE-50 from our IWAE-5), Adam with one
+cycle of the learning rate, fewer epochs, and batches of 100 for the first two.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +21,7 @@ from helpers.distributions import BernoulliConditional, FeedForward, GaussianCon
 from helpers.estimators import ImportanceWeighted
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, Run, write_row
 from helpers.training import History, fit, load_checkpoint
@@ -42,8 +45,8 @@ class System:
 
 SYSTEMS = (
     System("iwae-1", "VAE (IWAE-1)", 1, 100, 300, 2e-3, None, 86.76),
-    System("iwae-5", "IWAE-5", 5, 100, 200, 2e-3, None, 85.54),
-    System("iwae-50", "IWAE-50", 50, 20, 40, 5e-4, "iwae-5", 84.78),
+    System("iwae-5", "IWAE-5", 5, 100, 100, 2e-3, None, 85.54),
+    System("iwae-50", "IWAE-50", 50, 20, 10, 5e-4, "iwae-5", 84.78),
 )
 
 
@@ -89,11 +92,27 @@ def run(options: Options) -> list[Row]:
     return rows
 
 
+@contextmanager
+def _fast_products() -> Iterator[None]:
+    """Let float32 matrix products use the processor's fastest kernels while training; the evaluation stays at full precision.
+
+    On x86 processors torch then asks oneDNN in place of MKL, which doubles the speed on some. Where there are units for it, products
+    may be rounded to bfloat16.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def _run_one(
     system: System, seed: int, epochs: int, train: Batches, test: Batches, test_images: torch.Tensor, options: Options
 ) -> Run:
     settings.seed_everything(seed)
     model, posterior = build()
+    initialise(model, posterior, train.tensors[0].cpu())
     objective = Elbo(model, posterior, ImportanceWeighted(), system.num_samples).to(test_images.device)
     if system.start is not None:
         earlier = options.checkpoints / f"{system.start}-{seed}.pt"
@@ -113,20 +132,23 @@ def _run_one(
                 f"   test {history.valid['bound'][-1]:8.2f}   ({system.num_samples}-sample bounds)"
             )
 
-    history = fit(
-        objective,
-        train,
-        epochs=epochs,
-        valid=test,  # for the curve alone: nothing is chosen by it
-        optimizers=optimizer,
-        schedulers=[schedule],
-        checkpoint=options.checkpoints / f"{system.name}-{seed}.pt",
-        resume=options.resume,
-        after_epoch=waypoint,
-    )
+    with _fast_products():
+        history = fit(
+            objective,
+            train,
+            epochs=epochs,
+            valid=test,  # for the curve alone: nothing is chosen by it
+            optimizers=optimizer,
+            schedulers=[schedule],
+            checkpoint=options.checkpoints / f"{system.name}-{seed}.pt",
+            resume=options.resume,
+            after_epoch=waypoint,
+        )
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
-    result = evaluate_bound(model, posterior, test_images, num_samples=10 if options.smoke else 5000)
+    result = evaluate_bound(
+        model, posterior, test_images, num_samples=10 if options.smoke else 5000, max_evaluations=2000
+    )
     print(f"{system.name} seed {seed}: test NLL {-result.log_likelihood.mean:.2f} ± {result.log_likelihood.standard_error:.2f}")
     return Run(
         seed=seed,

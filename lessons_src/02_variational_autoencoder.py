@@ -564,7 +564,7 @@ picture = plots.scatter_by_class(
     caption="Codes of a plain autoencoder. The circle holds 95 % of N(0, I): all that you would "
     "draw from.",
 )
-circle = Circle((0, 0), 2.45, fill=False, linewidth=3, linestyle="--")
+circle = Circle((0, 0), 2.45, fill=False, linewidth=3, linestyle="--", zorder=5)  # on top of the points
 picture.figure.axes[0].add_patch(circle)
 picture
 
@@ -579,7 +579,7 @@ picture = plots.scatter_by_class(
     size=(620, 420),
     caption="Codes of the VAE, the same circle: the rate has pulled them to where the prior is.",
 )
-circle = Circle((0, 0), 2.45, fill=False, linewidth=3, linestyle="--")
+circle = Circle((0, 0), 2.45, fill=False, linewidth=3, linestyle="--", zorder=5)  # on top of the points
 picture.figure.axes[0].add_patch(circle)
 picture
 

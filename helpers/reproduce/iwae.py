@@ -1,8 +1,9 @@
 """Burda et al. 2016, one stochastic layer: 50 latents, two tanh layers of 200, dynamically binarised MNIST.
 
 Published negative log-likelihoods, with 5000 importance samples: VAE 86.76, IWAE-5 85.54, IWAE-50 84.78, after 3280 epochs in
-batches of 20. Ours differs in what the protocol leaves free: where training starts (`initialise`; IWAE-50 from our IWAE-5), Adam with one
-cycle of the learning rate, fewer epochs, and batches of 100 for the first two.
+batches of 20. Ours differs in what the protocol leaves free: where training starts (`initialise`; IWAE-50 from our IWAE-5), far fewer
+epochs, larger batches, and the optimiser: Muon for weight matrices, Adam for biases, each with a learning rate that rises over the first
+twentieth of the steps and then falls to nothing in a straight line.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 
 from helpers import settings
@@ -31,7 +34,8 @@ LATENT = 50
 
 @dataclass(frozen=True)
 class System:
-    """One row: its name, samples inside the logarithm, batch size, epochs, peak learning rate, where it starts, and what was published."""
+    """One row: its name, samples inside the logarithm, batch size, epochs, peak learning rate of Muon, where it starts, and what was
+    published."""
 
     name: str
     title: str
@@ -44,9 +48,9 @@ class System:
 
 
 SYSTEMS = (
-    System("iwae-1", "VAE (IWAE-1)", 1, 100, 300, 2e-3, None, 86.76),
-    System("iwae-5", "IWAE-5", 5, 100, 100, 2e-3, None, 85.54),
-    System("iwae-50", "IWAE-50", 50, 20, 10, 5e-4, "iwae-5", 84.78),
+    System("iwae-1", "VAE (IWAE-1)", 1, 100, 100, 5e-3, None, 86.76),
+    System("iwae-5", "IWAE-5", 5, 100, 50, 5e-3, None, 85.54),
+    System("iwae-50", "IWAE-50", 50, 50, 9, 1e-3, "iwae-5", 84.78),
 )
 
 
@@ -80,8 +84,8 @@ def run(options: Options) -> list[Row]:
             higher_is_better=False,
             source="Burda, Grosse, Salakhutdinov 2016, table 1",
             protocol=(
-                f"60,000 training images, batch {system.batch_size}, {epochs} epochs, Adam, "
-                f"one cycle to {system.learning_rate:g}{start}"
+                f"60,000 training images, batch {system.batch_size}, {epochs} epochs, Muon {system.learning_rate:g} "
+                f"and Adam for biases, warm-up and linear decay{start}"
             ),
             command=command(),
         )
@@ -90,6 +94,19 @@ def run(options: Options) -> list[Row]:
         write_row(row, options.results)
         rows.append(row)
     return rows
+
+
+def _optimizers(objective: nn.Module, learning_rate: float, num_steps: int) -> tuple[list[Optimizer], list[LambdaLR]]:
+    """Muon for weight matrices, Adam for biases; both warm up over a twentieth of `num_steps`, then decay linearly to nothing."""
+    matrices = [parameter for parameter in objective.parameters() if parameter.ndim == 2]
+    biases = [parameter for parameter in objective.parameters() if parameter.ndim != 2]
+    optimizers = [
+        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Adam(biases, lr=2e-3),
+    ]
+    warm_up = max(1, num_steps // 20)
+    schedule = lambda step: min((step + 1) / warm_up, (num_steps - step) / (num_steps - warm_up + 1))  # noqa: E731
+    return optimizers, [LambdaLR(optimizer, schedule) for optimizer in optimizers]
 
 
 @contextmanager
@@ -119,10 +136,7 @@ def _run_one(
         if not earlier.exists():
             raise SystemExit(f"{system.name} starts from {system.start}, and {earlier} is missing: make that row first.")
         objective.load_state_dict(load_checkpoint(earlier)["objective"])
-    optimizer = torch.optim.Adam(objective.parameters(), lr=1e-3, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=system.learning_rate, total_steps=epochs * len(train), pct_start=0.1
-    )
+    optimizers, schedules = _optimizers(objective, system.learning_rate, epochs * len(train))
     waypoints = [epoch for epoch in range(1, epochs + 1) if epoch % max(1, epochs // 20) == 0]
 
     def waypoint(epoch: int, history: History) -> None:
@@ -138,8 +152,8 @@ def _run_one(
             train,
             epochs=epochs,
             valid=test,  # for the curve alone: nothing is chosen by it
-            optimizers=optimizer,
-            schedulers=[schedule],
+            optimizers=optimizers,
+            schedulers=schedules,
             checkpoint=options.checkpoints / f"{system.name}-{seed}.pt",
             resume=options.resume,
             after_epoch=waypoint,

@@ -199,7 +199,7 @@ print(f"ELBO of an untrained model: {elbo_by_hand(test_images[:256]).mean().item
 # In the package, a gradient estimator turns $(f, q)$ into a value and a **surrogate**: a number whose *gradient* estimates the gradient of
 # the value's expectation. Here the two coincide. In lesson 03, where $z$ is discrete, they will not.
 #
-# **Predict.** The third gradient below is taken with $z$ detached, as if it were data. How far off is it, in per cent of the true one's
+# **Predict.** The second gradient below is taken with $z$ detached, as if it were data. How far off is it, in per cent of the true one's
 # length: 1, 10, or 100?
 
 # %% slideshow={"slide_type": "skip"}
@@ -240,7 +240,7 @@ for name, gradient in gradients.items():
 # **Distortion** is what it costs to name the image once $z$ is known. **Rate** is what it costs to say where $z$ is, to someone who knows
 # only the prior. The rate between two Gaussians has a closed form; a sample can estimate it too.
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Predict
 #
 # You estimate the rate of one coordinate of $z$ from a single sample: $\log q(z_1 \mid x) - \log p(z_1)$. Can the estimate be
@@ -252,7 +252,7 @@ for name, gradient in gradients.items():
 # under $q$. The next cell counts how often. Summed over many coordinates, where each adds its share, it becomes rare.
 # </details>
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 with torch.no_grad():
     q = posterior(x)
     exact = kl_divergence(q, model.prior(q.batch_shape))  # [batch]
@@ -269,8 +269,8 @@ print(f"one-sample estimates below zero: {100 * (each[..., 0] < 0).float().mean(
       f"{100 * (sampled < 0).float().mean().item():.0f} % for the sum")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Ask what this rate buys. Nothing yet: it is the accident of random weights, nearly the same for every image. A rate that tells images
-# apart must differ between them.
+# *For the teacher.* The notebook prints the rate of an untrained encoder, in closed form and by sampling. Ask what it buys. Nothing yet:
+# it is the accident of random weights, nearly the same for every image. A rate that tells images apart must differ between them.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # `AnalyticKlElbo` uses the closed form, `Elbo` the sample. Both have the same target. The closed form is not *always* the less noisy

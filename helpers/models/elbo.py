@@ -6,11 +6,14 @@ from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
 from helpers.estimators import Estimate, GradientEstimator, Pathwise
+from helpers.estimators.base import Target
 from helpers.models.latent_variable import LatentVariableModel
 
 
 class _Bound(nn.Module):
     """What both bounds hold and check."""
+
+    targets: tuple[Target, ...] = ("expectation", "log_mean_exp")  # of the estimators that make it a bound
 
     def __init__(
         self,
@@ -30,6 +33,11 @@ class _Bound(nn.Module):
         self.model = model
         self.posterior = posterior
         self.estimator = Pathwise() if estimator is None else estimator
+        if self.estimator.target not in self.targets:
+            raise ValueError(
+                f"{type(self).__name__} needs an estimator of an expectation, and {type(self.estimator).__name__} has the target "
+                f"{self.estimator.target!r}: mean-exp of a log-likelihood, minus a KL, is no bound. Use `Elbo`."
+            )
         self.num_samples = num_samples
         self.rate_weight = rate_weight
 
@@ -77,20 +85,7 @@ class AnalyticKlElbo(_Bound):
     Arguments and result as in `Elbo`; the term `rate` is the KL.
     """
 
-    def __init__(
-        self,
-        model: LatentVariableModel,
-        posterior: nn.Module,
-        estimator: GradientEstimator | None = None,
-        num_samples: int | None = None,
-        rate_weight: float = 1.0,
-    ) -> None:
-        super().__init__(model, posterior, estimator, num_samples, rate_weight)
-        if self.estimator.target != "expectation":
-            raise ValueError(
-                f"AnalyticKlElbo needs an estimator of an expectation, and {type(self.estimator).__name__} has the target "
-                f"{self.estimator.target!r}: mean-exp of a log-likelihood, minus a KL, is no bound. Use `Elbo`."
-            )
+    targets = ("expectation",)
 
     def forward(self, x: Tensor) -> Estimate:
         self._check_batch(x)

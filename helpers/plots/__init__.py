@@ -1,17 +1,19 @@
 """Figures with alt text and captions, in one style. Every function returns a `Picture`, which shows itself at the end of a cell."""
 
 from helpers.plots.bars import bars, dots
+from helpers.plots.contours import contours
 from helpers.plots.curves import curves
 from helpers.plots.histograms import histograms
 from helpers.plots.images import image_grid
 from helpers.plots.manifold import latent_manifold, manifold_grid
 from helpers.plots.mosaic import mosaic
 from helpers.plots.picture import Picture
+from helpers.plots.plates import PlateModel, plate_diagram
 from helpers.plots.scatter import scatter_by_class
 from helpers.plots.style import workbook_style
 from helpers.plots.tsne import tsne_embed, tsne_map
 
 __all__ = [
-    "Picture", "bars", "curves", "dots", "histograms", "image_grid", "latent_manifold", "manifold_grid", "mosaic",
-    "scatter_by_class", "tsne_embed", "tsne_map", "workbook_style",
+    "Picture", "PlateModel", "bars", "contours", "curves", "dots", "histograms", "image_grid", "latent_manifold", "manifold_grid", "mosaic",
+    "plate_diagram", "scatter_by_class", "tsne_embed", "tsne_map", "workbook_style",
 ]  # fmt: skip

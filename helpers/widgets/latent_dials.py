@@ -1,0 +1,185 @@
+"""Explorer: two dials for a two-dimensional latent, beside a map of where images have been encoded."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+from torch import Tensor, nn
+
+from helpers.models import LatentVariableModel
+from helpers.plots import Picture
+from helpers.plots.mosaic import checked_images
+from helpers.plots.style import CLASS_COLORS, INK, new_figure, readable, workbook_style
+from helpers.plots.words import listed
+from helpers.widgets.explorer import Explorer, Slider
+
+REACH = 3.0  # how far the dials turn, in standard deviations of the prior
+EDGE = 3.25  # how far the map shows
+CIRCLE = math.sqrt(-2 * math.log(0.05))  # the circle that holds 95 % of N(0, I) in two dimensions: 1 - exp(-r²/2) = 0.95
+NEIGHBOURS = 20
+LAYERS = 8  # the classes are drawn in turn, a part of the images at a time, so that none hides the others
+# CSS pixels from the lower left corner of the figure: its size, the map's square, and the decoded image's.
+WIDTH, HEIGHT = 640, 350
+MAP_LEFT, MAP_BOTTOM, MAP_SIDE = 44, 44, 296
+IMAGE_LEFT, IMAGE_BOTTOM, IMAGE_SIDE = 386, 98, 224
+
+
+@dataclass(frozen=True)
+class CodeMap:
+    """Where a posterior puts images: `codes` [images, 2] (means of q(z | x)), `labels` [images], and a drawing of both.
+
+    pixels: the drawing, RGBA bytes [2 HEIGHT, 2 WIDTH, 4]: the figure without what moves. Drawn once: thousands of marks, and even
+        axes with ticks, take longer than a slider may wait.
+    """
+
+    codes: Tensor
+    labels: Tensor
+    pixels: np.ndarray
+
+    @property
+    def outside(self) -> int:
+        """How many codes lie beyond the map."""
+        return int((self.codes.abs() > EDGE).any(1).sum())
+
+
+@torch.no_grad()
+def code_map(posterior: nn.Module, images: Tensor, labels: Tensor) -> CodeMap:
+    """The map of `images` [N, C, H, W] with classes `labels` [N], as `posterior`, with two latents, encodes them.
+
+    Raises ValueError for labels that are None or do not match the images, and for a posterior whose z has not two coordinates.
+    """
+    if labels is None or len(labels) != len(images) or len(images) == 0:
+        given = "None" if labels is None else f"{len(labels)}"
+        raise ValueError(f"The map needs one label per image; {len(images)} images and {given} labels were given.")
+    codes = posterior(images).mean.cpu()
+    if codes.dim() != 2 or codes.shape[1] != 2:
+        raise ValueError(f"The dials are for two latents; this posterior makes z of shape {list(codes.shape[1:])}.")
+    labels = labels.cpu()
+    return CodeMap(codes, labels, _drawn(codes, labels))
+
+
+def latent_dials(model: LatentVariableModel, posterior: nn.Module, images: Tensor, labels: Tensor) -> Explorer:
+    """Turn z1 and z2, and see what `model` decodes there, and which images `posterior` puts near.
+
+    model, posterior: with two latents, on the device of `images` [N, C, H, W]; labels: [N].
+    """
+    picture = partial(latent_dials_picture, model, code_map(posterior, images, labels))
+    controls = {
+        "z1": Slider("z₁", -REACH, REACH, 0.1, 0.0),
+        "z2": Slider("z₂", -REACH, REACH, 0.1, 0.0),
+    }
+    return Explorer("latent_dials", picture, controls, stills=({"z1": -1.0, "z2": 0.5}, {"z1": 2.5, "z2": -2.5}))
+
+
+@torch.no_grad()
+def latent_dials_picture(model: LatentVariableModel, page: CodeMap, *, z1: float, z2: float) -> Picture:
+    """The map with a cross at (z1, z2), and the mean of p(x | z) there beside it.
+
+    The words count the classes of the nearest codes, so that what the colours say is said without them.
+    """
+    device = next(model.likelihood.parameters()).device
+    z = torch.tensor([[z1, z2]])
+    image = checked_images(model(z.to(device)).mean)[0]  # [C, H, W]
+    near = neighbours(page, z1, z2)
+    distance = math.hypot(z1, z2)
+    place = f"z = ({_signed(z1)}, {_signed(z2)})"
+    inside = "inside" if distance <= CIRCLE else "outside"
+    total = sum(count for _, count in near)
+    tally = listed([f"{count} of class {c}" for c, count in near], most=10)
+
+    with workbook_style():
+        figure = new_figure(WIDTH, HEIGHT, layout=None)
+        axes = _whole(figure)
+        axes.imshow(page.pixels, extent=(0, WIDTH, 0, HEIGHT), interpolation="antialiased", aspect="auto", zorder=0)
+        x, y = _on_map(z1, z2)
+        line = {"color": INK, "linewidth": 1.0, "linestyle": (0, (4, 3)), "marker": ""}
+        axes.plot([MAP_LEFT, MAP_LEFT + MAP_SIDE], [y, y], **line)
+        axes.plot([x, x], [MAP_BOTTOM, MAP_BOTTOM + MAP_SIDE], **line)
+        axes.plot(x, y, "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=2.4)
+        shown = 1 - image[0] if len(image) == 1 else image.movedim(0, -1)  # grey value 1 is ink
+        extent = (IMAGE_LEFT, IMAGE_LEFT + IMAGE_SIDE, IMAGE_BOTTOM, IMAGE_BOTTOM + IMAGE_SIDE)
+        axes.imshow(shown.numpy(), extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto", zorder=1)
+        axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
+        words = {"ha": "center", "va": "baseline", "color": INK}
+        middle = IMAGE_LEFT + IMAGE_SIDE / 2
+        axes.text(middle, 331, f"decoded at {place}", fontsize=12, **words)
+        axes.text(middle, 74, f"of the {total} nearest codes", fontsize=12, **words)
+        axes.text(middle, 35, _table(near), fontsize=11, family="monospace", **words)
+        axes.text(middle, 10, f"{distance:.1f} from the origin, {inside} the circle", fontsize=11, **words)
+    alt = (
+        f"Left, a map of {len(page.codes)} encoded images, each a digit of its class, with a cross at {place}, {distance:.1f} from the "
+        f"origin and {inside} the circle that holds 95 percent of the prior. Of the {total} codes nearest to the cross, {tally}. "
+        f"Right, the image decoded there: {100 * image.mean().item():.0f} percent ink."
+    )
+    caption = "Means of q(z | x), each drawn as its class. Dashed circle: 95 % of the prior."
+    if page.outside:
+        caption += f" {page.outside} of {len(page.codes)} codes lie beyond the map."
+    return Picture(figure, alt, caption)
+
+
+def neighbours(page: CodeMap, z1: float, z2: float) -> list[tuple[int, int]]:
+    """(class, count) among the NEIGHBOURS codes nearest to (z1, z2), or all where there are fewer; the most frequent first."""
+    distances = (page.codes - torch.tensor([z1, z2])).norm(dim=1)
+    nearest = distances.topk(min(NEIGHBOURS, len(distances)), largest=False).indices
+    counts = Counter(page.labels[nearest].tolist())
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _drawn(codes: Tensor, labels: Tensor) -> np.ndarray:
+    """Axes, circle, every code as the character of its class, in its colour, and the decoded image's frame, as RGBA bytes."""
+    with workbook_style():
+        figure = new_figure(WIDTH, HEIGHT, layout=None)
+        figure.set_dpi(2 * figure.dpi)
+        axes = figure.add_axes((MAP_LEFT / WIDTH, MAP_BOTTOM / HEIGHT, MAP_SIDE / WIDTH, MAP_SIDE / HEIGHT))
+        ticks = range(-int(EDGE), int(EDGE) + 1)
+        axes.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xlabel="$z_1$", ylabel="$z_2$", xticks=ticks, yticks=ticks)
+        axes.tick_params(labelsize=10.5, length=2)
+        axes.xaxis.labelpad = axes.yaxis.labelpad = 0
+        axes.grid(False)
+        axes.add_patch(Circle((0, 0), CIRCLE, fill=False, linestyle="--", linewidth=1.6, color="#767676"))
+        for part, part_labels in zip(codes.tensor_split(LAYERS), labels.tensor_split(LAYERS), strict=True):
+            for c in part_labels.unique().tolist():
+                x, y = part[part_labels == c].numpy().T
+                color = readable(CLASS_COLORS[c % len(CLASS_COLORS)])
+                axes.scatter(x, y, s=26, marker=f"${c}$", color=color, linewidths=0.1, alpha=0.8)
+        frame = Rectangle((IMAGE_LEFT, IMAGE_BOTTOM), IMAGE_SIDE, IMAGE_SIDE, fill=False, linewidth=2.5, color="#C8C8C8")
+        _whole(figure).add_patch(frame)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba()).copy()
+
+
+def _whole(figure: Figure) -> Axes:
+    """Axes without lines over the whole figure, in CSS pixels."""
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, HEIGHT))
+    axes.axis("off")
+    return axes
+
+
+def _on_map(z1: float, z2: float) -> tuple[float, float]:
+    """Where a latent stands in the figure."""
+    return tuple(
+        corner + MAP_SIDE * (z + EDGE) / (2 * EDGE) for corner, z in ((MAP_LEFT, z1), (MAP_BOTTOM, z2))
+    )
+
+
+def _table(near: list[tuple[int, int]], most: int = 5) -> str:
+    """Classes above their counts; what is beyond `most` classes is put together."""
+    rest = sum(count for _, count in near[most:])
+    columns = [("class", "count"), *near[:most], *([("other", rest)] if rest else [])]
+    widths = [len("class"), *[4] * len(near[:most]), len(" other")]
+    lines = zip(*columns, strict=True)
+    return "\n".join("".join(f"{entry!s:>{width}}" for entry, width in zip(line, widths, strict=False)) for line in lines)
+
+
+def _signed(value: float) -> str:
+    return f"{value:.1f}".replace("-", "−") if abs(value) >= 0.05 else "0.0"

@@ -1,0 +1,172 @@
+"""The race (lesson 01): variational inference for one observation, step by step, against one call of an encoder.
+
+Model: z ~ N(0, I) in the plane, x | z ~ N(weight z + bias, noise² I), so that everything but the encoder has a closed form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from helpers.plots import Picture, workbook_style
+from helpers.plots.placement import spread
+from helpers.plots.style import COLORS, INK, readable
+from helpers.plots.words import number
+from helpers.widgets.explorer import Choice, Explorer, Slider
+from helpers.widgets.panel import Panel, bare_figure, key
+from helpers.widgets.race_track import Encoder, Race, Track, race_track, run_race
+
+FARTHEST = 8.0  # standard deviations of the data
+MOST_STEPS = 200
+
+WIDTH, HEIGHT = 720, 362  # CSS pixels
+TRUTH, FIT, ENCODER, FAMILY = INK, COLORS[0], COLORS[1], COLORS[2]
+ENCODER_LINE, FAMILY_LINE = (0, (5, 2)), (0, (1, 1.5))
+TURN = np.linspace(0, 2 * math.pi, 49)
+CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # [2, points]
+
+def race_picture(track: Track, encoders: Mapping[str, Encoder], *, distance: float, angle: float, steps: int, encoder: str) -> Picture:
+    """Left the plane of z, with p(z | x) and both q; right how far each ELBO is below log p(x), over the steps. Nats."""
+    run = run_race(track, encoders[encoder], distance=distance, angle=angle, steps=steps)
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        _draw_plane(axes, track, run)
+        _draw_bounds(axes, track, run, steps)
+        _draw_key(axes)
+    x = ", ".join(number(value, 3) for value in run.x)
+    after = f"the fit after {_steps(steps)}"
+    alt = (
+        f"Left, the plane of z: the posterior of x = ({x}), a tilted ellipse around {_point(run.posterior_loc)}; q of {after}, "
+        f"around {_point(run.loc[-1])}; and q of the encoder {encoder}, around {_point(run.encoder_loc)}. "
+        f"Right, how far the ELBO is below log p(x) = {_signed(run.log_evidence, 2)}, in nats: {after} {_gap(run.fit_kl[-1])}, "
+        f"the encoder {_gap(run.encoder_kl)}, the best uncorrelated q {_gap(track.family_gap)}."
+    )
+    return Picture(figure, alt, _caption(run, steps))
+
+
+def race(weight: Tensor, bias: Tensor, noise: float, encoders: Mapping[str, Encoder]) -> Explorer:
+    """Choose an x and a number of steps, and see whether the fit or the encoder is nearer to the truth.
+
+    weight [observed, 2], bias [observed], noise: the model z ~ N(0, I), x | z ~ N(weight z + bias, noise² I).
+    encoders: name → what maps x [batch, observed] to a distribution of z, [batch, 2], uncorrelated, such as an `AmortizedPosterior`.
+
+    Raises ValueError for a model of other shapes and for no encoders.
+    """
+    if not encoders:
+        raise ValueError("The race needs an encoder; give {name: encoder}.")
+    encoders = dict(encoders)
+    return Explorer(
+        "race",
+        partial(race_picture, race_track(weight, bias, noise), encoders),
+        {
+            "steps": Slider("steps of the fit", 0, MOST_STEPS, 1, 10),
+            "distance": Slider("x: distance from centre", 0.0, FARTHEST, 0.25, 1.5),
+            "angle": Slider("x: direction, degrees", 0, 345, 15, 60),
+            "encoder": Choice("encoder", tuple(encoders), next(iter(encoders))),
+        },
+        stills=({}, {"steps": 60, "distance": 6.0, "encoder": list(encoders)[-1]}),
+    )
+
+
+def _draw_plane(axes: Axes, track: Track, run: Race) -> None:
+    """Ellipses hold 86 % of each density (2 standard deviations), and 39 % (one) too of the posterior."""
+    root = np.linalg.inv(np.linalg.cholesky(track.precision)).T  # root @ root.T is the covariance
+    truth = run.posterior_loc[:, None] + 2 * root @ CIRCLE
+    inner = run.posterior_loc[:, None] + root @ CIRCLE
+    fitted = run.loc[-1][:, None] + 2 * run.scale[-1][:, None] * CIRCLE
+    encoded = run.encoder_loc[:, None] + 2 * run.encoder_scale[:, None] * CIRCLE
+    # Everything in view, the start of the path with it, at one scale for both coordinates.
+    seen = np.concatenate([truth, fitted, encoded, run.loc.T, np.zeros((2, 1))], axis=1)
+    low, high = seen.min(1), seen.max(1)
+    middle, half = (low + high) / 2, 0.54 * (high - low).max()
+    panel = Panel(axes, (42, 48, 250, 250), *((float(m - half), float(m + half)) for m in middle))
+    panel.frame(_ticks(*panel.xlim), _ticks(*panel.ylim), "z₁", "z₂")
+
+    panel.axes.fill(panel.x(truth[0]), panel.y(truth[1]), color=TRUTH, alpha=0.10, linewidth=0)
+    for ring in (truth, inner):
+        panel.plot(*ring, color=TRUTH, linestyle="-", linewidth=1.3)
+    panel.plot(*fitted, color=FIT, linestyle="-", linewidth=2.2)
+    panel.plot(*run.loc.T, color=FIT, linestyle="-", linewidth=1.2, marker=".", markersize=5, markevery=max(1, len(run.loc) // 20))
+    panel.plot(*run.loc[-1], marker="o", color=FIT, markersize=7, linestyle="")
+    # On top, broken and hollow, so that a q which agrees with it shows through.
+    panel.plot(*encoded, color=ENCODER, linestyle=ENCODER_LINE, linewidth=2.2)
+    panel.plot(*run.encoder_loc, marker="s", color=ENCODER, markersize=10, markerfacecolor="none", markeredgewidth=2, linestyle="")
+
+
+def _draw_bounds(axes: Axes, track: Track, run: Race, steps: int) -> None:
+    floor, most = track.family_gap, max(run.fit_kl.max(), run.encoder_kl, 1.0)
+    low, high = 10.0 ** min(math.floor(math.log10(max(floor, 1e-4)) - 0.15), -1), 10.0 ** math.ceil(math.log10(most))
+    panel = Panel(axes, (392, 48, 194, 250), (0, MOST_STEPS), (low, high), log_y=True)
+    decades = range(round(math.log10(low)), round(math.log10(high)) + 1)
+    skip = 1 + len(decades) // 8
+    yticks = {10.0**decade: f"{10.0**decade:,.{max(0, -decade)}f}" for decade in decades[::skip]}
+    panel.frame({0: "0", 50: "50", 100: "100", 150: "150", 200: "200"}, yticks, "steps of the fit", "log p(x) − ELBO, nats")
+    axes.text(592, 310, f"log p(x) {_signed(run.log_evidence, 2)}", va="bottom", fontsize=12)
+    panel.plot([0, MOST_STEPS], [floor, floor], color=FAMILY, linestyle=FAMILY_LINE, linewidth=2.4)
+    panel.plot(np.arange(steps + 1), run.fit_kl, color=FIT, linestyle="-")
+    panel.plot([0, MOST_STEPS], [run.encoder_kl] * 2, color=ENCODER, linestyle=ENCODER_LINE)
+    panel.plot(steps, run.fit_kl[-1], marker="o", color=FIT, markersize=7, linestyle="")
+    ends = {
+        f"fit {_gap(run.fit_kl[-1])}": (run.fit_kl[-1], FIT),
+        f"encoder {_gap(run.encoder_kl)}": (run.encoder_kl, ENCODER),
+        f"best q {_gap(floor)}": (floor, FAMILY),
+    }
+    places = spread([float(panel.y(value)) for value, _ in ends.values()], 18, 56, 292)
+    for (words, (_, color)), place in zip(ends.items(), places, strict=True):
+        axes.text(597, place, words, va="center_baseline", fontsize=12, color=readable(color))
+
+
+def _draw_key(axes: Axes) -> None:
+    entries = [
+        ("p(z | x)", {"color": TRUTH, "linestyle": "-", "linewidth": 1.3}, 122),
+        ("fitted q", {"color": FIT, "linestyle": "-"}, 122),
+        ("encoder's q", {"color": ENCODER, "linestyle": ENCODER_LINE}, 155),
+        ("best uncorrelated q", {"color": FAMILY, "linestyle": FAMILY_LINE, "linewidth": 2.4}, 0),
+    ]
+    key(axes, 42, HEIGHT - 14, entries)
+
+
+def _ticks(low: float, high: float) -> dict[float, str]:
+    """Three to seven round numbers between two."""
+    raw = (high - low) / 5
+    step = 10 ** math.floor(math.log10(raw))
+    step *= next(factor for factor in (1, 2, 5, 10) if factor * step >= raw)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return {k * step: _signed(k * step, decimals) for k in range(math.ceil(low / step), math.floor(high / step) + 1)}
+
+
+def _caption(run: Race, steps: int) -> str:
+    fit, encoder = run.fit_kl[-1], run.encoder_kl
+    if abs(fit - encoder) < 1e-3:
+        return f"After {_steps(steps)}, fit and encoder are within a thousandth of a nat of each other."
+    ahead = f"Ahead after {_steps(steps)}: {'the fit' if fit < encoder else 'the encoder'}, by {_gap(abs(fit - encoder))} nats."
+    if encoder < fit:
+        return ahead
+    return f"{ahead} " + (
+        f"The fit passed the encoder at step {run.passed_at}."
+        if run.passed_at
+        else "The encoder's q is worse than N(0, I), where every fit starts."
+    )
+
+
+def _steps(count: int) -> str:
+    return f"{count} step{'' if count == 1 else 's'}"
+
+
+def _gap(value: float) -> str:
+    """A distance in nats: three decimals while it is small."""
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def _point(z: np.ndarray) -> str:
+    return f"({_signed(z[0], 2)}, {_signed(z[1], 2)})"
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if not float(text) else text.replace("-", "−")

@@ -1,0 +1,123 @@
+"""The shapes explorer says of every state what torch does: the shapes, the numbers and the errors."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.plots.style import PIXELS_PER_INCH
+from helpers.widgets.shapes import A_SAMPLE, roles, score, shapes, shapes_picture
+
+STATES = list(shapes().states())
+
+
+def by_numpy(loc: tuple[int, ...], ndims: int, x: np.ndarray) -> np.ndarray:
+    """log N(x | loc, 1), broadcast, and summed over the last `ndims` dimensions. ValueError where shapes clash."""
+    means = np.arange(math.prod(loc), dtype=np.float32).reshape(loc) / 2
+    terms = -((x - means) ** 2) / 2 - 0.5 * np.log(2 * np.pi)
+    return terms.sum(tuple(range(-ndims, 0))) if ndims else terms
+
+
+def test_every_state_agrees_with_the_formula_in_numpy():
+    outcomes = {"value": 0, "no distribution": 0, "clash": 0}
+    for state in STATES:
+        loc, ndims, sample_shape, x = state["loc"], state["ndims"], state["sample_shape"], state["x"]
+        done = score(**state)
+        if ndims > len(loc):
+            outcomes["no distribution"] += 1
+            assert done.q is None and done.error.startswith("ValueError: Expected reinterpreted_batch_ndims")
+            continue
+        assert done.q.batch_shape + done.q.event_shape == loc and len(done.q.event_shape) == ndims
+        if x == A_SAMPLE:
+            assert done.x_shape == sample_shape + loc
+            assert done.value.shape == sample_shape + done.q.batch_shape
+            outcomes["value"] += 1
+            continue
+        try:
+            wanted = by_numpy(loc, ndims, np.zeros(x, dtype=np.float32))
+        except ValueError:
+            outcomes["clash"] += 1
+            assert done.value is None and "not broadcastable" in done.error
+            continue
+        outcomes["value"] += 1
+        assert done.value.shape == wanted.shape
+        np.testing.assert_allclose(done.value.numpy(), wanted, rtol=1e-5)
+    assert all(outcomes.values()) and sum(outcomes.values()) == len(STATES), outcomes
+
+
+def test_a_sample_is_scored_where_it_was_drawn():
+    done = score((4, 2, 3), 2, (2, 5), A_SAMPLE)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        x = done.q.sample((2, 5))
+    np.testing.assert_allclose(done.value.numpy(), by_numpy((4, 2, 3), 2, x.numpy()), rtol=1e-4)
+
+
+def test_pictures_of_all_states_are_said_in_words(capsys: pytest.CaptureFixture):
+    milliseconds, said, state_before = [], set(), torch.get_rng_state()
+    for state in STATES:
+        if state["x"] != A_SAMPLE and state["sample_shape"] != ():
+            continue  # where nothing is drawn, sample_shape does nothing
+        start = time.perf_counter()
+        picture = shapes_picture(**state)
+        png = picture.to_png(sharpness=1)
+        milliseconds.append(1000 * (time.perf_counter() - start))
+        assert png.startswith(b"\x89PNG")
+        done = score(**state)
+        said.add(picture.alt)
+        if done.error:
+            assert done.error in picture.alt and "error" in picture.caption
+        else:
+            assert f"log_prob(x) has shape {list(done.value.shape)}" in picture.alt
+            assert f"log_prob returns {list(done.value.shape)}" in picture.caption
+    assert len(said) == 10 * (3 + 6) + 6  # ten q, each with three samples and six x of other shapes; six (loc, n) without q
+    assert torch.equal(torch.get_rng_state(), state_before)
+    with capsys.disabled():
+        print(f"\nshapes: {statistics.median(milliseconds):.0f} ms a picture in the median of {len(milliseconds)}")
+
+
+def test_no_word_leaves_the_picture_and_no_two_overlap():
+    for state in STATES[:: max(1, len(STATES) // 60)]:
+        figure = shapes_picture(**state).figure
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text()]
+        width, height = figure.get_size_inches() * figure.dpi
+        assert figure.dpi == PIXELS_PER_INCH
+        assert min(min(box.x0, box.y0) for box in boxes) >= 0, state
+        assert all(box.x1 <= width and box.y1 <= height for box in boxes), state
+        assert not [
+            (a, b) for i, a in enumerate(boxes) for b in boxes[:i]
+            if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1
+        ], state  # fmt: skip
+
+
+def test_a_silent_stretch_is_pointed_out_and_a_plain_sample_is_not():
+    start = shapes().start
+    assert "stretched to [3, 3]" in shapes_picture(**{**start, "loc": (3,), "ndims": 0, "x": (3, 1)}).caption
+    assert "stretched" not in shapes_picture(**start).caption
+    assert "stretched" not in shapes_picture(**{**start, "x": (2, 3)}).caption
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_batch", "num_event", "names"),
+    [
+        ((5, 2, 3), 1, 1, ["sample", "batch", "event"]),
+        ((2, 3), 0, 2, ["event", "event"]),
+        ((3,), 2, 1, ["event"]),
+        ((), 1, 1, []),
+    ],
+)
+def test_roles_are_counted_from_the_right(shape: Any, num_batch: int, num_event: int, names: list[str]):
+    assert roles(shape, num_batch, num_event) == names
+
+
+def test_stills_show_a_sum_and_a_silent_stretch():
+    page = shapes().still_html()
+    assert page.count("<img ") == page.count(' alt="q = ') == 2
+    assert "stretched" in page

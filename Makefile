@@ -4,7 +4,7 @@
 #   ARGS="--no-browser --port 8899"   goes to JupyterLab (make lab) or to the benchmarks (make bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lessons bench FORCE
+.PHONY: help lab test test-browser lessons slides bench solutions FORCE
 
 PYTHON_BIN := .venv/bin/python
 TEXTS := $(sort $(wildcard lessons_src/*.py))
@@ -18,7 +18,7 @@ export WORKBOOK_DATA := $(shell cd "$(WORKBOOK_DATA)" 2>/dev/null && pwd || echo
 endif
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 lab: .venv/complete ## install what is missing, then open the first lesson in JupyterLab
 	@echo "==> JupyterLab on $(or $(FIRST_LESSON),this folder); Ctrl-C, then y, stops it"
@@ -35,6 +35,10 @@ else
 	@WORKBOOK_SMOKE=1 $(PYTHON_BIN) -m pytest --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
 endif
 
+test-browser: .venv/complete ## every lesson in JupyterLab and every deck, in headless Chromium, which must be installed
+	@echo "==> lessons and decks in a browser"
+	@$(PYTHON_BIN) -m pytest -m browser tests/browser
+
 # jupytext keeps the ids of cells, and the outputs of a notebook that was run; nbconvert then takes outputs, counts and stray metadata away.
 lessons: .venv/complete ## bring notebooks/ up to date with lessons_src/, without outputs
 ifeq ($(TEXTS),)
@@ -47,6 +51,13 @@ else
 	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask="{'slideshow', 'tags', 'lines_to_next_cell'}" \
 	  $(TEXTS:lessons_src/%.py=notebooks/%.ipynb)
 endif
+
+# slides/ is a folder too, hence .PHONY. A lesson's results are kept in slides/build/.cache for as long as nothing they depend on changes.
+slides: .venv/complete ## run the lessons, where they have changed, and build a deck and a handout of each in slides/build/
+	@$(PYTHON_BIN) -m slides.build
+
+solutions: .venv/complete ## write the teacher's notebooks, with every solution, to notebooks/solutions/
+	@$(PYTHON_BIN) -m helpers.exercises.solutions
 
 bench: .venv/complete ## measure speed and memory, ours beside Pyro
 	@$(PYTHON_BIN) -m tests.benchmarks $(ARGS)

@@ -1,8 +1,9 @@
-"""The one place that reads the environment: smoke mode, data folder, device, seeds.
+"""The one place that reads the environment: smoke mode, data folder, device, progress file, seeds.
 
 WORKBOOK_SMOKE=1      everything at its smallest, on packaged data, without network and progress bars
 WORKBOOK_DATA=FOLDER  where data sets are looked for and stored (laid out as torchvision's `root`)
 WORKBOOK_DEVICE=NAME  overrides the choice of device: cuda, mps or cpu
+WORKBOOK_PROGRESS=FILE  where `check` keeps which exercises are passed
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ T = TypeVar("T")
 SMOKE: bool = os.environ.get("WORKBOOK_SMOKE", "") not in ("", "0")
 _DATA: str | None = os.environ.get("WORKBOOK_DATA") or None
 _DEVICE: str | None = os.environ.get("WORKBOOK_DEVICE") or None
+_PROGRESS: str | None = os.environ.get("WORKBOOK_PROGRESS") or None
 
 
 def budget(full: T, smoke: T) -> T:
@@ -34,6 +36,15 @@ def cache_dir() -> Path:
 def data_dir() -> Path:
     """The folder of the data sets: `WORKBOOK_DATA`, else the user cache folder. It need not exist."""
     return cache_dir() if _DATA is None else Path(_DATA).expanduser().resolve()
+
+
+def progress_file() -> Path:
+    """The file of the learner's progress: `WORKBOOK_PROGRESS`, else one in the user data folder. It need not exist."""
+    import platformdirs
+
+    if _PROGRESS is not None:
+        return Path(_PROGRESS).expanduser().resolve()
+    return Path(platformdirs.user_data_dir("latent-variable-workbook")) / "progress.json"
 
 
 def device():

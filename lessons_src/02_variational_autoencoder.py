@@ -16,7 +16,7 @@
 #
 # *A model that draws digits and an encoder that explains them, trained together by climbing one bound.*
 #
-# **75 minutes** · before this: gradient descent, what a density is, and how `torch.distributions` shapes work (`batch_shape`, `event_shape`)
+# **75 minutes** (41 reading and running, 34 exercises) · before this: [00 Start here](00_start_here.ipynb) and [01 Amortized inference](01_amortized_inference.ipynb)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* Ask who has trained an autoencoder, and who has drawn new images from one. Section 7 compares. Say once that everything today is maximum
@@ -25,12 +25,11 @@
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **You will be able to**
 #
-# 1. write a deep latent-variable model as a prior and a likelihood, and its amortized posterior, as networks that return distributions;
-# 2. write the evidence lower bound with a reparameterised sample, and say what its surrogate's gradient estimates;
-# 3. split the bound into distortion and rate, and compute the rate in closed form and by sampling;
-# 4. train a VAE, and read samples, reconstructions, a latent map and a manifold as evidence of what it learned;
-# 5. judge two claims that are often heard: that the prior disentangles, and that a better number is a better model;
-# 6. say what a published test ELBO means before you compare yours with it.
+# 1. write a deep latent-variable model as a prior and a likelihood, and its amortized posterior, as networks that return distributions (exercise 02.1);
+# 2. draw a sample that lets gradients through, and say what the gradient of a one-sample bound estimates (02.2);
+# 3. train a VAE, split its bound into distortion and rate, and compute the rate in closed form and by sampling (02.2, 02.3);
+# 4. read samples, reconstructions, a latent map and a manifold as evidence of what a model learned, and judge the claim that the prior disentangles (02.4);
+# 5. say what a published test ELBO means, and which part of it no model can change, before you compare yours with it (02.5).
 
 # %% slideshow={"slide_type": "skip"}
 import copy
@@ -51,10 +50,13 @@ from helpers.distributions import (
 )
 from helpers.estimators import Estimate, Pathwise
 from helpers.evaluation import evaluate_bound
+from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
 from helpers.reproduce import read_row
 from helpers.reproduce.vae import load_trained
 from helpers.training import fit
+from helpers.widgets.damage import damage
+from helpers.widgets.latent_dials import latent_dials
 
 device = settings.device()
 settings.seed_everything(0)
@@ -91,18 +93,20 @@ image_shape, latent = (1, 28, 28), 50
 # batch_shape [], event_shape [50]
 prior = Independent(Normal(torch.zeros(latent, device=device), 1.0), 1)
 decoder = nn.Sequential(
-    nn.Linear(latent, 400), nn.Softplus(), nn.Linear(400, 784), nn.Unflatten(-1, image_shape)
+    nn.Linear(latent, 400), nn.Softplus(),
+    nn.Linear(400, 784), nn.Unflatten(-1, image_shape),
 ).to(device)
 
 
 def likelihood(z):
-    """p(x | z). z: [*batch, 50] → distribution over images [1, 28, 28] with batch_shape [*batch]."""
+    """p(x | z). z: [*batch, 50] → batch_shape [*batch], event_shape [1, 28, 28]."""
     return Independent(Bernoulli(logits=decoder(z)), 3)
 
 
 z = prior.sample((5,))  # [5, 50]
 p = likelihood(z)
-print("z", tuple(z.shape), "  p(x | z): batch", tuple(p.batch_shape), "event", tuple(p.event_shape))
+print("z", tuple(z.shape))
+print("p(x | z): batch", tuple(p.batch_shape), "event", tuple(p.event_shape))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### The same in the package
@@ -130,10 +134,36 @@ print("log p(x, z) from helpers", model.log_joint(x, z).detach().cpu().numpy().r
 # one event. From here on you use the package version.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 02.1 · ●○○ · 6 minutes
+#
+# Write $\log p(x, z) = \log p(z) + \log p_\theta(x \mid z)$ in nats, for $z \sim \mathcal N(0, I)$ and pixels $x_d \in \{0, 1\}$ that are 1 with probability $\mathrm{sigmoid}(\ell_d)$, where $\ell$ is `logits`. It must stay exact where a logit is 40 and its pixel is 0.
+
+# %% slideshow={"slide_type": "skip"}
+def log_joint(z, logits, x):
+    """log p(x, z) in nats: z ~ N(0, I); given z, bits x, each 1 with probability sigmoid(logit).
+
+    z: [samples, batch, latent], and what the decoder made of it,
+    logits: [samples, batch, channels, height, width].
+    x: [batch, channels, height, width], pixels 0 or 1 → [samples, batch].
+    """
+    ...  # your code
+
+
+check("02.1", log_joint)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For the teacher.* Six minutes. Exercise 00.1 was the second half of this: those who have it may start from there. What is new is that two terms of very different size stand in one sum: ask
+# which of them, for an image of 784 pixels and 50 latents, will be the larger, and what happens to their balance if somebody averages over pixels.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Stuck? `hint("02.1")` in a cell of its own gives a nudge, again the formula, again the first line. `solution("02.1")` shows a solution. Nothing below
+# depends on your answers.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · The posterior is out of reach, so learn to guess it
 #
-# To fit $\theta$ you want $\log p_\theta(x) = \log \int p(z)\, p_\theta(x \mid z)\, dz$, and that integral has 50 dimensions. A second
-# network, the **encoder**, with parameters $\phi$, guesses where on the sheet an image lies, and how sure it is:
+# To fit $\theta$ you want $\log p_\theta(x) = \log \int p(z)\, p_\theta(x \mid z)\, dz$, and that integral has 50 dimensions. As in lesson 01,
+# a second network, the **encoder**, with parameters $\phi$, guesses where on the sheet an image lies, and how sure it is:
 #
 # $$ q_\phi(z \mid x) = \mathcal N\big(z \mid \mu_\phi(x), \mathrm{diag}\, \sigma^2_\phi(x)\big). $$
 #
@@ -141,30 +171,27 @@ print("log p(x, z) from helpers", model.log_joint(x, z).detach().cpu().numpy().r
 
 # %% slideshow={"slide_type": "fragment"}
 posterior = AmortizedPosterior(
-    GaussianConditional(image_shape, (latent,), FeedForward((400,), activation=nn.Softplus))
+    GaussianConditional(
+        image_shape, (latent,), FeedForward((400,), activation=nn.Softplus)
+    )
 ).to(device)
 
 q = posterior(test_images[:5])
 print("q(z | x): batch", tuple(q.batch_shape), "event", tuple(q.event_shape))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* The encoder outputs a mean and a scale for each coordinate. Ask what it cannot say: that two coordinates of z are uncertain together.
-# This "mean-field" guess is a choice, and lesson 05 relaxes it.
+# *For the teacher.* The encoder outputs a mean and a scale for each coordinate. Ask what it cannot say: that two coordinates of z are uncertain together. Lesson 01 measured what such a
+# guess costs where theta was given. Here theta moves too, and may move so as to make its own posterior easy to guess: that is the price of the bound, and section 8 meets it again.
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
-# ### A bound, and how far it is off
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ### The bound, again
 #
-# By the product rule, $\log p_\theta(x) = \log \frac{p_\theta(x, z)}{p_\theta(z \mid x)}$ for *every* $z$. Average over
-# $z \sim q_\phi(z \mid x)$, and add and subtract $\log q_\phi$:
+# Lesson 01 showed, for *every* $q$ and in nats,
 #
-# $$ \log p_\theta(x) \;=\; \underbrace{\mathbb E_{q_\phi(z \mid x)}\!\left[\log \frac{p_\theta(x, z)}{q_\phi(z \mid x)}\right]}_{\text{ELBO}} \;+\; \mathrm{KL}\big(q_\phi(z \mid x) \,\|\, p_\theta(z \mid x)\big), $$
+# $$ \log p_\theta(x) \;=\; \underbrace{\mathbb E_{q_\phi(z \mid x)}\!\left[\log \frac{p_\theta(x, z)}{q_\phi(z \mid x)}\right]}_{\text{ELBO}} \;+\; \mathrm{KL}\big(q_\phi(z \mid x) \,\|\, p_\theta(z \mid x)\big). $$
 #
-# where $\mathrm{KL}(q \,\|\, p) = \mathbb E_q[\log q - \log p] \ge 0$, in **nats**, the unit of natural logarithms. So the ELBO, the *evidence lower
-# bound*, never exceeds $\log p_\theta(x)$, and raising it improves the model, or the guess, or both.
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Ask which of theta and phi the KL on the right depends on. Both: theta may move so as to make its own posterior easy to guess. That is
-# the price of the bound, and section 8 meets it again.
+# There $\theta$ was given, the left side stood still, and raising the ELBO could only shrink the divergence. Here both networks learn: raising it improves the model, or the guess, or both, and
+# one number does not say which.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · A gradient through a sample
@@ -179,7 +206,7 @@ print("q(z | x): batch", tuple(q.batch_shape), "event", tuple(q.event_shape))
 
 # %% slideshow={"slide_type": "fragment"}
 def elbo_by_hand(x):
-    """One-sample ELBO in nats, differentiable in theta and phi. x: [batch, 1, 28, 28] → [batch]."""
+    """One-sample ELBO in nats, for theta and phi. x: [batch, 1, 28, 28] → [batch]."""
     q = posterior(x)
     loc, scale = q.base_dist.loc, q.base_dist.scale  # [batch, latent]
     z = loc + scale * torch.randn_like(loc)
@@ -187,7 +214,8 @@ def elbo_by_hand(x):
 
 
 torch.manual_seed(1)
-print(f"ELBO of an untrained model: {elbo_by_hand(test_images[:256]).mean().item():.1f} nats per image")
+untrained = elbo_by_hand(test_images[:256]).mean().item()
+print(f"ELBO of an untrained model: {untrained:.1f} nats per image")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* Ask where phi enters elbo_by_hand. Three times: through loc, through scale, and through q.log_prob. Write z.detach() and two of the three
@@ -232,6 +260,28 @@ for name, gradient in gradients.items():
         f"{100 * ((gradient - by_hand).norm() / by_hand.norm()).item():.4f} %"
     )
 
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 02.2 · ●●○ · 7 minutes
+#
+# Turn the noise `eps` into samples $z$ of $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$, and return them with the one-sample rate $\log q(z) - \log p(z)$, in nats, where $p = \mathcal N(0, I)$. Gradients must reach `loc` and `scale` by every way there is.
+
+# %% slideshow={"slide_type": "skip"}
+def sample_and_rate(loc, scale, eps):
+    """A sample z of q = N(loc, scale²), and its rate log q(z) - log p(z) in nats; p = N(0, I).
+
+    loc, scale: [batch, latent], eps: standard normal draws, [samples, batch, latent]
+    → z [samples, batch, latent], rate [samples, batch].
+    """
+    ...  # your code
+
+
+check("02.2", sample_and_rate)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For the teacher.* Seven minutes. Most will have the values at once; the exercise is about the gradient. When somebody is told that it is wrong, ask them to draw
+# the arrows from loc and scale to the rate: there are two routes, through z and through the density. Then ask whether a single rate can be negative: section 4 counts how often.
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Distortion and rate
 #
@@ -268,6 +318,7 @@ print(f"spread of a one-sample estimate  {sampled.std(0).mean().item():7.3f}")
 print(f"one-sample estimates below zero: {100 * (each[..., 0] < 0).float().mean().item():.0f} % for coordinate 1, "
       f"{100 * (sampled < 0).float().mean().item():.0f} % for the sum")
 
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* The notebook prints the rate of an untrained encoder, in closed form and by sampling. Ask what it buys. Nothing yet:
 # it is the accident of random weights, nearly the same for every image. A rate that tells images apart must differ between them.
@@ -277,11 +328,31 @@ print(f"one-sample estimates below zero: {100 * (each[..., 0] < 0).float().mean(
 # gradient: near the optimum the noise of the two sampled terms cancels in part, and lesson 05 makes use of that.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 02.3 · ●●○ · 6 minutes
+#
+# Lesson 01 had the prior $\mathcal N(0, 1)$; lesson 05 learns it. Write the rate $\mathrm{KL}\big(\mathcal N(\mu, \mathrm{diag}\,\sigma^2) \,\|\, \mathcal N(m, \mathrm{diag}\,s^2)\big)$ in closed form, in nats, one number per image. `prior_loc` is $m$, `prior_scale` is $s$.
+
+# %% slideshow={"slide_type": "skip"}
+def rate(loc, scale, prior_loc, prior_scale):
+    """KL(N(loc, scale²) || N(prior_loc, prior_scale²)) in nats, summed over the latents.
+
+    loc, scale: [batch, latent], prior_loc, prior_scale: [latent] → [batch].
+    """
+    ...  # your code
+
+
+check("02.3", rate)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For the teacher.* Six minutes. Who did 01.1 can get there by changing units, without a new integral: subtract the prior's mean, divide by its scale. Ask for the answer where q is the prior,
+# and which way the rate goes as the prior is widened while q stays.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5 · Training
 #
 # The loop has four lines. Everything else is comfort.
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "-"}
 def train_by_hand(objective, images):
     """One epoch of Adam on the negative ELBO; returns the average ELBO in nats."""
     optimizer = torch.optim.Adam(objective.parameters(), lr=1e-3)
@@ -337,6 +408,7 @@ history = fit(
 print(f"{history.seconds[-1]:.0f} seconds, {history.steps} steps; test ELBO "
       f"{evaluate_bound(objective.model, objective.posterior, test_images, num_samples=1).elbo} nats per image")
 
+
 # %% slideshow={"slide_type": "skip"}
 plots.curves(
     {"training": history.train["bound"], "validation": history.valid["bound"]},
@@ -346,7 +418,7 @@ plots.curves(
     "behind the validation curve.",
 )
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "fragment"}
 plots.curves(
     {"distortion": history.valid["distortion"], "rate": history.valid["rate"]},
     xlabel="epoch",
@@ -384,8 +456,8 @@ with torch.no_grad():
 plots.image_grid(samples, rows=4, caption="Forty draws from the trained model: means of p(x | z) for z from the prior.")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Let the room vote on each: digit or not? Write the score on the board. Section 8 asks where the ones that are none come from, and
-# measures it.
+# *For the teacher.* Let the room vote on each: digit or not? Write the score on the board. Section 8 asks where the ones that are none come from, and measures it. In the notebook, reconstructions
+# follow: four draws of z for one image differ hardly at all, unless the image is odd. The next slide shows such draws for images that somebody made odd.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### Predict
@@ -399,7 +471,7 @@ plots.image_grid(samples, rows=4, caption="Forty draws from the trained model: m
 # they do, it is in strokes that the image itself leaves open. Different styles of writing are what you get when $z$ comes from the *prior*.
 # </details>
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "skip"}
 torch.manual_seed(3)
 x = test_images[:10]
 with torch.no_grad():
@@ -410,10 +482,6 @@ plots.image_grid(
     row_labels=["image x", *[f"mean, z draw {i}" for i in range(1, 5)]],
     caption="Ten test images, and four reconstructions of each from different draws of z.",
 )
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Before you show it, ask: four draws of z for one image, decoded. Will they differ in style, in class, or hardly at all? Then look for the
-# column where they differ most, and ask why it is that one: the encoder is least sure where the image is odd.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### Conditional samples: two sources of chance
@@ -438,12 +506,41 @@ plots.image_grid(
 # the speckle. To draw a clean stroke, a likelihood needs dependence between pixels.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Damage an image
+#
+# The encoder has seen whole digits only. Blank a part of one, $x$, and let the VAE encode the rest, $\tilde x$.
+#
+# **Predict.** Half of the ink is gone. Do distortion and rate **rise** or **fall**? Is the gap filled?
+
+# %% slideshow={"slide_type": "fragment"}
+damage(model, posterior, test_images[:10], data.test.labels[:10])
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For the teacher.* Less ink sounds like less to name, so most will say that both fall. For a single digit they may; the next cell in the notebook prints the averages over the test set, and both rise: half a digit is
+# no digit, and model and prior expect digits. Then compare the last row: how much worse the reconstruction explains x, which the encoder never saw. In the notebook, let them look for the damage that fools the encoder
+# most: try an inverted square.
+
+# %% slideshow={"slide_type": "skip"}
+halves = test_images.clone()
+halves[..., 14:, :] = 0  # the lower half blanked
+for name, images in {"whole digits": test_images, "upper halves": halves}.items():
+    result = evaluate_bound(model, posterior, images, num_samples=1)
+    print(f"{name}: distortion {result.distortion}, rate {result.rate} nats")
+with torch.no_grad():
+    of_whole = -model(posterior(halves).mean).log_prob(test_images).mean().item()
+print(f"the whole digit, given the z of its upper half: distortion {of_whole:.0f} nats")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Half of a digit is dearer than the whole, ink or no ink: no digit ends so, and the decoder would have to be told. It finishes a stroke here and there, but it explains the *damaged* image, for that is what the encoder was asked about;
+# as an account of the whole digit the same $z$ is poor. To fill in what is missing you would ask for $p(z \mid \text{the pixels that are seen})$, and this encoder was never trained to answer that.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### A map of the test set
 #
 # Nobody told the model about classes. Encode the test images, take the means of $q_\phi(z \mid x)$, and let t-SNE flatten 50
 # dimensions into two, so that near neighbours stay near.
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 with torch.no_grad():
     codes = posterior(test_images).mean  # [images, latent]
 plots.tsne_map(
@@ -455,15 +552,15 @@ plots.tsne_map(
     "the colours only.",
 )
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Distances between far clusters mean nothing in t-SNE, and touching is a hint, no proof: one class may fall into several islands. Ask which
-# classes a human would confuse, and whether they touch here.
-
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Two latents, the whole manifold
 #
-# With $z$ in two dimensions you can look at *all* of it. Two numbers must now do all the work, so both networks get a second layer, and
-# the learning rate one cycle: up, then down to nothing. It takes some twenty seconds; meanwhile, guess which digits will be neighbours.
+# With $z$ in two dimensions you can look at *all* of it.
+#
+# **Predict.** Which digits will be neighbours on the sheet?
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Two numbers must now do all the work, so both networks get a second layer, and the learning rate one cycle: up, then down to nothing. It takes some twenty seconds.
 
 # %% slideshow={"slide_type": "skip"}
 def build_flat(seed=0):
@@ -485,7 +582,7 @@ def fit_one_cycle(objective, batches, epochs, peak=3e-3):
 flat = build_flat()
 history = fit_one_cycle(flat, Batches(train_images, batch_size=128), epochs=settings.budget(full=10, smoke=1))
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "fragment"}
 plots.latent_manifold(
     lambda z: flat.model(z.to(device)).mean,
     rows=14,
@@ -495,8 +592,7 @@ plots.latent_manifold(
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Before you show it: which digits will be neighbours on the sheet? Collect guesses. Then ask what lies between two neighbours, and whether
-# anything there is no digit at all.
+# *For the teacher.* Collect guesses before you show it. Then ask what lies between two neighbours, and whether anything there is no digit at all.
 
 # %% slideshow={"slide_type": "skip"}
 flat_bound = evaluate_bound(flat.model, flat.posterior, test_images, num_samples=10)
@@ -507,9 +603,22 @@ for name, bound in {"two latents": flat_bound, "fifty latents": fifty_bound}.ite
         f"{bound.distortion}, rate {bound.rate}"
     )
 
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Two latents make the prettier picture and by far the worse model, at equal age and with the larger network. A pretty manifold is not
 # evidence for a good model, and a good bound is not evidence for a pretty one.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Turn the dials yourself
+#
+# Nobody told the model about classes. The map shows where the encoder puts test images, each drawn as its class. Find a $z$ that is decoded to *two digits at once*.
+
+# %% slideshow={"slide_type": "fragment"}
+latent_dials(flat.model, flat.posterior, test_images[:1500], data.test.labels[:1500])
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For the teacher.* Walk from one cluster into another and stop on the border: the image is a blend, and the count of neighbours says of what. Then leave the circle: the decoder still draws
+# something, far from every code it was trained on. Ask which classes share a border, and whether a human would confuse them.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · Beside it, a plain autoencoder
@@ -556,7 +665,8 @@ for name, each in {"autoencoder": plain, "VAE": flat}.items():
     print(f"{name:11}  distortion {distortion:.1f} nats;  spread of codes {codes[name].std().item():.1f};  "
           f"{100 * within:.0f} % of them lie where 95 % of the prior is")
 
-# %% slideshow={"slide_type": "subslide"}
+
+# %% slideshow={"slide_type": "fragment"}
 picture = plots.scatter_by_class(
     codes["autoencoder"][:1500],
     data.test.labels[:1500],
@@ -650,7 +760,7 @@ def shuffled(z):
     return torch.stack([column[torch.randperm(len(z))] for column in z.T], dim=1)
 
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "skip"}
 torch.manual_seed(7)
 with torch.no_grad():
     seen = posterior(train_images).sample()  # [training images, latent]
@@ -658,13 +768,18 @@ contests = {
     "aggregate posterior or prior": (seen, torch.randn_like(seen), aggregate, torch.randn_like(aggregate)),
     "shuffled codes or prior": (shuffled(seen), torch.randn_like(seen), shuffled(aggregate), torch.randn_like(aggregate)),
 }
-judges = {}
+judges, right = {}, {}
 for question, (real, fake, held_out_real, held_out_fake) in contests.items():
     judge = judges[question] = train_judge(real, fake)
     with torch.no_grad():
-        right = (judge(held_out_real) > 0).float().mean() + (judge(held_out_fake) < 0).float().mean()
-    print(f"{question:29} judge right on {50 * right.item():.0f} % of held-out draws")
+        hits = (judge(held_out_real) > 0).float().mean() + (judge(held_out_fake) < 0).float().mean()
+    right[question] = hits.item() / 2
 judge = judges["aggregate posterior or prior"]
+
+# %% slideshow={"slide_type": "fragment"}
+for question, share in right.items():
+    print(f"{question:29} judge right on {100 * share:.0f} % of held-out draws")
+
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* The histograms are all that the second judge has, and it can do little with them: what gives the aggregate posterior away is how its
@@ -692,6 +807,53 @@ plots.image_grid(
 #
 # the mutual information $I_q(x; z)$, which is what $z$ says about $x$, plus how far aggregate and prior are apart (Hoffman and Johnson
 # 2016). It pays for both; nothing forces the second to zero.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 02.4 · ●●● · 8 minutes
+#
+# Write $\log q(z)$ of the aggregate posterior $q(z) = \frac1N \sum_i q_\phi(z \mid x_i)$, in nats, at every row of `z`, where $q_\phi(z \mid x_i)$ is the Gaussian of row $i$ of `loc` and `scale`. It must stay finite at a $z$ far from all codes.
+
+# %% slideshow={"slide_type": "skip"}
+def log_aggregate(z, loc, scale):
+    """log q(z) in nats, for q(z) = 1/N sum_i q(z | x_i) and q(z | x_i) = N(loc_i, scale_i²).
+
+    z: [points, latent], loc, scale: [images, latent], a row for each of N images → [points].
+    """
+    ...  # your code
+
+
+check("02.4", log_aggregate)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For the teacher.* Eight minutes, the hardest of the five. The order is the point: coordinates first, images second. The other order is the density of shuffled codes, which the second judge could hardly
+# tell from the prior; the first judge lives on the difference. Who finishes early may say why log N is the most that z can tell about which of N images it came from.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# With $\log q(z)$ in hand, each term of the formula above is an average that you can compute, for the aggregate of a few hundred test images:
+
+# %% slideshow={"slide_type": "skip"}
+torch.manual_seed(14)
+x = test_images[:500]
+num_images = len(x)
+with torch.no_grad():
+    q = posterior(x)
+    z = q.sample()  # [images, latent]: a draw from the aggregate, and the image it came from
+    each = q.log_prob(z[:, None])  # [points, images]: point i under image j's q
+    log_own, log_aggregate_of_z = each.diagonal(), each.logsumexp(1) - math.log(num_images)
+    log_prior = model.prior((num_images,)).log_prob(z)
+terms = {
+    "rate, average over images": log_own - log_prior,
+    "  information I(x; z)": log_own - log_aggregate_of_z,
+    "  KL(q(z) || p(z))": log_aggregate_of_z - log_prior,
+}
+for name, term in terms.items():
+    print(f"{name:27} {term.mean().item():6.2f} nats")
+needed = terms["rate, average over images"].mean().item() / math.log(10)
+print(f"log {num_images} = {math.log(num_images):.2f};  e to the rate is about 10 to the {needed:.0f}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# A $z$ tells these images apart, and $\log N$ is all there is to tell about which of $N$ images it came from. The rest of the rate is distance between this aggregate and the prior. More images make it smaller; but for it to vanish, $N$ must be
+# at least $e^R$, the last number printed. No data set fills such a prior.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # **Claim 2: the axes mean something.** Turn the latent space by any rotation $Q$: encode to $Q z$, and let the decoder turn back first.
@@ -742,7 +904,8 @@ with torch.no_grad():
 print(f"log p(x), estimated, in nats: {before.mean().item():.3f} before, {after.mean().item():.3f} with model and encoder turned "
       f"(largest change {(before - after).abs().max().item():.0e}),\nand {careless.mean().item():.0f} if you forget to turn the encoder")
 
-# %% slideshow={"slide_type": "subslide"}
+
+# %% slideshow={"slide_type": "fragment"}
 steps = torch.linspace(-3, 3, 7, device=device)[:, None]  # [7, 1]
 with torch.no_grad():
     centre = posterior(test_images[:1]).mean  # [1, latent]
@@ -805,6 +968,7 @@ with torch.no_grad():
 print(f"bound on the greys {grey.mean().item():.3f};  average over 20 binarisations {bits.mean().item():.3f} "
       f"± {bits.mean(1).std().item() / 20**0.5:.3f} nats")
 
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### A floor that no model gets below
 #
@@ -833,11 +997,31 @@ print(f"minus the test ELBO      {-evaluation.elbo.mean:6.1f}")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* What a model can still improve is the second line and the third. Compare models by those. A gain of one nat is one in 54, not one in 100.
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 02.5 · ●●○ · 7 minutes
+#
+# Split the distortion $-\sum_d [x_d \log \pi_d + (1 - x_d) \log(1 - \pi_d)]$ of grey images, with $\pi = \mathrm{sigmoid}(\ell)$ and $\ell$ `logits`, in two: the **floor** $\sum_d H(x_d)$, and the **excess** above it. Both in nats, one number per image. Pixels of exactly 0 and 1 are frequent.
+
+# %% slideshow={"slide_type": "skip"}
+def floor_and_excess(logits, x):
+    """Distortion of grey images in nats, split: its floor sum_d H(x_d), and the excess.
+
+    logits: [batch, channels, height, width], x: greys in [0, 1], of the same shape
+    → floor [batch], excess [batch].
+    """
+    ...  # your code
+
+
+check("02.5", floor_and_excess)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# *For the teacher.* Seven minutes. Zero times log zero will stop most of them: good, that is the lesson about MNIST's pixels. When they pass, ask what the excess is, by name: a sum of KLs between two coins, the grey's and
+# the model's. It is zero for the model that says the grey itself, whatever the floor.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three data sets that are all called MNIST
 #
-# Some reports give a test ELBO near −80 for this network, and nobody could reproduce it. One *hypothesis*: their pixels were thresholded
-# to 0 and 1 once, which removes the coins. You can test it: same network, same few epochs, three kinds of pixels. It takes half a minute.
+# Some reports give a test ELBO near −80 for this network, and nobody could reproduce it. One *hypothesis*: their pixels were thresholded to 0 and 1 once, which removes the coins. Test it: same network, same few epochs, three kinds of pixels.
 #
 # **Predict.** The floor of thresholded pixels is 0. By how much will the bound rise?
 
@@ -859,7 +1043,8 @@ for kind, transform in kinds.items():
         f"{result.elbo.mean:8.1f}"
     )
 
-# %% slideshow={"slide_type": "subslide"}
+
+# %% slideshow={"slide_type": "fragment"}
 plots.dots(
     bounds,
     "test ELBO, nats per image",
@@ -923,6 +1108,7 @@ with torch.no_grad():
     rebuilt = scene_model(scene_posterior(held_out.to(device)).mean)
     distortion = -rebuilt.log_prob(held_out.to(device)).cpu()
     excess = distortion - Bernoulli(probs=held_out).entropy().flatten(1).sum(1)  # [scenes]
+
 
 # %% slideshow={"slide_type": "fragment"}
 for count in range(4):
@@ -988,6 +1174,7 @@ for name, (theirs, ours) in pairs.items():
     our_loss = -ours(x).value.mean().item()
     print(f"{name:20}  Pyro {pyro_loss:.5f}   ours ({type(ours).__name__}) {our_loss:.5f} nats")
 
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 12 · What we got
 #
@@ -1031,6 +1218,9 @@ plots.curves(
 # - The bound is minus distortion minus rate. An autoencoder drops the rate and with it the place to sample from.
 # - The aggregate posterior is not the prior: its coordinates depend on each other. And no likelihood knows one rotation of $z$ from another.
 # - A number is about its pixels: on grey MNIST nearly half of the bound is a floor that no model can pass.
+
+# %% slideshow={"slide_type": "skip"}
+progress()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## Go further

@@ -1,4 +1,4 @@
-"""What every test starts from: the same seed, one thread, no smoke mode, no network, and a data folder of its own."""
+"""What every test starts from: the same seed, one thread, no smoke mode, no network, and data folder and progress file of its own."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 OWN_DATA_FOLDER = None if os.environ.get("WORKBOOK_DATA") else tempfile.mkdtemp(prefix="workbook-data-")
 if OWN_DATA_FOLDER:
     os.environ["WORKBOOK_DATA"] = OWN_DATA_FOLDER
+OWN_PROGRESS_FOLDER = tempfile.mkdtemp(prefix="workbook-progress-")
+os.environ["WORKBOOK_PROGRESS"] = os.path.join(OWN_PROGRESS_FOLDER, "of-subprocesses.json")
 
 # A subprocess has no guard on its sockets: what it asks of the web goes to a port where nobody answers.
 for scheme in ("http", "https"):
@@ -38,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if OWN_DATA_FOLDER:
         shutil.rmtree(OWN_DATA_FOLDER, ignore_errors=True)
+    shutil.rmtree(OWN_PROGRESS_FOLDER, ignore_errors=True)
 
 
 class NetworkRefused(OSError):
@@ -92,3 +95,13 @@ def same_seed():
     torch.set_default_dtype(torch.float32)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(autouse=True)
+def own_progress(monkeypatch: pytest.MonkeyPatch):
+    """Every test has its own progress file, which does not exist yet."""
+    from helpers import settings
+
+    with tempfile.TemporaryDirectory(dir=OWN_PROGRESS_FOLDER) as folder:
+        monkeypatch.setattr(settings, "_PROGRESS", os.path.join(folder, "progress.json"))
+        yield

@@ -17,7 +17,7 @@ FILE = settings.__file__
 
 def fresh(monkeypatch, **environment: str) -> dict:
     """The names of `settings` as a new process with this environment would see them."""
-    for name in ("SMOKE", "DATA", "DEVICE"):
+    for name in ("SMOKE", "DATA", "DEVICE", "PROGRESS"):
         monkeypatch.delenv(f"WORKBOOK_{name}", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(f"WORKBOOK_{name}", value)
@@ -36,12 +36,13 @@ def test_without_the_variable_everything_is_full(monkeypatch):
 
 
 def test_read_once(monkeypatch):
-    names = fresh(monkeypatch, SMOKE="0", DATA="before", DEVICE="cpu")
-    for name, value in (("SMOKE", "1"), ("DATA", "after"), ("DEVICE", "meta")):
+    names = fresh(monkeypatch, SMOKE="0", DATA="before", DEVICE="cpu", PROGRESS="before")
+    for name, value in (("SMOKE", "1"), ("DATA", "after"), ("DEVICE", "meta"), ("PROGRESS", "after")):
         monkeypatch.setenv(f"WORKBOOK_{name}", value)
     assert names["budget"](full=10, smoke=1) == 10
     assert names["data_dir"]().name == "before"
     assert names["device"]().type == "cpu"
+    assert names["progress_file"]().name == "before"
 
 
 def test_data_folder(monkeypatch, tmp_path):
@@ -50,6 +51,14 @@ def test_data_folder(monkeypatch, tmp_path):
     cache = fresh(monkeypatch)["data_dir"]()
     assert cache.is_absolute()
     assert not str(cache).startswith(str(Path(FILE).parents[1]))  # never inside the checkout
+
+
+def test_progress_file(monkeypatch, tmp_path):
+    assert fresh(monkeypatch, PROGRESS=str(tmp_path / "mine.json"))["progress_file"]() == tmp_path / "mine.json"
+    assert fresh(monkeypatch, PROGRESS="~/mine.json")["progress_file"]() == Path.home() / "mine.json"
+    own = fresh(monkeypatch)["progress_file"]()
+    assert own.is_absolute() and own.name == "progress.json"
+    assert not str(own).startswith(str(Path(FILE).parents[1]))  # never inside the checkout
 
 
 def test_device(monkeypatch):

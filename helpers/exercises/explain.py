@@ -1,0 +1,214 @@
+"""What an exception in an answer means, in plain words, and the line of the answer that raised it."""
+
+from __future__ import annotations
+
+import builtins
+import difflib
+import linecache
+import re
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Words = Callable[[re.Match[str]], str]
+
+IMPORTS = {
+    "torch": "import torch", "math": "import math", "np": "import numpy as np", "nn": "from torch import nn",
+    "F": "import torch.nn.functional as F", "Tensor": "from torch import Tensor",
+    **{name: f"from torch.distributions import {name}" for name in torch.distributions.__all__},
+}  # fmt: skip
+
+
+def explain(error: BaseException, known: Iterable[str] = ()) -> str:
+    """One or two sentences on what `error` means and what usually causes it. `known`: names that the answer could have meant."""
+    message = " ".join(str(error).split())
+    if isinstance(error, RecursionError):
+        return "The function calls itself without end. The exercise needs no recursion: call the torch function that you meant."
+    if isinstance(error, MemoryError) or "can't allocate memory" in message or "out of memory" in message:
+        return "There is not enough memory for a tensor of that size. The inputs are small, so look for a shape that grew by mistake."
+    if isinstance(error, UnboundLocalError):
+        return "A variable is read before it is given a value: on this path through the function nothing was assigned to it."
+    if isinstance(error, NameError):
+        return _unknown_name(error, known)
+    if isinstance(error, ModuleNotFoundError):
+        return f"There is no module `{error.name}` here. The exercise needs nothing beside what the lesson imports."
+    if isinstance(error, AttributeError):
+        return _unknown_attribute(error)
+    if isinstance(error, SystemExit):
+        return "The answer tried to end Python. Leave `exit()` and `quit()` out of a function."
+    for kinds, pattern, words in MEANINGS:
+        if isinstance(error, kinds) and (found := re.search(pattern, message)):
+            return words(found) if callable(words) else words
+    return BY_TYPE.get(type(error), "")
+
+
+def _unknown_name(error: NameError, known: Iterable[str]) -> str:
+    name = error.name or (re.findall(r"'(\w+)'", str(error)) or ["?"])[0]
+    if name in IMPORTS:
+        return f"`{name}` is not imported: run the lesson's first cells again, or put `{IMPORTS[name]}` above the function."
+    if hasattr(torch, name):
+        return f"Nothing is called `{name}` here. Did you mean `torch.{name}`?"
+    near = difflib.get_close_matches(name, [*known, *IMPORTS, *dir(builtins)], n=1)
+    if near:
+        return f"Nothing is called `{name}` here. Did you mean `{near[0]}`?"
+    return f"Nothing is called `{name}` here: it is no argument, was not assigned, and no cell that has run defines it."
+
+
+def _unknown_attribute(error: AttributeError) -> str:
+    owner, name = error.obj, error.name or ""
+    if owner is None:
+        return f"Something is None where it should have a `{name}`: often the result of a function without `return`."
+    if isinstance(owner, (int, float)):
+        return f"`{name}` is asked of a Python number. Only tensors have it; `math` has functions for numbers."
+    names = dir(owner)
+    near = difflib.get_close_matches(name, [n for n in names if not n.startswith("_")], n=1)
+    kind = (
+        "a tensor"
+        if isinstance(owner, Tensor)
+        else f"`{owner.__name__}`"
+        if hasattr(owner, "__name__")
+        else f"a {type(owner).__name__}"
+    )
+    return f"There is no `{name}` in {kind}." + (f" Did you mean `{near[0]}`?" if near else "")
+
+
+def _mismatch(found: re.Match[str]) -> str:
+    ours, theirs, dimension = found.groups()
+    return (
+        f"Two tensors are combined whose sizes do not fit: {ours} against {theirs} at dimension {dimension}. "
+        "Broadcasting lines shapes up from "
+        "the last dimension; often a `.unsqueeze(...)`, a `keepdim=True` or a sum over another dimension is missing."
+    )
+
+
+def _products(found: re.Match[str]) -> str:
+    return (
+        f"A matrix product of [{found[1].replace('x', ', ')}] with [{found[2].replace('x', ', ')}]: the last "
+        "size of the first must be the first "
+        "size of the second. Is a transpose (`.T`) missing, or the order the other way round?"
+    )
+
+
+MIXED_TYPES = (
+    "Two tensors of different dtype meet. The inputs are float64 here: make new tensors like them (`torch.zeros_like(x)`, "
+    "`torch.eye(n).to(x)`) rather than in the default float32, and leave out `.float()`."
+)
+PYTHON_NUMBER = (
+    "A tensor is used where Python wants one number: `math.log` and its kin take numbers, "
+    "`torch.log` and `x.log()` take tensors."
+)
+MEANINGS: tuple[tuple[Any, str, str | Words], ...] = (
+    (RuntimeError, r"raised KeyboardInterrupt itself", "It raises KeyboardInterrupt itself, which belongs to "
+    "whoever sits at the keyboard."),
+    (RuntimeError, r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\) at non-singleton dimension (\d+)", _mismatch),
+    (RuntimeError, r"mat1 and mat2 shapes cannot be multiplied \((\S+) and (\S+)\)", _products),
+    (RuntimeError, r"size mismatch, got input|inconsistent tensor size|Expected size for first two dimensions|vector \+ matrix",
+     "A product of matrices or vectors whose inner sizes differ. Write the two shapes down: the inner sizes must agree."),
+    (RuntimeError, r"einsum", "The letters of `einsum` do not fit the shapes: one letter per dimension, equal letters for equal sizes."),
+    (RuntimeError, r"shape '(.*)' is invalid for input of size (\d+)",
+     lambda m: f"A tensor of {m[2]} numbers cannot be given the shape {m[1]}: the product of the sizes differs."),
+    (RuntimeError, r"Sizes of tensors must match|stack expects each tensor to be equal size|expand",
+     "The shapes that are put together here do not fit."),
+    (IndexError, r"Dimension out of range \(expected to be in range of \[(-?\d+), (-?\d+)\], but got (-?\d+)\)",
+     lambda m: f"The tensor has no dimension {m[3]}, only {m[1]} to {m[2]}. Was it summed before, or does it "
+     "have fewer dimensions than you think?"),
+    (IndexError, r"out of bounds|out of range|too many indices", "An index points outside the tensor or list."),
+    ((RuntimeError, TypeError), r"must have the same dtype|expected scalar type|expected m1 and m2|same dtype", MIXED_TYPES),
+    (RuntimeError, r"result type \w+ can't be cast|could not infer output dtype|not implemented for '(Long|Int|Bool)'",
+     "The operation needs floating-point numbers, and the tensor holds integers or truth values."),
+    (RuntimeError, r"leaf Variable that requires grad is being used in an in-place|view of a leaf Variable",
+     "The answer changes its argument in place, as `x += 1`, `x[i] = ...` or `x.log_()` do. Make a new tensor: `x = x + 1`."),
+    (RuntimeError, r"modified by an inplace operation",
+     "A tensor that the gradient needs was changed in place. Make a new tensor instead of changing one."),
+    (RuntimeError, r"Can't call numpy\(\)", "Arrays of NumPy know no gradients. Stay in torch: it has the same functions."),
+    (RuntimeError, r"does not require grad and does not have a grad_fn|One of the differentiated Tensors",
+     "A gradient is taken of something that no longer depends on a tensor with gradients: look for `.detach()`, `.item()`, `no_grad()`."),
+    (RuntimeError, r"Boolean value of Tensor with more than one value",
+     "An `if`, `and`, `or`, `max` or `min` of Python asks a whole tensor for one truth value. Use "
+     "`torch.where`, `&`, `|`, `torch.maximum`."),
+    (RuntimeError, r"Expected all tensors to be on the same device", "The tensors are on different devices. "
+    "Make new ones like the inputs: `torch.zeros_like(x)`."),
+    ((ValueError, TypeError, RuntimeError), r"only one element tensors can be converted|cannot be converted to Scalar", PYTHON_NUMBER),
+    (ValueError, r"Expected parameter (\w+) .*of distribution (\w+)\(.*constraint (\w+)",
+     lambda m: f"`{m[2]}` got a `{m[1]}` outside its range ({m[3]}). Is it a logarithm or a raw network output "
+     "that must first be transformed?"),
+    (ValueError, r"Expected value argument .*support", "`log_prob` was asked of a value outside the distribution's support."),
+    (ValueError, r"not enough values to unpack|too many values to unpack", "The number of names on the left "
+    "differs from the number of values on the right."),
+    (TypeError, r"(\w+)\(\): argument '(\w+)' .*must be Tensor, not (\w+)",
+     lambda m: f"`torch.{m[1]}` takes a tensor and was given a Python {m[3]}: `math.{m[1]}` takes numbers, if there is one."),
+    (TypeError, r"missing (\d+) required", "A function is called with too few arguments."),
+    (TypeError, "takes .* positional arguments? but|unexpected keyword argument|received an invalid "
+    "combination of arguments|got multiple values",
+     "A function is called with arguments that it does not take."),
+    (TypeError, r"unsupported operand type\(s\) for (.+): '(\w+)' and '(\w+)'",
+     lambda m: f"`{m[1]}` does not work between {m[2]} and {m[3]}. Is one of them a function that was not called, or still None?"),
+    (TypeError, r"'(\w+)' object is not callable",
+     lambda m: f"Parentheses after something that is no function (a {m[1]}). Is a `*` missing, or does a variable hide a function's name?"),
+    (TypeError, r"'(\w+)' object is not (subscriptable|iterable)", lambda m: f"A {m[1]} is used as if it were a list or a tensor."),
+)  # fmt: skip
+BY_TYPE = {
+    NotImplementedError: "This path through the function is not written yet.",
+    ZeroDivisionError: "Something is divided by zero.",
+    AssertionError: "An `assert` in the answer does not hold for these inputs.",
+    KeyError: "There is no such key in the dictionary.",
+}
+
+
+def raised_at(error: BaseException, code: CodeType | None) -> str:
+    """The line of the answer that raised, with marks under the part that did: "line 3 of your answer:" and the line. "" if unknown.
+
+    code: of the answer's function, to tell its frames from those of torch. Where it is None, the last frame outside installed packages.
+    """
+    ours = Path(__file__).parent
+    frames = [
+        (frame, number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if Path(frame.f_code.co_filename).parent != ours
+    ]
+    theirs = [
+        (f, n)
+        for f, n in frames
+        if code is not None and f.f_code.co_filename == code.co_filename and _within(f.f_code, code)
+    ]
+    elsewhere = [
+        (f, n) for f, n in frames if "site-packages" not in f.f_code.co_filename and f.f_code.co_filename[:1] != "<"
+    ]
+    if not theirs and not elsewhere:
+        return ""
+    frame, number = (theirs or elsewhere)[-1]
+    text = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).rstrip("\n")
+    where = (
+        f"line {number - code.co_firstlineno + 1} of your answer"
+        if theirs and code
+        else f"line {number} of {Path(frame.f_code.co_filename).name}"
+    )
+    if not text.strip():
+        return where
+    return f"{where}:\n\n" + _marked(error, number, text, frame.f_code.co_filename)
+
+
+def _within(inner: CodeType, outer: CodeType) -> bool:
+    return inner is outer or any(
+        _within(inner, constant) for constant in outer.co_consts if isinstance(constant, CodeType)
+    )
+
+
+def _marked(error: BaseException, number: int, text: str, file: str) -> str:
+    """The line, with ^^^ under what raised where the compiler noted it."""
+    indent = len(text) - len(text.lstrip())
+    line = "    " + text.strip()
+    entries = traceback.extract_tb(error.__traceback__)[::-1]
+    entry = next((entry for entry in entries if (entry.filename, entry.lineno) == (file, number)), None)
+    if entry is None or entry.colno is None or entry.end_colno is None or entry.lineno != entry.end_lineno:
+        return line
+    start = len(text.encode()[: entry.colno].decode(errors="replace"))
+    end = len(text.encode()[: entry.end_colno].decode(errors="replace"))
+    if end - start >= len(text.strip()):
+        return line
+    return f"{line}\n    {' ' * (start - indent)}{'^' * (end - start)}"

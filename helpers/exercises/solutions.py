@@ -1,0 +1,147 @@
+"""`python -m helpers.exercises.solutions`: the teacher's notebooks, the lessons with every stub replaced by its solution.
+
+Reads notebooks/*.ipynb and writes notebooks/solutions/*.ipynb (ignored by git). There a check that does not say "passed" stops the run, and
+under each exercise stands why the solution is so, and what learners write instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from helpers.exercises import registry
+from helpers.exercises.exercise import Exercise
+
+HEADER = (
+    "> **The teacher's copy**, with solutions. Made from `{source}` by `make solutions`, which writes it "
+    "anew each time: edit the lesson, not this."
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.exercises.solutions",
+        description="Write the lessons with every stub replaced by its solution.",
+    )
+    parser.add_argument(
+        "--notebooks", type=Path, default=Path("notebooks"), help="the folder of the lessons (notebooks)"
+    )
+    options = parser.parse_args(arguments)
+    if not options.notebooks.is_dir():
+        parser.error(
+            f"There is no folder {options.notebooks} here. Run this in the project's folder, or say --notebooks FOLDER."
+        )
+    try:
+        written = build(options.notebooks)
+    except ValueError as error:
+        raise SystemExit(f"*** {error}") from None
+    for path, count in written:
+        print(f"{path}: {count} {'solution' if count == 1 else 'solutions'}")
+
+
+def build(folder: Path) -> list[tuple[Path, int]]:
+    """Write FOLDER/solutions/NAME.ipynb for every FOLDER/NAME.ipynb; solutions of lessons that are gone are deleted.
+
+    Returns the paths written, each with its number of solutions. Raises ValueError where a lesson lacks one of its exercises, or an
+    exercise's cell its stub.
+    """
+    target = folder / "solutions"
+    target.mkdir(exist_ok=True)
+    written = []
+    for source in sorted(folder.glob("*.ipynb")):
+        notebook = nbformat.read(source, as_version=4)
+        count = solve(notebook, source.name)
+        path = target / source.name
+        nbformat.write(notebook, path)
+        written.append((path, count))
+    for stale in set(target.glob("*.ipynb")) - {path for path, _ in written}:
+        stale.unlink()
+    return written
+
+
+def solve(notebook: Any, name: str) -> int:
+    """Put the solutions into `notebook`, in place. Returns how many. Raises ValueError as `build` does."""
+    cells, found = [], []
+    for number, cell in enumerate(notebook.cells, 1):
+        cell.source = re.sub(r"(\]\(|src=\")\.\./", r"\1../../", cell.source)  # one folder deeper
+        cells.append(cell)
+        checked = _checked(cell.source) if cell.cell_type == "code" else None
+        if checked is None:
+            continue
+        id, line = checked
+        try:
+            exercise = registry.find(id)
+        except registry.UnknownExercise as error:
+            raise ValueError(f"{name}, cell {number}: {error}") from None
+        cell.source = solved(cell.source, exercise, line, f"{name}, cell {number}")
+        cells.append(_comment(exercise, cell))
+        found.append(id)
+    lesson = name[:2]
+    if lesson in registry.lessons():
+        missing = [exercise.id for exercise in registry.exercises_of(lesson) if found.count(exercise.id) != 1]
+        if missing:
+            raise ValueError(f"{name}: each exercise must be checked in one cell; not so {', '.join(missing)}.")
+    header = nbformat.v4.new_markdown_cell(
+        HEADER.format(source=name), id="teachers-copy", metadata={"slideshow": {"slide_type": "skip"}}
+    )
+    notebook.cells = [header, *cells]
+    # In place of the lesson's own, which would pair it with a text: JupyterLab would write lessons_src/solutions/.
+    notebook.metadata["jupytext"] = {"formats": "ipynb"}
+    return len(found)
+
+
+def solved(source: str, exercise: Exercise, check: ast.Expr, where: str) -> str:
+    """The cell's source with the solution for the stub, and an assertion behind the check."""
+    functions = [
+        node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == exercise.name
+    ]
+    if len(functions) != 1:
+        raise ValueError(
+            f"{where}: the cell checks {exercise.id} and should define `{exercise.name}` once; it does so {len(functions)} times."
+        )
+    (function,) = functions
+    if function.end_lineno >= check.lineno:
+        raise ValueError(f"{where}: the stub of {exercise.id} stands behind its check.")
+    lines = source.splitlines()
+    text = "\n".join(lines[check.lineno - 1 : check.end_lineno])
+    asserted = f"verdict = {text}\nassert verdict.passed, verdict\nverdict"
+    lines[check.lineno - 1 : check.end_lineno] = asserted.splitlines()
+    lines[function.lineno - 1 : function.end_lineno] = exercise.solution_source.splitlines()
+    return "\n".join(lines)
+
+
+def _checked(source: str) -> tuple[str, ast.Expr] | None:
+    """The id and the statement where a cell says check("01.1", ...)."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a magic
+        return None
+    for node in tree.body:
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Call)
+            and getattr(node.value.func, "id", "") == "check"
+        ):
+            first = node.value.args[0] if node.value.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                return first.value, node
+    return None
+
+
+def _comment(exercise: Exercise, cell: Any) -> Any:
+    wrong = "\n".join(
+        f"- *{misconception.name}*: {misconception.sentence}" for misconception in exercise.misconceptions
+    )
+    text = f"**Why.** {exercise.why}\n\n**What learners write instead**, and what `check` says to it:\n\n{wrong}"
+    return nbformat.v4.new_markdown_cell(
+        text, id=f"why-{exercise.id.replace('.', '-')}", metadata={"slideshow": {"slide_type": "notes"}}
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""`undisturbed`: what runs inside cannot move the learner's random state, default dtype or other switches of the process."""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy
+import torch
+
+# (read, write), by what a line of an answer can change for the whole process.
+SWITCHES: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (lambda: torch.backends.cudnn.deterministic, lambda on: setattr(torch.backends.cudnn, "deterministic", on)),
+    (lambda: torch.backends.cudnn.benchmark, lambda on: setattr(torch.backends.cudnn, "benchmark", on)),
+    (
+        lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
+        lambda pair: torch.use_deterministic_algorithms(pair[0], warn_only=pair[1]),
+    ),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (numpy.geterr, lambda modes: numpy.seterr(**modes)),
+)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Inside: float32 by default, gradients on, on the CPU, no warnings. Afterwards everything is as it was, random states too."""
+    with ExitStack() as stack:
+        stack.callback(_restore_generators, *_read_generators())
+        for read, write in SWITCHES:
+            stack.callback(_restore, read, write, read())
+        stack.callback(_restore_device, torch.get_default_device())
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if torch.get_default_dtype() != torch.float32:
+            torch.set_default_dtype(torch.float32)
+        yield
+
+
+def _restore(read: Callable[[], Any], write: Callable[[Any], Any], value: Any) -> None:
+    if read() != value:
+        write(value)
+
+
+def _restore_device(device: torch.device) -> None:
+    if torch.get_default_device() != device:
+        torch.set_default_device(None if device == torch.device("cpu") else device)
+
+
+def _read_generators() -> tuple[Any, ...]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    return (
+        random.getstate(),
+        numpy.random.get_state(legacy=False),
+        torch.get_rng_state(),
+        torch.initial_seed(),
+        cuda,
+        mps,
+    )
+
+
+def _restore_generators(python: Any, numbers: Any, cpu: torch.Tensor, seed: int, cuda: Any, mps: Any) -> None:
+    random.setstate(python)
+    numpy.random.set_state(numbers)
+    torch.set_rng_state(cpu)
+    if cuda is not None:
+        torch.cuda.set_rng_state_all(cuda)
+    elif torch.cuda.is_initialized():  # the answer was the first to use it: as if nobody had drawn yet
+        torch.cuda.manual_seed_all(seed)
+    if mps is not None:
+        torch.mps.set_rng_state(mps)

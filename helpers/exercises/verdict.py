@@ -1,0 +1,100 @@
+"""What `check` returns, and the card that it, hints and solutions are shown on: HTML in a notebook, plain text in a terminal."""
+
+from __future__ import annotations
+
+import html
+import re
+import textwrap
+from dataclasses import dataclass, field
+from typing import Literal
+
+Status = Literal["not attempted", "passed", "not yet"]
+SYMBOLS = {"not attempted": "○", "passed": "✓", "not yet": "➜"}
+HEADLINES = {"not attempted": "Not attempted yet", "passed": "Passed", "not yet": "Not yet"}
+# Seen on white and on black; they repeat what symbol and headline say. Text takes the page's own colour.
+EDGES = {"not attempted": "#8c8c8c", "passed": "#2e9e5b", "not yet": "#d9822b"}
+_MARK = re.compile(r"`([^`\n]+)`")
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """What `check` found.
+
+    exercise: its id; "" where none was meant. title: its title.
+    status: "not attempted", "passed" or "not yet".
+    sentence: the one most useful sentence. `Backticks` mark code.
+    facts: what it rests on, as (label, text).
+    code: lines of the answer, where they help.
+    notes: what does not matter for the status: what the answer printed, whether progress could be saved.
+    misconception: the name of the misconception that the answer equals, or None.
+    """
+
+    exercise: str
+    title: str
+    status: Status
+    sentence: str
+    facts: tuple[tuple[str, str], ...] = ()
+    code: str = ""
+    notes: tuple[str, ...] = field(default=())
+    misconception: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is right."""
+        return self.status == "passed"
+
+    @property
+    def headline(self) -> str:
+        """As "✓ Passed · 01.1 A divergence in closed form"."""
+        what = f" · {self.exercise} {self.title}".rstrip() if self.exercise else ""
+        return f"{SYMBOLS[self.status]} {HEADLINES[self.status]}{what}"
+
+    def __repr__(self) -> str:
+        parts = [self.headline, wrapped(self.sentence)]
+        if self.code:
+            parts.append(textwrap.indent(self.code, "    "))
+        parts += [wrapped(f"{label}: {text}") for label, text in self.facts]
+        parts += [wrapped(f"Note: {note}") for note in self.notes]
+        return "\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        body = f'<div style="margin-top:0.3em">{marked(self.sentence)}</div>'
+        if self.code:
+            body += preformatted(self.code)
+        if self.facts:
+            rows = "".join(f"<div><b>{marked(label)}:</b> {marked(text)}</div>" for label, text in self.facts)
+            body += f'<div style="margin-top:0.4em;font-size:0.92em">{rows}</div>'
+        body += "".join(
+            f'<div style="margin-top:0.4em;font-size:0.92em"><i>Note: {marked(note)}</i></div>' for note in self.notes
+        )
+        return card(self.headline, body, EDGES[self.status], "workbook-verdict")
+
+
+def card(headline: str, body: str, edge: str, name: str) -> str:
+    """A headline over `body`, which is HTML, with a coloured edge."""
+    style = (
+        f"border:1px solid #8886;border-left:0.45em solid {edge};border-radius:4px;padding:0.5em 0.9em;margin:0.4em 0;"
+        "max-width:60em;line-height:1.45"
+    )
+    return f'<div class="{name}" style="{style}"><div><b>{html.escape(headline)}</b></div>{body}</div>'
+
+
+def marked(text: str) -> str:
+    """Plain text as HTML: escaped, with `backticks` as code. $math$ is left to the page, which typesets it."""
+    parts = _MARK.split(text)
+    parts[::2] = [html.escape(part) for part in parts[::2]]
+    parts[1::2] = [f"<code>{html.escape(part)}</code>" for part in parts[1::2]]
+    return "".join(parts).replace("\n", "<br>")
+
+
+def preformatted(code: str) -> str:
+    """Lines of code as HTML. Nothing in them is typeset as mathematics."""
+    return f'<pre style="margin:0.4em 0;white-space:pre-wrap;background:transparent;color:inherit">{html.escape(code)}</pre>'
+
+
+def wrapped(text: str) -> str:
+    """Folded for a terminal."""
+    return "\n".join(
+        textwrap.fill(line, 100, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
+        for line in text.split("\n")
+    )

@@ -1,0 +1,160 @@
+"""Every exercise of every lesson, both ways: the solution passes, and nothing else does; each misconception hears its own sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from helpers.exercises import Exercise, registry
+from helpers.exercises.judge import judge
+from tests.exercises.independent import differs
+
+ROOT = Path(__file__).parents[2]
+EVERY = [exercise for lesson in registry.lessons() for exercise in registry.exercises_of(lesson)]
+each = pytest.mark.parametrize("exercise", EVERY, ids=lambda exercise: exercise.id)
+
+
+@each
+def test_the_solution_passes(exercise: Exercise, tally):
+    verdict = judge(exercise, exercise.solution)
+    assert verdict.passed, verdict
+    assert not verdict.notes
+    tally[exercise.id]["solution"] = verdict.status
+
+
+@each
+def test_the_stub_is_not_attempted(exercise: Exercise, tally):
+    scope: dict[str, Any] = {}
+    exec(exercise.stub, scope)
+    verdict = judge(exercise, scope[exercise.name])
+    assert verdict.status == "not attempted", verdict
+    tally[exercise.id]["stub"] = "○"
+
+
+@each
+def test_every_misconception_hears_its_own_sentence(exercise: Exercise, tally):
+    wrong = []
+    for misconception in exercise.misconceptions:
+        verdict = judge(exercise, misconception.answer)
+        if verdict.status != "not yet" or verdict.sentence != misconception.sentence:
+            wrong.append((misconception.name, verdict))
+    tally[exercise.id]["misconceptions"] = (
+        f"{len(exercise.misconceptions) - len(wrong)} of {len(exercise.misconceptions)}"
+    )
+    assert not wrong
+    assert len(exercise.misconceptions) >= 3
+    assert len({misconception.sentence for misconception in exercise.misconceptions}) == len(exercise.misconceptions)
+    assert len({misconception.name for misconception in exercise.misconceptions}) == len(exercise.misconceptions)
+
+
+def randomly_wrong(solution: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """The solution with its results changed: sign, scale, shift, order, reduction, dtype, gradient."""
+    torch.manual_seed(1)
+    scale, shift = (0.5 + torch.rand(2)).tolist()
+    changes: dict[str, Callable[[Tensor], Any]] = {
+        "sign flipped": lambda t: -t,
+        "scaled": lambda t: (1 + scale) * t,
+        "scaled by a thousandth": lambda t: 1.001 * t,
+        "shifted": lambda t: t + shift,
+        "shifted a little": lambda t: t + 1e-4,
+        "transposed": lambda t: t.movedim(0, -1),
+        "permuted": lambda t: t.flip(0),
+        "rolled": lambda t: t.roll(1, -1),
+        "mean over the last": lambda t: t.mean(-1),
+        "sum over the first": lambda t: t.sum(0),
+        "sum of all": lambda t: t.sum(),
+        "mean, repeated": lambda t: t.mean().expand_as(t),
+        "one dimension more": lambda t: t.unsqueeze(-1),
+        "squared": lambda t: t**2,
+        "clamped": lambda t: t.clamp(max=t.detach().mean()),
+        "detached": lambda t: t.detach(),
+        "in float32": lambda t: t.float(),
+        "zero": lambda t: 0 * t,
+        "NaN": lambda t: t * torch.nan,
+        "noisy": lambda t: t + 0.01 * torch.randn_like(t),
+        "half the gradient": lambda t: 0.5 * t + 0.5 * t.detach(),
+    }
+    for name, change in changes.items():
+
+        def changed(*args: Any, change: Any = change, **kwargs: Any) -> Any:
+            value = solution(*args, **kwargs)
+            if isinstance(value, tuple):
+                return tuple(_changed(item, change) for item in value)
+            return _changed(value, change)
+
+        yield name, changed
+    yield "the last result alone", lambda *a, **k: _changed_last(solution(*a, **k), lambda t: -t)
+
+
+def _changed(item: Any, change: Callable[[Tensor], Any]) -> Any:
+    if isinstance(item, Tensor):
+        return change(item if item.is_floating_point() else item.double())
+    return (
+        not item
+        if isinstance(item, bool)
+        else item + 1
+        if isinstance(item, int)
+        else change(torch.tensor(item, dtype=torch.float64)).item()
+    )
+
+
+def _changed_last(value: Any, change: Callable[[Tensor], Any]) -> Any:
+    return (*value[:-1], _changed(value[-1], change)) if isinstance(value, tuple) else _changed(value, change)
+
+
+@each
+def test_random_wrong_answers_never_pass(exercise: Exercise, tally):
+    tried, passed = 0, []
+    for name, answer in randomly_wrong(exercise.solution):
+        if differs(exercise.solution, answer, dict(exercise.cases)):  # transposing a vector changes nothing
+            tried += 1
+            verdict = judge(exercise, answer)
+            assert "could not be judged" not in verdict.sentence and "no name here" not in verdict.sentence, (
+                f"{name}: {verdict}"
+            )
+            if verdict.status != "not yet":
+                passed.append(name)
+    tally[exercise.id]["random wrong"] = f"{tried - len(passed)} of {tried}"
+    assert not passed
+    assert tried >= 8
+
+
+@each
+def test_what_the_learner_reads_is_there(exercise: Exercise):
+    assert re.fullmatch(r"\d\d\.\d", exercise.id)
+    assert exercise.title and exercise.why.endswith(".") and exercise.statement
+    assert len(exercise.hints) == 3 and all(hint.strip() for hint in exercise.hints) and len(set(exercise.hints)) == 3
+    assert 2 <= exercise.minutes <= 20 and exercise.difficulty in (1, 2, 3)
+    for misconception in exercise.misconceptions:
+        assert misconception.name and misconception.sentence.rstrip()[-1] in ".?!`)"
+    assert len(exercise.cases) >= 3
+    assert set(exercise.dimensions) - {"return"} <= set(exercise.solution.__code__.co_varnames)
+    assert exercise.returns and all(exercise.returns)
+
+
+@each
+def test_the_lesson_holds_the_exercise_word_for_word(exercise: Exercise):
+    lessons = list((ROOT / "lessons_src").glob(f"{exercise.lesson}_*.py"))
+    assert lessons, f"no lesson {exercise.lesson}"
+    text = lessons[0].read_text(encoding="utf-8")
+    prose = "\n".join(re.sub("^# ?", "", line) for line in text.splitlines() if line.startswith("#"))
+    assert f"\n### {exercise.heading}\n" in prose
+    assert _words(exercise.statement) in _words(prose)
+    assert f'\n{exercise.stub}\n\n\ncheck("{exercise.id}", {exercise.name})\n' in text
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_ids_are_in_order_and_names_are_not_shared():
+    for lesson in registry.lessons():
+        ids = [exercise.id for exercise in registry.exercises_of(lesson)]
+        assert ids == [f"{lesson}.{number}" for number in range(1, len(ids) + 1)]
+    assert len({exercise.name for exercise in EVERY}) == len(EVERY)

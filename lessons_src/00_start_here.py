@@ -16,7 +16,7 @@
 #
 # *Check that everything works, then learn to read the three shapes that every lesson stands on.*
 #
-# **15 minutes** · before this: Python, tensors, and what a probability density is
+# **20 minutes** (14 reading and running, 6 exercise) · before this: Python, tensors, and what a probability density is
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* Have everybody run the first code cell now, before you say anything else: whoever sees a line that does not begin with
@@ -25,17 +25,19 @@
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **You will be able to**
 #
-# 1. say what your machine computes on, and which data the lessons will use;
+# 1. say what your machine computes on, and whether the real MNIST is at hand or the packaged digits stand in for it;
 # 2. predict the shape of a sample and of a log-probability from `sample_shape`, `batch_shape` and `event_shape`;
 # 3. choose the number in `Independent` so that an image gets one number, and write that number yourself, from logits;
 # 4. read a broadcasting error aloud, and find the broadcast that raises no error.
 #
-# The first cell tests 1, the Predict questions 2 and 4, the exercise 3.
+# The first cell answers 1. The Predict questions of sections 2 and 3 test 2 and the first half of 3; the exercise tests its second half; the
+# Predict questions of section 5 test 4.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1 · Is everything working?
 #
-# Click into the cell below and press **Shift+Enter**. Five lines appear. Each begins with `ok`, or with `!!` and what to do.
+# Click into the cell below and press **Shift+Enter**. Five lines appear. Each begins with `ok`, or with `!!` and what to do. In JupyterLab the
+# last line turns to *alive*.
 
 # %% slideshow={"slide_type": "fragment"}
 from helpers.widgets.set_up import check_set_up
@@ -47,6 +49,9 @@ check_set_up()
 # says asleep, which is right: no kernel stands behind a slide. No MNIST and no network is no problem; the lessons then use packaged digits and say so.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
+# Where the last line does not turn to *alive* within a few seconds, whether it says *waiting* or *asleep*: reload the page, then run the cell again. Until
+# it does, explorers are still pictures; all else works. (On a slide or a printed page, *asleep* is right.)
+#
 # **Shift+Enter** runs a cell and goes on; *Run → Run All Cells* runs the lesson, and never stops at an exercise that you have not solved.
 # *Kernel → Restart Kernel* starts over when names got mixed up.
 
@@ -67,32 +72,40 @@ check_set_up()
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · Three shapes
 #
-# A torch distribution is not one density but a *batch* of them. Three shapes keep them apart:
+# A torch distribution is a *batch* of densities (possibly of one). Three shapes keep apart what is what:
 #
 # - `sample_shape`: how many draws you ask for, all alike and independent;
 # - `batch_shape`: how many different distributions there are, each with parameters of its own;
 # - `event_shape`: what *one* outcome looks like: a number, a vector, an image.
 #
-# $$ \texttt{sample}: \ \text{sample} + \text{batch} + \text{event} \qquad\qquad \texttt{log\_prob}: \ \text{sample} + \text{batch} $$
+# ```python
+# x.shape           = sample_shape + batch_shape + event_shape  # + joins the tuples
+# log_prob(x).shape = sample_shape + batch_shape
+# ```
 #
-# One outcome has one probability, so `log_prob` gives **one number an event**: the event dimensions are gone.
+# One outcome has one probability, so `log_prob` gives **one number per event**: the event dimensions are gone.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* Draw it: a sheet of paper is an event. Different sheets side by side are the batch. Copies of the whole row, each filled in anew, are
 # samples. log_prob puts one grade on each sheet. These names are from Dillon et al. 2017, and Pyro and torch took them over.
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# A comment at the end of a line gives the shape of what the line makes, dimensions from the left: `# [batch, latent]`, `# [samples, batch]`,
+# `# [batch, channel, height, width]`. A star stands for any number of dimensions: `[*batch, latent]`. Logarithms are natural, so
+# log-probabilities are in **nats**: an outcome of probability $1/e$ has log-probability −1 nat.
+
 # %% slideshow={"slide_type": "subslide"}
 import torch
-from torch.distributions import Bernoulli, Categorical, Independent, MultivariateNormal, Normal
+from torch.distributions import Bernoulli, Categorical, Independent, Normal
 
 torch.manual_seed(0)
 loc = torch.tensor([[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]])  # [2, 3]
 
 q = Normal(loc, 1.0)
 z = q.sample((5,))
-print("batch", list(q.batch_shape), "  event", list(q.event_shape))
-print("sample  ", list(z.shape))
-print("log_prob", list(q.log_prob(z).shape))
+print("batch_shape", list(q.batch_shape), "  event_shape", list(q.event_shape))
+print("z.shape          ", list(z.shape))
+print("log_prob(z).shape", list(q.log_prob(z).shape))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* A Normal's event is a single number, so its event_shape is empty, whatever the shape of loc. Six means make six distributions, and
@@ -114,12 +127,19 @@ print("log_prob", list(q.log_prob(z).shape))
 # </details>
 
 # %% slideshow={"slide_type": "fragment"}
-for p in (Categorical(logits=torch.zeros(4, 10)), MultivariateNormal(torch.zeros(3), torch.eye(3))):
+from torch.distributions import MultivariateNormal, OneHotCategorical
+
+ten_logits = torch.zeros(4, 10)
+gaussian = MultivariateNormal(torch.zeros(3), torch.eye(3))
+for p in (Categorical(logits=ten_logits), gaussian, OneHotCategorical(logits=ten_logits)):
     print(f"{type(p).__name__:19} batch {str(list(p.batch_shape)):4} event {list(p.event_shape)}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Whoever said event [10] thought of a one-hot vector: that is OneHotCategorical, and there the answer would be right. The parameters'
-# shape does not fix the event's shape; the family does.
+# *For the teacher.* Whoever said event [10] thought of a one-hot vector, the third line. Ask what both would be for 4 by 5 images.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# If you said event [10], you thought of a one-hot vector: that is `OneHotCategorical`, the third line. It has the same parameters as the first.
+# The family fixes the event's shape; the shape of the parameters alone does not.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · `Independent`: declare what one outcome is
@@ -130,13 +150,13 @@ for p in (Categorical(logits=torch.zeros(4, 10)), MultivariateNormal(torch.zeros
 # $$ \log q(z) = \log \prod_{d=1}^{3} \mathcal N(z_d \mid \mu_d, 1) = \sum_{d=1}^{3} \log \mathcal N(z_d \mid \mu_d, 1). $$
 
 # %% slideshow={"slide_type": "fragment"}
-vector = Independent(q, 1)
-print("batch", list(vector.batch_shape), "  event", list(vector.event_shape))
-print("sample  ", list(vector.sample((5,)).shape))
-print("log_prob", list(vector.log_prob(z).shape))
+q_vector = Independent(q, 1)
+print("batch_shape", list(q_vector.batch_shape), "  event_shape", list(q_vector.event_shape))
+print("sample  ", list(q_vector.sample((5,)).shape))
+print("log_prob", list(q_vector.log_prob(z).shape))
 
-by_hand = q.log_prob(z).sum(-1)  # [samples, batch]
-print("largest difference from the sum by hand:", (vector.log_prob(z) - by_hand).abs().max().item())
+summed = q.log_prob(z).sum(-1)  # [samples, batch]
+print("largest difference from the sum by hand:", (q_vector.log_prob(z) - summed).abs().max().item())
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* Nothing about the random numbers changes. What changes is the claim: these three coordinates are one thing. Every loss later is a mean
@@ -155,19 +175,29 @@ print("largest difference from the sum by hand:", (vector.log_prob(z) - by_hand)
 
 # %% slideshow={"slide_type": "fragment"}
 logits = torch.randn(64, 1, 28, 28)
-x = Bernoulli(0.5).sample((64, 1, 28, 28))
+pixels = Bernoulli(0.5).sample((64, 1, 28, 28))
 for n in range(4):
-    print(n, list(Independent(Bernoulli(logits=logits), n).log_prob(x).shape))
+    print(n, list(Independent(Bernoulli(logits=logits), n).log_prob(pixels).shape))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Let them vote on n with fingers. Count from the right: width, height, channel. Each step of n removes one dimension of log_prob.
+# *For the teacher.* Let them vote on n with fingers, before the cell. Each step of n removes one dimension of log_prob.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Count from the right: width, height, channel. The pixels are independent, so the probability of an image is the product of its pixels'
+# probabilities, and its logarithm is the sum of their logarithms.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### All three in one picture
 #
-# Ten distributions, one a digit: each pixel is on with its share of ink in the digit's average image. Four draws of each.
+# Ten distributions, one for each digit: pixel $d$ is on with probability equal to its brightness in that digit's average image.
+# Four draws of each.
 #
-# **Predict.** What are sample, batch and event shape, and what is the shape of all the images together?
+# **Predict.** What are sample, batch and event shape, and what is the shape of all the draws together?
+#
+# <details><summary>Answer</summary>
+#
+# `sample_shape` [4], `batch_shape` [10], `event_shape` [1, 28, 28]: together [4, 10, 1, 28, 28].
+# </details>
 
 # %% slideshow={"slide_type": "skip"}
 from helpers import plots, settings
@@ -175,28 +205,32 @@ from helpers.data import load_images
 from helpers.exercises import check, hint, progress
 
 settings.seed_everything(0)
-digits = load_images("digits", size=28).train
+digits = load_images("digits", size=28).train  # the small packaged digits, so that everybody sees the same
 means = torch.stack([digits.images[digits.labels == y].mean(0) for y in range(10)])  # [10, 1, 28, 28]
-p = Independent(Bernoulli(probs=means), 3)
-x = p.sample((4,))
-print("batch", list(p.batch_shape), "  event", list(p.event_shape), "  sample", list(x.shape),
-      "  log_prob", list(p.log_prob(x).shape))
+p_digits = Independent(Bernoulli(probs=means), 3)
+draws = p_digits.sample((4,))
+print("sample_shape [4]  batch_shape", list(p_digits.batch_shape), " event_shape", list(p_digits.event_shape),
+      " x.shape", list(draws.shape))
+print("log_prob(x).shape", list(p_digits.log_prob(draws).shape))
 
 # %% slideshow={"slide_type": "fragment"}
 plots.image_grid(
-    x,
-    row_labels=[f"sample {s}" for s in range(4)],
+    torch.cat([means[None], draws]),
+    row_labels=["averages", *(f"sample {s}" for s in range(4))],
     column_labels=[f"batch {y}" for y in range(10)],
-    caption="Rows are samples, columns the batch, and each tile is one event of shape [1, 28, 28].",
+    alt="Five rows of ten images, one column for each digit from 0 to 9. The first row holds the averages, soft grey digits. "
+    "The four rows under it are draws: digits of black and white pixels, noisy and ragged, no two alike.",
+    caption="Top: the average images, which are the parameters. Below: rows are samples, columns the batch, and each tile "
+    "is one event of shape [1, 28, 28].",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* The shape is [4, 10, 1, 28, 28]: read it off the picture, rows, columns, tile. Then ask why the digits are so ragged: the pixels of one
-# tile know nothing of each other. What could make them agree? A hidden cause that they share. That is lesson 01.
+# *For the teacher.* The shape is [4, 10, 1, 28, 28]: read it off the picture, rows, columns, tile; the top row is no sample. Then ask why the
+# draws are so ragged: the pixels of one tile know nothing of each other. What could make them agree? A hidden cause that they share. That is lesson 01.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The ragged edges are the point of the series: pixels that are independent make poor digits. Give them a hidden cause $z$ in common, and
-# they can agree.
+# (These are the small packaged digits, so that everybody sees the same.) The draws are ragged because no pixel knows of its neighbours. Give all
+# pixels of an image a hidden cause $z$ in common, and they can agree. This series is about such causes.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Explore the shapes
@@ -209,13 +243,17 @@ from helpers.widgets.shapes import shapes
 shapes()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Frames are events: one number a frame. The second picture is a preview of the trap: nobody asked for nine numbers, and no error was
-# raised. In the notebook, ask for a state with an error, and for one where x is repeated and it is right (a single number for x).
+# *For the teacher.* As with the digits, samples run down and the batch across. Thick frames are events: one number per frame. The second picture is a
+# preview of the trap: nobody asked for nine numbers, and no error was raised. In the notebook, ask for a state with an error.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Not every stretch is a mistake. A single number for `x`, shape `()`, asks for the density at one and the same value under every
+# distribution of the batch, and that may be what you want.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ### Your turn · 00.1 · ●○○ · 5 minutes
+# ### Your turn · 00.1 · ●○○ · 6 minutes
 #
-# A decoder gives one logit $\ell_d$ a pixel, and $p(x_d = 1) = \mathrm{sigmoid}(\ell_d)$, independently. Write $\log p(x) = \sum_d x_d \log p(x_d{=}1) + (1 - x_d) \log p(x_d{=}0)$, one number an image, without a distribution from `torch.distributions`. It must survive logits of ±1000: no logarithm of a probability that may have been rounded to zero.
+# A decoder gives one logit $\ell_d$ per pixel, and $p(x_d = 1) = \mathrm{sigmoid}(\ell_d)$, independently. Write $\log p(x) = \sum_d x_d \log p(x_d{=}1) + (1 - x_d) \log p(x_d{=}0)$, one number per image. It must survive logits of ±1000: no logarithm of a probability that may have been rounded to zero. `x` may also be grey, between 0 and 1: use the same formula; it is then the negative cross-entropy and no longer a log-probability. Try it without `torch.distributions` first.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Replace the `...` and run the cell. Stuck? The cell after it gives a hint, a further one each time you run it, three in all.
@@ -235,42 +273,52 @@ check("00.1", log_prob_of_images)
 hint("00.1")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Two things to hear in their answers: which dimensions they sum, and whether they leave the logarithm. log(sigmoid(l)) is minus
-# infinity for a confident decoder. Let somebody try the mean instead of the sum on purpose, and read out what check says.
+# *For the teacher.* Give them the six minutes in silence. Two things to look for: which dimensions they sum, and what their answer does with a logit
+# of 1000. Let somebody try the mean instead of the sum on purpose, and read out what check says.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# To see an answer and why it is right: `from helpers.exercises import solution`, then `solution("00.1")`. Whatever yours says, the lesson
-# goes on without it. The sum is the same, whether written out or declared:
+# You can go on whether or not your answer passed. To see an answer and why it is right: `from helpers.exercises import solution`, then
+# `solution("00.1")`. What it computes goes by two names in torch. One is a distribution; the other is a loss, so it has the other sign:
 
 # %% slideshow={"slide_type": "skip"}
-from torch.nn.functional import logsigmoid
+import torch.nn.functional as F
 
-pixels = Bernoulli(0.5).sample((64, 1, 28, 28))
-by_hand = (pixels * logsigmoid(logits) + (1 - pixels) * logsigmoid(-logits)).sum((-3, -2, -1))  # [64]
-declared = Independent(Bernoulli(logits=logits), 3).log_prob(pixels)  # [64]
-print(f"largest difference, relative: {((by_hand - declared) / declared).abs().max().item():.1e}")
+image_logits = torch.randn(64, 1, 28, 28)
+bits = Bernoulli(0.5).sample((64, 1, 28, 28))  # each pixel 0 or 1
+declared = Independent(Bernoulli(logits=image_logits), 3).log_prob(bits)  # [64]
+named = -F.binary_cross_entropy_with_logits(image_logits, bits, reduction="none").sum((-3, -2, -1))  # [64]
+print(f"largest difference, relative: {((declared - named) / named).abs().max().item():.1e}")
 progress()
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5 · Broadcasting: when it shouts, and when it does not
 #
 # Two shapes are compared **from the right**. A dimension of size 1, or a missing one, is stretched to the other's size. Any other
-# difference is an error. Read the error aloud, as a sentence:
+# difference is an error.
+#
+# **Predict.** Which of `x` = (3,), (2,), (2, 1), (3, 1) against batch [2], event [3] is right, an error, or a silent stretch?
+#
+# <details><summary>Answer</summary>
+#
+# (3,): a silent stretch over the batch, right if you mean one vector scored under both. (2,): an error, 2 is not 3. (2, 1): a silent stretch inside
+# the event, each number read three times. (3, 1): an error, 1 is stretched to 3, but then 3 is not 2.
+# </details>
 
 # %% slideshow={"slide_type": "fragment"}
-q = Independent(Normal(torch.zeros(2, 3), 1.0), 1)  # batch [2], event [3]
-try:
-    q.log_prob(torch.zeros(2))
-except ValueError as problem:
-    print(problem)
+q_pair = Independent(Normal(torch.zeros(2, 3), 1.0), 1)  # batch [2], event [3]
+for shape in ((3,), (2,), (2, 1), (3, 1)):
+    try:
+        print(shape, "gives", list(q_pair.log_prob(torch.zeros(shape)).shape))
+    except ValueError as problem:
+        print(shape, problem)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Aloud: "I was given shape 2. I need something that ends in 2, 3. From the right, 2 is not 3." Then the cure: which of the three shapes
-# did the writer have in mind? Here the event was forgotten: one number for a vector of three.
+# *For the teacher.* Have an error read aloud as a sentence: "I was given shape 2. I need something that ends in 2, 3. From the right, 2 is not
+# 3." Then the cure: which of the three shapes did the writer have in mind?
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Aloud: *I was given a value of shape [2]. The distribution's batch and event are [2, 3]. From the right, 2 stands against 3.* The first 2
-# was meant as the batch, but the comparison starts at the right, where the event is.
+# Read the first error aloud, as a sentence: *I was given a value of shape [2]. The distribution's batch and event are [2, 3]. From the right, 2
+# stands against 3.* The 2 in `x`'s shape was meant as the batch, but it is compared with the 3 of the event.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Predict: the trap that raises no error
@@ -289,42 +337,58 @@ torch.manual_seed(1)
 targets = 5 * torch.randn(1000)  # [N]
 output = targets[:, None] + 0.1 * torch.randn(1000, 1)  # [N, 1]: an excellent network
 
-wrong = Normal(output, 1.0).log_prob(targets)
-right = Normal(output.squeeze(-1), 1.0).log_prob(targets)
-print("wrong", list(wrong.shape), f"  mean {wrong.mean().item():7.2f} nats")
-print("right", list(right.shape), f"       mean {right.mean().item():7.2f} nats")
+loss_a = -Normal(output, 1.0).log_prob(targets)
+loss_b = -Normal(output.squeeze(-1), 1.0).log_prob(targets)
+for name, loss in (("a", loss_a), ("b", loss_b)):
+    print(f"loss {name}: {loss.mean().item():5.2f} nats, the mean of", list(loss.shape))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Ask what the first loss teaches the network: to say the average of all targets, whatever the input. It looks like a network that
+# *For the teacher.* Ask what loss a teaches the network: to say the average of all targets, whatever the input. It looks like a network that
 # cannot learn. People blame the learning rate for days. The cure costs a line.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# ### The cure: say what you expect
+# ### The cure: check what you put in
 #
-# One line after each `log_prob`, while you write. `Independent` does not help here: it compares the event from the right, too, and
-# stretches it in silence.
+# Checking the result misses the stretch inside an event: the result has the right shape and the wrong value. So check the value you put in. Add one
+# line before each `log_prob`, as you write it:
 
 # %% slideshow={"slide_type": "fragment"}
-for log_prob in (right, wrong):
+q = Independent(Normal(output, 1.0), 1)  # batch [1000], event [1]
+for x in (targets, targets[:, None]):
+    log_prob = q.log_prob(x)
+    print("x", list(x.shape), " log_prob", list(log_prob.shape))
+    print(f"   mean {log_prob.mean().item():,.2f} nats")
     try:
-        assert log_prob.shape == targets.shape, "one number a target is wanted"
-        print(list(log_prob.shape), "passes")
+        assert log_prob.shape == targets.shape, "the result's shape is wrong"
+        assert x.shape == q.batch_shape + q.event_shape, "x does not fit q"
+        print("   passes both asserts")
     except AssertionError as problem:
-        print(list(log_prob.shape), "is caught:", problem)
-
-vector = Independent(Normal(torch.zeros(3), 1.0), 1)  # event [3]
-silent = vector.log_prob(torch.zeros(1)).item()
-print(f"one number, scored as a vector of three in silence: {silent:.2f} nats")
+        print("   is caught:", problem)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* The package checks shapes at its doors for this reason. In their own code, an assert a log_prob is cheap. Go back to the
-# explorer and let them find all states that are stretched in silence.
+# *For the teacher.* Both results have shape [1000], so an assert on the result alone lets the first mean through. (Here both come after log_prob, to show
+# it.) The package checks shapes at its doors for this reason. Go back to the explorer and let them find the states that are stretched inside the event.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Both results have shape [1000], so the assert on the result lets both means pass; the assert on `x` catches the wrong one. Where `x` holds samples, put
+# their shape in front: `x.shape == sample_shape + q.batch_shape + q.event_shape`. Keep the assert on the result as a second line: it says what
+# you want back.
+#
+# Some families look after their event themselves: a `MultivariateNormal` in three dimensions refuses an `x` of shape [1]. `Independent` does not:
+
+# %% slideshow={"slide_type": "skip"}
+one_number = torch.zeros(1)
+for q_three in (gaussian, Independent(Normal(torch.zeros(3), 1.0), 1)):  # both: batch [], event [3]
+    try:
+        print(f"{type(q_three).__name__}: {q_three.log_prob(one_number).item():.2f} nats")
+    except ValueError as problem:
+        print(f"{type(q_three).__name__}: {problem}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6 · In Pyro
 #
 # Pyro is the second voice of this series. `to_event(n)` is `Independent`; a `plate` names a batch dimension, and promises that
-# what happens along it is independent.
+# what happens along it is independent. `trace` runs the model and records every `sample`; `obs=x` fixes the outcome.
 
 # %% slideshow={"slide_type": "fragment"}
 import pyro
@@ -336,14 +400,30 @@ def pyro_model(loc, x):
         pyro.sample("x", dist.Normal(loc, 1.0).to_event(1), obs=x)
 
 
-x = torch.randn(2, 3)
-theirs = pyro.poutine.trace(pyro_model).get_trace(loc, x).log_prob_sum()
-ours = Independent(Normal(loc, 1.0), 1).log_prob(x).sum()
+two_means, two_vectors = torch.randn(2, 3), torch.randn(2, 3)
+theirs = pyro.poutine.trace(pyro_model).get_trace(two_means, two_vectors).log_prob_sum()
+ours = Independent(Normal(two_means, 1.0), 1).log_prob(two_vectors).sum()
 print(f"Pyro {theirs.item():.5f}   ours {ours.item():.5f} nats")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Take to_event(1) out and run it: "Shape mismatch inside plate('data') at site x dim -1, 2 vs 3". The 3 has become a
-# batch dimension, and no plate accounts for it. Torch has no plates and never complains. Lesson 08 builds them.
+# *For the teacher.* Take to_event(1) out and run it: Pyro raises, for the 3 has become a batch dimension that no plate accounts for. The next cell
+# of the notebook shows it. Lesson 08 builds plates.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Leave `to_event(1)` out, and Pyro raises an error: the 3 has become a batch dimension, and no plate accounts for it. Torch has no plates; without
+# `Independent` it would return six numbers, and leave it to you to notice.
+
+# %% slideshow={"slide_type": "skip"}
+def without_to_event(loc, x):
+    with pyro.plate("data", len(loc)):
+        pyro.sample("x", dist.Normal(loc, 1.0), obs=x)
+
+
+try:
+    pyro.poutine.trace(without_to_event).get_trace(two_means, two_vectors).log_prob_sum()
+except ValueError as problem:
+    print(str(problem).splitlines()[0])
+print("torch:", list(Normal(two_means, 1.0).log_prob(two_vectors).shape))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · Notation
@@ -358,48 +438,47 @@ print(f"Pyro {theirs.item():.5f}   ours {ours.item():.5f} nats")
 # | $\theta$ | parameters of the model | $D$ | distortion, $\mathbb E_q[-\log p_\theta(x \mid z)]$ |
 # | $\phi$ | parameters of the inference network | $R$ | rate, $\mathrm{KL}(q_\phi(z \mid x) \,\|\, p(z))$ |
 #
-# Logarithms are natural, so numbers are in **nats**.
+# In code the letters keep their names: `x`, `z`, `y`, `theta`, `phi`, `p`, `q`.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # *For the teacher.* Do not explain D and R now. Say that each word of the right column gets a lesson, and that this page is where to look when a letter has
 # been forgotten.
 
-# %% [markdown] slideshow={"slide_type": "skip"}
-# In code the letters keep their names: `x`, `z`, `y`, `theta`, `phi`, `p`, `q`. A comment at the end of a line gives the shape of what
-# the line makes, dimensions from the left: `# [batch, latent]`, `# [samples, batch]`, `# [batch, channel, height, width]`. A star
-# stands for any number of dimensions: `[*batch, latent]`. Samples come first, then the batch, then the event.
-
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 8 · What we got
+# ## 8 · How a lesson reports its results
 #
-# A lesson that trains something ends with the published number beside ours, and the command that makes ours again.
+# Nothing is trained here. A lesson that trains something ends with the published number beside ours. Ours comes from a stored row, which holds how it
+# was made and the one command that makes it again. This is lesson 02's; its ELBO is a score per image, and higher is better:
 
 # %% slideshow={"slide_type": "fragment"}
 from helpers.reproduce import read_row
 
-for name in ("vae", "iwae-1", "iwae-50"):
-    row = read_row(name)
-    metric, reached = row.metric.partition(",")[0], "" if row.reached() else "not "
-    numbers = f"published {row.published:7.2f}   ours {row.mean:7.2f}   {reached}reached"
-    print(f"{row.name:8} {metric:9} {numbers}\n         {row.command}")
+row = read_row("vae")
+minutes = sum(run.seconds for run in row.runs) / 60
+print(f"{row.system}: {row.metric}")
+print(f"published  about {row.published}, read off: {row.source}")
+print(f"ours       {row.mean:.2f} ± {row.standard_error:.2f}, {len(row.runs)} seeds")
+print("reached   ", row.reached(), "(as good, within two standard errors)")
+print(f"again      {row.command}  # took {minutes:.0f} minutes")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Read the last word of each row. An ELBO should be high, an NLL (minus the log-likelihood) low. A row that does not
-# reach the published number is printed like the others. A number that nobody can make again is a rumour.
+# *For the teacher.* Lesson 01 says what an ELBO is. A row that does not reach its published number is printed like the others. A number that nobody
+# can make again is a rumour.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
-# - Samples have shape sample + batch + event; `log_prob` has sample + batch: one number an event.
-# - `Independent(q, n)` moves the last $n$ batch dimensions into the event, and changes nothing but what is summed.
+# - `x.shape` is sample + batch + event; `log_prob(x)` has sample + batch: one number per event.
+# - `Independent(q, n)` moves the last $n$ batch dimensions into the event: it leaves the samples as they are, and sums `log_prob` over the event.
 # - An image is one event: $n = 3$.
 # - Broadcasting compares from the right. It shouts where sizes clash; where one of them is 1 or missing, it stretches in silence.
-# - Say the shape you expect: in a comment for readers, in an `assert` for the machine.
+# - A result of the right shape can have the wrong value. So check what you put in, before each `log_prob`:
+#   `assert x.shape == q.batch_shape + q.event_shape`, with `sample_shape +` in front if there is one.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## Go further
 #
-# - Give the explorer's `x` every shape in turn, and sort the states into three: right, an error, stretched in silence.
+# - Give the explorer's `x` every shape in turn, with $n = 0$ and $n = 1$: where is the stretch along the batch, where inside the event?
 # - `MultivariateNormal(torch.zeros(4, 3), torch.eye(3))`: what are its shapes? Then try `.expand((5, 4))`.
 # - Next: [01 · Amortized inference](01_amortized_inference.ipynb).
 #

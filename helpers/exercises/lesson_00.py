@@ -1,4 +1,4 @@
-"""The exercise of lesson 00, to practise on: the log-likelihood of images, one number an image."""
+"""The exercise of lesson 00, to practise on: the log-likelihood of images, one number per image."""
 
 from __future__ import annotations
 
@@ -60,6 +60,20 @@ def _small_number(logits: Tensor, x: Tensor) -> Tensor:
     return (x * (p + 1e-8).log() + (1 - x) * (1 - p + 1e-8).log()).sum((-3, -2, -1))
 
 
+def _one_minus_the_log(logits: Tensor, x: Tensor) -> Tensor:
+    log_on = torch.nn.functional.logsigmoid(logits)
+    return (x * log_on + (1 - x) * (1 - log_on)).sum((-3, -2, -1))
+
+
+def _clamped(logits: Tensor, x: Tensor) -> Tensor:
+    p = logits.sigmoid().clamp(1e-6, 1 - 1e-6)
+    return (x * p.log() + (1 - x) * (1 - p).log()).sum((-3, -2, -1))
+
+
+def _cross_entropy_of_probabilities(logits: Tensor, x: Tensor) -> Tensor:
+    return -torch.nn.functional.binary_cross_entropy(logits.sigmoid(), x, reduction="none").sum((-3, -2, -1))
+
+
 def _log_of_sigmoid(logits: Tensor, x: Tensor) -> Tensor:
     p = logits.sigmoid()
     return (x * p.log() + (1 - x) * (1 - p).log()).sum((-3, -2, -1))
@@ -88,20 +102,21 @@ CASES: dict[str, Callable[[torch.Generator], dict[str, Tensor]]] = {
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="00.1",
-        title="One number an image",
-        minutes=5,
+        title="One number per image",
+        minutes=6,
         difficulty=1,
         statement=(
-            "A decoder gives one logit $\\ell_d$ a pixel, and $p(x_d = 1) = \\mathrm{sigmoid}(\\ell_d)$, independently. Write "
-            "$\\log p(x) = \\sum_d x_d \\log p(x_d{=}1) + (1 - x_d) \\log p(x_d{=}0)$, one number an image, without a "
-            "distribution from `torch.distributions`. It must survive logits of ±1000: no logarithm of a probability that "
-            "may have been rounded to zero."
+            "A decoder gives one logit $\\ell_d$ per pixel, and $p(x_d = 1) = \\mathrm{sigmoid}(\\ell_d)$, independently. Write "
+            "$\\log p(x) = \\sum_d x_d \\log p(x_d{=}1) + (1 - x_d) \\log p(x_d{=}0)$, one number per image. It must survive "
+            "logits of ±1000: no logarithm of a probability that may have been rounded to zero. `x` may also be grey, between 0 "
+            "and 1: use the same formula; it is then the negative cross-entropy and no longer a log-probability. Try it without "
+            "`torch.distributions` first."
         ),
         solution=log_prob_of_images,
         why=(
-            "An image is one event, so its three dimensions are summed and the batch is kept: what `Independent(Bernoulli(logits=logits), "
-            "3).log_prob(x)` does. `logsigmoid` never leaves the logarithm, so nothing is rounded to zero on the way; and "
-            "1 - sigmoid(l) = sigmoid(-l) gives the pixels that are off."
+            "An image is one event, so its three dimensions are summed and the batch is kept. For pixels that are 0 or 1, that is what "
+            "`Independent(Bernoulli(logits=logits), 3).log_prob(x)` does. `logsigmoid` never leaves the logarithm, so nothing is "
+            "rounded to zero on the way; and 1 - sigmoid(l) = sigmoid(-l) gives the pixels that are off."
         ),
         cases=CASES,
         dimensions={
@@ -111,11 +126,11 @@ EXERCISES: tuple[Exercise, ...] = (
         },
         returns=("log p(x)",),
         hints=(
-            "Which dimensions are one image? Score every pixel first, then sum over those and keep the batch. And look for a "
-            "function in `torch.nn.functional` that gives the logarithm of a sigmoid in one step.",
-            "log p(x_d = 1) = logsigmoid(l_d), and log p(x_d = 0) = logsigmoid(-l_d), since 1 - sigmoid(l) = sigmoid(-l). Each "
-            "pixel: `x * log_on + (1 - x) * log_off`. Then `.sum((-3, -2, -1))`.",
-            "The first line: `log_on = torch.nn.functional.logsigmoid(logits)`, of shape [batch, channel, height, width].",
+            "Which dimensions are one image? Score every pixel first, then sum over those, and keep the batch.",
+            "Stay in logarithms: log p(x_d = 1) = logsigmoid(l_d), which `torch.nn.functional` has. And 1 - sigmoid(l) = sigmoid(-l), "
+            "so log p(x_d = 0) = logsigmoid(-l_d).",
+            "`log_on = torch.nn.functional.logsigmoid(logits)`, then `log_off`, the same of `-logits`, then "
+            "`return (x * log_on + ...).sum((-3, -2, -1))`.",
         ),
         misconceptions=(
             Misconception(
@@ -127,7 +142,7 @@ EXERCISES: tuple[Exercise, ...] = (
             Misconception(
                 "does not sum",
                 _no_sum,
-                "One number a pixel came back. An image is one event: its log-probability is the sum over channel, height and "
+                "One number per pixel came back. An image is one event: its log-probability is the sum over channel, height and "
                 "width, as `Independent(..., 3)` would declare.",
             ),
             Misconception(
@@ -161,6 +176,24 @@ EXERCISES: tuple[Exercise, ...] = (
                 _small_number,
                 "Right for mild logits. But 1e-8 inside the logarithm caps what a pixel can cost at 18.4 nats and moves all others "
                 "a little. Stay in logits: `logsigmoid(l)` and `logsigmoid(-l)` need no such guard.",
+            ),
+            Misconception(
+                "takes 1 - log p for log(1 - p)",
+                _one_minus_the_log,
+                "The pixels that are off are scored with `1 - logsigmoid(l)`. But log(1 - p) is not 1 - log p; it is the logarithm of "
+                "sigmoid(-l), so `logsigmoid(-l)`.",
+            ),
+            Misconception(
+                "clamps the probability",
+                _clamped,
+                "Right for mild logits. A clamp puts a floor under how wrong a sure decoder can be: at 1e-6 no pixel costs more than "
+                "13.8 nats, and no gradient comes back from beyond. `logsigmoid(l)` and `logsigmoid(-l)` need no clamp.",
+            ),
+            Misconception(
+                "takes the cross-entropy of probabilities",
+                _cross_entropy_of_probabilities,
+                "Right for mild logits. `binary_cross_entropy` of probabilities clamps each logarithm at -100, so a sure decoder that "
+                "is wrong pays too little. Give it the logits: `binary_cross_entropy_with_logits`.",
             ),
             Misconception(
                 "takes the logarithm of a sigmoid",

@@ -34,11 +34,14 @@ def align(names: Any, ndim: int) -> Names | None:
 
 
 def with_names(shape: Sequence[int], names: Names | None, sizes: Mapping[str, int]) -> str:
-    """As "[4, 3], that is [batch, latent]". Without `names`, the names of the sizes, where these are all known and different."""
+    """As "[4, 3], that is [batch, latent]". Without `names`, the names of the sizes, where these are all known and different.
+
+    A size of 1 then stays a 1: it may be what a sum with `keepdim=True` left, whatever dimension of the arguments has one too.
+    """
     plain = str(list(shape))
     if names is None:
-        by_size = {size: [name for name in sizes if sizes[name] == size] for size in shape}
-        if not shape or any(len(found) != 1 for found in by_size.values()):
+        by_size = {size: [name for name in sizes if sizes[name] == size] if size != 1 else ["1"] for size in shape}
+        if all(size == 1 for size in shape) or any(len(found) != 1 for found in by_size.values()):
             return plain
         names = tuple(by_size[size][0] for size in shape)
     return f"{plain}, that is [{', '.join(names)}]" if names and all(names) else plain
@@ -53,7 +56,7 @@ def about_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping[s
         for dimension in dimensions:
             size = tensor.shape[dimension]
             known = names[dimension] if names is not None and tensor is want else None
-            known = known or next((name for name in sizes if sizes[name] == size), None)
+            known = known or next((name for name in sizes if sizes[name] == size != 1), None)
             words.append(f"`{known}` (size {size})" if known else f"of size {size}")
         return " and ".join(words)
 
@@ -87,7 +90,7 @@ def about_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping[s
         return f"The dimension {called(gone, want)} is gone: you probably summed over it too, and it should stay."
     if len(given) == len(wanted):
         other = [d for d in range(len(given)) if given[d] != wanted[d]]
-        if len(other) == 1 and (known := [name for name in sizes if sizes[name] == given[other[0]]]):
+        if len(other) == 1 and (known := [name for name in sizes if sizes[name] == given[other[0]] != 1]):
             return f"`{known[0]}` stands where {called(other, want)} should: you probably reduced over the wrong dimension."
     return ""
 

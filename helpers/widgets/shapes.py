@@ -19,8 +19,9 @@ from helpers.widgets.explorer import Choice, Explorer, Slider
 Shape = tuple[int, ...]
 A_SAMPLE = "q.sample(sample_shape)"
 
-WIDTH, ROW = 620, 112  # CSS pixels
-GRID_LEFT = 344
+WIDTH, TOPS = 620, (0, 96, 228, 360)  # CSS pixels; where q, x and log_prob begin, and the end
+GRID_LEFT = 318
+CHARACTER_WIDTHS = {"−": 0.84, ".": 0.32}  # in units of the letters' size, digits having 0.64
 FILL, PALE, RESULT = COLORS[0], "#D3E6F2", "#FBEBD0"
 
 
@@ -62,15 +63,15 @@ def score(loc: Shape, ndims: int, sample_shape: Shape, x: Shape | str) -> Scorin
 def shapes_picture(*, loc: Shape, ndims: int, sample_shape: Shape, x: Shape | str) -> Picture:
     """Three rows: q, x and log_prob(x), each with its dimensions named and its numbers as cells. Arguments as `score` has them.
 
-    A frame holds the cells of one event; log_prob has one number a frame, in the frame's place.
+    Samples run down and the batch across. A thick frame holds the cells of one event, and log_prob has one number per frame.
     """
     done = score(loc, ndims, sample_shape, x)
     with workbook_style():
-        figure = new_figure(WIDTH, 3 * ROW, layout=None)
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(3 * ROW, 0))
+        figure = new_figure(WIDTH, TOPS[3], layout=None)
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(TOPS[3], 0))
         axes.set_axis_off()
-        for line in (1, 2):
-            axes.plot([8, WIDTH - 8], [line * ROW] * 2, color="#E6E6E6", linewidth=1, linestyle="-")
+        for line in TOPS[1:3]:
+            axes.plot([8, WIDTH - 8], [line] * 2, color="#E6E6E6", linewidth=1, linestyle="-")
         _draw_distribution(axes, done, ndims)
         if done.q is not None:
             _draw_x(axes, done, sample_shape, x)
@@ -88,7 +89,7 @@ def shapes() -> Explorer:
         {
             "loc": Choice("shape of loc", locs, (2, 3)),
             "ndims": Slider("n in Independent(…, n)", 0, 3, 1, 1),
-            "sample_shape": Choice("sample_shape", ((), (5,), (2, 5)), (5,)),
+            "sample_shape": Choice("sample_shape", ((), (5,), (2, 2)), (5,)),
             "x": Choice("x, or its shape", xs, A_SAMPLE),
         },
         stills=({}, {"loc": (3,), "ndims": 0, "x": (3, 1)}),
@@ -103,16 +104,20 @@ def roles(shape: Shape, num_batch: int, num_event: int) -> list[str]:
 
 def _draw_distribution(axes: Axes, done: Scoring, ndims: int) -> None:
     _code(axes, 0, _q_code(ndims))
+    axes.text(24 + 56 * max(len(done.base_shape), 2), 57, f"loc: {_values(done.base_shape)}", fontsize=10.5, color=QUIET)
     if done.q is None:
         _chips(axes, 0, [(str(size), "batch") for size in done.base_shape])
         return
     batch, event = tuple(done.q.batch_shape), tuple(done.q.event_shape)
-    _chips(axes, 0, [(str(size), role) for size, role in zip(batch + event, roles(batch + event, len(batch), len(event)), strict=True)])
-    _cells(axes, 0, batch + event, len(event), np.zeros(math.prod(batch + event), bool))
+    shape, parts = batch + event, ["batch"] * len(batch) + ["event"] * len(event)
+    _chips(axes, 0, list(zip(map(str, shape), parts, strict=True)))
+    _cells(axes, 0, shape, parts, np.zeros(math.prod(shape), bool))
 
 
 def _draw_x(axes: Axes, done: Scoring, sample_shape: Shape, x: Shape | str) -> None:
     _code(axes, 1, f"x = q.sample({sample_shape})" if x == A_SAMPLE else f"x = torch.zeros({x})")
+    if x != A_SAMPLE:
+        axes.text(16, TOPS[1] + 105, "not drawn: sample_shape has no effect", fontsize=10.5, color=QUIET)
     batch, event = tuple(done.q.batch_shape), tuple(done.q.event_shape)
     wanted = batch + event
     rank = max(len(done.x_shape), len(wanted))
@@ -124,18 +129,20 @@ def _draw_x(axes: Axes, done: Scoring, sample_shape: Shape, x: Shape | str) -> N
         fits = want is None or have in (want, 1, None) or want == 1
         full.append(max(have or 1, want or 1))
         same = want is None or have == want or (fits and have is not None and have > 1)
-        labels.append(str(have) if same else f"{'–' if have is None else have}{'→' if fits else '≠'}{want}")
-    _chips(axes, 1, list(zip(labels, roles(tuple(full), len(batch), len(event)), strict=True)))
+        labels.append(str(have) if same else f"{'new' if have is None else have}{'→' if fits else '≠'}{want}")
+    parts = roles(tuple(full), len(batch), len(event))
+    _chips(axes, 1, list(zip(labels, parts, strict=True)))
     if done.value is None:
-        _cells(axes, 1, done.x_shape, 0, np.zeros(math.prod(done.x_shape), bool))
+        own = parts[len(parts) - len(done.x_shape) :]
+        _cells(axes, 1, done.x_shape, own, np.zeros(math.prod(done.x_shape), bool), framed=False)
         return
     repeated = np.zeros(full, bool)
     for axis, have in enumerate(given):
         if (have or 1) < full[axis]:
             repeated[(slice(None),) * axis + (slice(1, None),)] = True
-    _cells(axes, 1, tuple(full), len(event), repeated.ravel())
+    _cells(axes, 1, tuple(full), parts, repeated.ravel())
     if repeated.any():
-        axes.text(16, 2 * ROW - 9, "pale cells: repeats, made by broadcasting", fontsize=10.5, color=QUIET)
+        axes.text(16, TOPS[1] + 123, "pale cells: repeats, made by broadcasting", fontsize=10.5, color=QUIET)
 
 
 def _draw_result(axes: Axes, done: Scoring) -> None:
@@ -143,96 +150,144 @@ def _draw_result(axes: Axes, done: Scoring) -> None:
         row = 1 if done.q is None else 2
         _code(axes, row, "q.log_prob(x)" if row == 2 else "no distribution")
         words = "\n".join(textwrap.wrap(done.error, 66))
-        axes.text(16, row * ROW + 40, words, fontsize=11, family="monospace", va="top", linespacing=1.3)
+        axes.text(16, TOPS[row] + 40, words, fontsize=11, family="monospace", va="top", linespacing=1.3)
         return
     _code(axes, 2, "q.log_prob(x)")
     shape = tuple(done.value.shape)
-    _chips(axes, 2, [(str(size), role) for size, role in zip(shape, roles(shape, len(done.q.batch_shape), 0), strict=True)])
-    # Each number in its frame's place: the event dimensions stay in the layout, with size 1.
-    placed = shape + (1,) * len(done.q.event_shape)
-    _cells(axes, 2, placed, 0, None, done.value.flatten().tolist())
+    parts = roles(shape, len(done.q.batch_shape), 0)
+    _chips(axes, 2, list(zip(map(str, shape), parts, strict=True)))
+    _cells(axes, 2, shape, parts, None, done.value.flatten().tolist())
 
 
 def _code(axes: Axes, row: int, words: str) -> None:
-    axes.text(16, row * ROW + 25, words, fontsize=11, family="monospace", weight="bold")
+    axes.text(16, TOPS[row] + 25, words, fontsize=10.5, family="monospace", weight="bold")
 
 
 def _chips(axes: Axes, row: int, dimensions: list[tuple[str, str]]) -> None:
     """Each dimension as a box with its size, and its role under it."""
-    top = row * ROW + 40
+    top = TOPS[row] + 38
     if not dimensions:
-        axes.text(16, top + 20, "()  a single number", fontsize=11)
+        axes.text(16, top + 19, "()  one number", fontsize=11)
     for place, (size, role) in enumerate(dimensions):
-        left = 16 + 58 * place
-        outline = [(left, top), (left + 50, top), (left + 50, top + 26), (left, top + 26)]
+        left = 16 + 56 * place
+        outline = [(left, top), (left + 51, top), (left + 51, top + 26), (left, top + 26)]
         style = {"sample": ":", "batch": "--", "event": "-"}[role]
         axes.add_collection(PolyCollection([outline], facecolors="white", edgecolors=INK, linestyles=style, linewidths=1.4))
-        axes.text(left + 25, top + 14, size, fontsize=11.5, ha="center", va="center")
-        axes.text(left + 25, top + 42, role, fontsize=10.5, ha="center")
+        axes.text(left + 25.5, top + 14, size, fontsize=10.5 if len(size) < 5 else 9, ha="center", va="center")
+        axes.text(left + 25.5, top + 42, role, fontsize=10.5, ha="center")
+
+
+def places(shape: Shape, parts: list[str], gap: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
+    """Where the cells of a tensor stand, in reading order, in units of a cell, as [cells, 2]; and what they cover in all.
+
+    Samples run down, the batch runs across; within an event the last dimension runs across, the one before it down, and so on.
+    """
+    origins, extent, events, levels = np.zeros((1, 2)), np.ones(2), 0, [0, 0]
+    for size, part in zip(reversed(shape), reversed(parts), strict=True):
+        axis = {"sample": 1, "batch": 0, "event": events % 2}[part]
+        if part == "event":
+            events, between = events + 1, 0.08
+        else:
+            levels[axis] += 1
+            between = gap * levels[axis]
+        shifts = np.zeros((size, 1, 2))
+        shifts[:, 0, axis] = (extent[axis] + between) * np.arange(size)
+        origins = (shifts + origins).reshape(-1, 2)
+        extent[axis] = size * (extent[axis] + between) - between
+    return origins, extent
 
 
 def _cells(
-    axes: Axes, row: int, shape: Shape, num_event: int, repeated: np.ndarray | None, numbers: list[float] | None = None
+    axes: Axes,
+    row: int,
+    shape: Shape,
+    parts: list[str],
+    repeated: np.ndarray | None,
+    numbers: list[float] | None = None,
+    framed: bool = True,
 ) -> None:
-    """A tensor as cells: the last dimension runs to the right, the one before it down, the next to the right again, ..."""
-    origins = np.zeros((1, 2))
-    extent = np.ones(2)
-    for level, size in enumerate(reversed(shape)):
-        axis = level % 2
-        gap = 0.08 if level < num_event else 0.25 + 0.25 * (level // 2)
-        stride = extent[axis] + gap
-        shifts = np.zeros((size, 1, 2))
-        shifts[:, 0, axis] = stride * np.arange(size)
-        origins = (shifts + origins).reshape(-1, 2)
-        extent[axis] = size * stride - gap
-    space = np.array([WIDTH - GRID_LEFT - 14, ROW - 20])
-    wide = numbers is not None and (extent * [46, 24] <= space).all()
-    cell = np.array([46, 24]) if wide else np.full(2, min(*(space / extent), 24))
-    low = origins * cell + [GRID_LEFT, row * ROW + (ROW - extent[1] * cell[1]) / 2]
+    """A tensor as cells: where there is room, with their numbers."""
+    space = np.array([WIDTH - GRID_LEFT - 12, TOPS[row + 1] - TOPS[row] - 14])
+    left, words = GRID_LEFT, []
+    origins, extent = places(shape, parts)
+    cell = np.full(2, min(*(space / extent), 24))
+    if numbers is not None:
+        beside_chips = 24 + 56 * max(len(shape), 2)
+        close, covered = places(shape, parts, gap=0.08)
+        for letters, decimals, start in ((11, 1, GRID_LEFT), (9.5, 1, GRID_LEFT), (9.5, 1, beside_chips), (9.5, 0, beside_chips)):
+            said = [f"{number:.{0 if abs(number) >= 100 else decimals}f}".replace("-", "−") for number in numbers]
+            widest = max(sum(CHARACTER_WIDTHS.get(letter, 0.64) for letter in word) for word in said)
+            needed = np.array([widest * letters * 4 / 3 + (6 if letters > 10 else 2), letters * 4 / 3 + 7])
+            if (covered * needed <= space + [GRID_LEFT - start, 0]).all():
+                origins, extent, cell, words, left = close, covered, needed, said, min(start, GRID_LEFT)
+                break
+    low = origins * cell + [left, TOPS[row] + (TOPS[row + 1] - TOPS[row] - extent[1] * cell[1]) / 2]
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * cell
     colors = [RESULT if repeated is None else (PALE if pale else FILL) for pale in (repeated if repeated is not None else origins)]
     axes.add_collection(PolyCollection(low[:, None] + corners, facecolors=colors, edgecolors=INK if repeated is None else "white",
                                        linewidths=0.8 if repeated is None else 0.5))  # fmt: skip
-    if repeated is not None and num_event:
+    num_event = parts.count("event")
+    if repeated is not None and num_event and framed:
         groups = low.reshape(-1, math.prod(shape[len(shape) - num_event :]), 2)
         first, last = groups.min(1) - 1, groups.max(1) + cell + 1
         frames = np.stack([first, np.stack([last[:, 0], first[:, 1]], 1), last, np.stack([first[:, 0], last[:, 1]], 1)], 1)
         axes.add_collection(PolyCollection(frames, facecolors="none", edgecolors=INK, linewidths=1.6))
-    if wide:
-        for (left, top), number in zip(low, numbers, strict=True):
-            axes.text(left + 23, top + 13, f"{number:.1f}".replace("-", "−"), fontsize=11, ha="center", va="center")
+    for (x, y), word in zip(low, words, strict=False):
+        axes.text(x + cell[0] / 2, y + cell[1] / 2 + 1, word, fontsize=letters, ha="center", va="center")
 
 
 def _q_code(ndims: int) -> str:
     return f"q = Independent(Normal(loc, 1), {ndims})" if ndims else "q = Normal(loc, 1)"
 
 
+def _values(loc: Shape) -> str:
+    """The means, as far as they are worth saying."""
+    return {0: "0", 1: "0, 0.5, 1"}.get(len(loc), "0, 0.5, 1, …")
+
+
 def _caption(done: Scoring) -> str:
     if done.value is None:
         if done.q is None:
-            return "An error: Independent can turn no more dimensions into an event than the batch has."
+            return f"An error: n cannot exceed the number of batch dimensions ({len(done.base_shape)})."
         return "An error, raised by log_prob: hold the two shapes in it against each other, from the right."
     shape, num_batch = tuple(done.value.shape), len(done.q.batch_shape)
-    numbers, summed = math.prod(shape), math.prod(done.q.event_shape)
-    words = f"log_prob returns {list(shape)}: {numbers} number{'s' if numbers > 1 else ''}"
-    words += f", each the sum over the {summed} cells of a frame." if done.q.event_shape else ", one for each cell of x."
     wanted = tuple(done.q.batch_shape + done.q.event_shape)
-    if done.x_shape[max(0, len(done.x_shape) - len(wanted)) :] != wanted:
+    stretched = done.x_shape[max(0, len(done.x_shape) - len(wanted)) :] != wanted
+    numbers, cells = math.prod(shape), math.prod(done.x_shape)
+    words = f"log_prob returns {list(shape)}: {_count(numbers, 'number')}"
+    if done.q.event_shape:
+        summed = math.prod(done.q.event_shape)
+        words += ", each the sum over" if numbers > 1 else ", the sum over"
+        words += f" the {summed} cells of {'an' if numbers > 1 else 'the'} event (thick frame)."
+    elif stretched:
+        under, distributions = numbers // cells, math.prod(done.q.batch_shape)
+        words += f", from the {_count(cells, 'cell')} of x: {'each' if cells > 1 else 'it'} is scored under "
+        words += f"{'all' if under == distributions else f'{under} of the'} {distributions} distributions."
+    else:
+        words += ", one for each cell of x." if numbers > 1 else "."
+    if stretched:
         full = shape + tuple(done.q.event_shape)
-        words += f" No error, yet x {list(done.x_shape)} and q {list(wanted)} were stretched to {list(full)}. Did you want that?"
-    elif len(shape) > num_batch:
+        what = f"x {list(done.x_shape)} was" if full == wanted else f"x {list(done.x_shape)} and q {list(wanted)} were"
+        words += f" No error, yet {what} stretched to {list(full)}. Did you want that?"
+    elif len(shape) > num_batch > 0:
         words += " The sample dimensions come first, then the batch."
     return words
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' if number > 1 else ''}"
+
+
 def _alt(done: Scoring, ndims: int, sample_shape: Shape, x: Shape | str) -> str:
-    words = f"{_q_code(ndims)} with loc of shape {list(done.base_shape)}"
+    words = f"{_q_code(ndims)} with loc of shape {list(done.base_shape)} and values {_values(done.base_shape)}"
     if done.q is None:
         return f"{words} raises {done.error}"
     words += f" has batch shape {list(done.q.batch_shape)} and event shape {list(done.q.event_shape)}. "
-    words += f"x, drawn with sample_shape {sample_shape}, " if x == A_SAMPLE else "x "
+    words += f"x, drawn with sample_shape {sample_shape}, " if x == A_SAMPLE else "x, which is zeros and not drawn, "
     words += f"has shape {list(done.x_shape)}. "
     if done.value is None:
         return f"{words}log_prob raises {done.error}"
     first = ", ".join(f"{number:.2f}" for number in done.value.flatten()[:4].tolist())
+    if done.value.numel() == 1:
+        return f"{words}log_prob(x) has shape {list(done.value.shape)}; it is {first}."
     return f"{words}log_prob(x) has shape {list(done.value.shape)}; it begins with {first}."

@@ -112,7 +112,7 @@ def test_an_exercise_answers_what_is_typed(lesson: Notebook):
     assert STUB_LINE in stub
     right = "on, off = (torch.nn.functional.logsigmoid(s * logits) for s in (1, -1))"
     for body, words in {
-        f"{right}\n    return x * on + (1 - x) * off": "One number a pixel came back",
+        f"{right}\n    return x * on + (1 - x) * off": "One number per pixel came back",
         "return logits.sigmod()": "sigmod",
         f"{right}\n    return (x * on + (1 - x) * off).sum((-3, -2, -1))": "✓ Passed · 00.1",
     }.items():

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from helpers.exercises.judge import judge
+from helpers.exercises.shapes import about_shape, with_names
 from tests.exercises.saying import says
-from tests.exercises.toys import ENERGY, HALF_LOG_TWO_PI, MATRIX, SAMPLE, energy, sample_and_cost, square_matrix
+from tests.exercises.toys import (
+    ENERGY,
+    HALF_LOG_TWO_PI,
+    MATRIX,
+    SAMPLE,
+    energy,
+    normal,
+    positive,
+    sample_and_cost,
+    square_matrix,
+)
 
 # --- answers that return something else ---
 
@@ -67,6 +79,19 @@ def test_another_number_of_results(change):
 )
 def test_a_wrong_shape_names_its_dimension(change, words):
     says(change, *words)
+
+
+def test_a_size_of_one_is_not_named_after_a_dimension_that_happens_to_have_it():
+    thin = replace(ENERGY, cases={"thin": lambda g: {"loc": normal(g, 4, 1), "scale": positive(g, 4, 1)}}, misconceptions=())
+    verdict = says(lambda loc, scale: energy(loc, scale).unsqueeze(-1), "[4, 1], that is [batch, 1]; asked is [4]", exercise=thin)
+    assert "latent" not in verdict.sentence
+    sizes = {"batch": 5, "channel": 1, "height": 3}
+    assert with_names((5, 1, 1, 1), None, sizes) == "[5, 1, 1, 1], that is [batch, 1, 1, 1]"
+    assert with_names((1, 1), None, sizes) == "[1, 1]" and with_names((), None, sizes) == "[]"
+    assert with_names((5, 1), ("batch", "channel"), sizes) == "[5, 1], that is [batch, channel]"
+    got, want = torch.zeros(5, 1), torch.zeros(5, 3)
+    assert "channel" not in about_shape(got, want, ("batch", "height"), sizes)
+    assert "`channel`" not in about_shape(torch.zeros(5, 1, 7), torch.ones(5, 7), None, sizes)
 
 
 def test_a_dimension_left_unsummed_is_told_by_its_values():

@@ -53,6 +53,12 @@ def test_a_device_that_multiplies_wrongly_is_named(monkeypatch: pytest.MonkeyPat
     assert not finding.fine and "WORKBOOK_DEVICE=cpu" in finding.words
 
 
+def test_a_cold_start_is_not_what_is_reported(monkeypatch: pytest.MonkeyPatch):
+    readings = iter([0.0, 0.032, 1.0, 1.003, 2.0, 2.001, 3.0, 3.0007, 4.0, 4.002])
+    monkeypatch.setattr(set_up.time, "perf_counter", lambda: next(readings))
+    assert "matrix product in 0.7 ms" in set_up.device().words
+
+
 def test_data_says_found_or_what_lessons_will_do_and_never_downloads(monkeypatch: pytest.MonkeyPatch, tmp_path):
     monkeypatch.setattr(store, "_download", lambda *_: pytest.fail("a download was tried"))
     monkeypatch.setattr(settings, "_DATA", str(tmp_path))

@@ -19,8 +19,12 @@
 # **20 minutes** (14 reading and running, 6 exercise) · before this: Python, tensors, and what a probability density is
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Have everybody run the first code cell now, before you say anything else: whoever sees a line that does not begin with
+# <details><summary>For the teacher</summary>
+#
+# Have everybody run the first code cell now, before you say anything else: whoever sees a line that does not begin with
 # "ok" needs you in the next two minutes, not in lesson 02. Then ask: who has ever lost an hour to a shape error? And to a shape that gave no error?
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **You will be able to**
@@ -45,8 +49,12 @@ from helpers.widgets.set_up import check_set_up
 check_set_up()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* The last line is a round trip: the kernel asks the page, the page answers. Where it says alive, every explorer will move. On a slide it
+# <details><summary>For the teacher</summary>
+#
+# The last line is a round trip: the kernel asks the page, the page answers. Where it says alive, every explorer will move. On a slide it
 # says asleep, which is right: no kernel stands behind a slide. No MNIST and no network is no problem; the lessons then use packaged digits and say so.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Where the last line does not turn to *alive* within a few seconds, whether it says *waiting* or *asleep*: reload the page, then run the cell again. Until
@@ -66,8 +74,12 @@ check_set_up()
 # The same file is the lesson's deck: some cells are slides, the rest is for reading.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Say that a wrong prediction is worth more than a right one: it marks the place where something is to be learned. Ask them to write their
+# <details><summary>For the teacher</summary>
+#
+# Say that a wrong prediction is worth more than a right one: it marks the place where something is to be learned. Ask them to write their
 # predictions down. Minutes and difficulty (one to three dots) stand at each exercise.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · Three shapes
@@ -86,8 +98,12 @@ check_set_up()
 # One outcome has one probability, so `log_prob` gives **one number per event**: the event dimensions are gone.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Draw it: a sheet of paper is an event. Different sheets side by side are the batch. Copies of the whole row, each filled in anew, are
+# <details><summary>For the teacher</summary>
+#
+# Draw it: a sheet of paper is an event. Different sheets side by side are the batch. Copies of the whole row, each filled in anew, are
 # samples. log_prob puts one grade on each sheet. These names are from Dillon et al. 2017, and Pyro and torch took them over.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # A comment at the end of a line gives the shape of what the line makes, dimensions from the left: `# [batch, latent]`, `# [samples, batch]`,
@@ -108,8 +124,12 @@ print("z.shape          ", list(z.shape))
 print("log_prob(z).shape", list(q.log_prob(z).shape))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* A Normal's event is a single number, so its event_shape is empty, whatever the shape of loc. Six means make six distributions, and
+# <details><summary>For the teacher</summary>
+#
+# A Normal's event is a single number, so its event_shape is empty, whatever the shape of loc. Six means make six distributions, and
 # five draws of each make thirty numbers and thirty log-probabilities.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Predict
@@ -135,7 +155,11 @@ for p in (Categorical(logits=ten_logits), gaussian, OneHotCategorical(logits=ten
     print(f"{type(p).__name__:19} batch {str(list(p.batch_shape)):4} event {list(p.event_shape)}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Whoever said event [10] thought of a one-hot vector, the third line. Ask what both would be for 4 by 5 images.
+# <details><summary>For the teacher</summary>
+#
+# Whoever said event [10] thought of a one-hot vector, the third line. Ask what both would be for 4 by 5 images.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # If you said event [10], you thought of a one-hot vector: that is `OneHotCategorical`, the third line. It has the same parameters as the first.
@@ -159,8 +183,12 @@ summed = q.log_prob(z).sum(-1)  # [samples, batch]
 print("largest difference from the sum by hand:", (q_vector.log_prob(z) - summed).abs().max().item())
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Nothing about the random numbers changes. What changes is the claim: these three coordinates are one thing. Every loss later is a mean
+# <details><summary>For the teacher</summary>
+#
+# Nothing about the random numbers changes. What changes is the claim: these three coordinates are one thing. Every loss later is a mean
 # over things, so a wrong claim here is a wrong weight there.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Predict
@@ -180,7 +208,11 @@ for n in range(4):
     print(n, list(Independent(Bernoulli(logits=logits), n).log_prob(pixels).shape))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Let them vote on n with fingers, before the cell. Each step of n removes one dimension of log_prob.
+# <details><summary>For the teacher</summary>
+#
+# Let them vote on n with fingers, before the cell. Each step of n removes one dimension of log_prob.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Count from the right: width, height, channel. The pixels are independent, so the probability of an image is the product of its pixels'
@@ -225,8 +257,12 @@ plots.image_grid(
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* The shape is [4, 10, 1, 28, 28]: read it off the picture, rows, columns, tile; the top row is no sample. Then ask why the
+# <details><summary>For the teacher</summary>
+#
+# The shape is [4, 10, 1, 28, 28]: read it off the picture, rows, columns, tile; the top row is no sample. Then ask why the
 # draws are so ragged: the pixels of one tile know nothing of each other. What could make them agree? A hidden cause that they share. That is lesson 01.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # (These are the small packaged digits, so that everybody sees the same.) The draws are ragged because no pixel knows of its neighbours. Give all
@@ -243,8 +279,12 @@ from helpers.widgets.shapes import shapes
 shapes()
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* As with the digits, samples run down and the batch across. Thick frames are events: one number per frame. The second picture is a
+# <details><summary>For the teacher</summary>
+#
+# As with the digits, samples run down and the batch across. Thick frames are events: one number per frame. The second picture is a
 # preview of the trap: nobody asked for nine numbers, and no error was raised. In the notebook, ask for a state with an error.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Not every stretch is a mistake. A single number for `x`, shape `()`, asks for the density at one and the same value under every
@@ -273,8 +313,12 @@ check("00.1", log_prob_of_images)
 hint("00.1")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Give them the six minutes in silence. Two things to look for: which dimensions they sum, and what their answer does with a logit
+# <details><summary>For the teacher</summary>
+#
+# Give them the six minutes in silence. Two things to look for: which dimensions they sum, and what their answer does with a logit
 # of 1000. Let somebody try the mean instead of the sum on purpose, and read out what check says.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # You can go on whether or not your answer passed. To see an answer and why it is right: `from helpers.exercises import solution`, then
@@ -313,8 +357,12 @@ for shape in ((3,), (2,), (2, 1), (3, 1)):
         print(shape, problem)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Have an error read aloud as a sentence: "I was given shape 2. I need something that ends in 2, 3. From the right, 2 is not
+# <details><summary>For the teacher</summary>
+#
+# Have an error read aloud as a sentence: "I was given shape 2. I need something that ends in 2, 3. From the right, 2 is not
 # 3." Then the cure: which of the three shapes did the writer have in mind?
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Read the first error aloud, as a sentence: *I was given a value of shape [2]. The distribution's batch and event are [2, 3]. From the right, 2
@@ -343,8 +391,12 @@ for name, loss in (("a", loss_a), ("b", loss_b)):
     print(f"loss {name}: {loss.mean().item():5.2f} nats, the mean of", list(loss.shape))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Ask what loss a teaches the network: to say the average of all targets, whatever the input. It looks like a network that
+# <details><summary>For the teacher</summary>
+#
+# Ask what loss a teaches the network: to say the average of all targets, whatever the input. It looks like a network that
 # cannot learn. People blame the learning rate for days. The cure costs a line.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The cure: check what you put in
@@ -366,8 +418,12 @@ for x in (targets, targets[:, None]):
         print("   is caught:", problem)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Both results have shape [1000], so an assert on the result alone lets the first mean through. (Here both come after log_prob, to show
+# <details><summary>For the teacher</summary>
+#
+# Both results have shape [1000], so an assert on the result alone lets the first mean through. (Here both come after log_prob, to show
 # it.) The package checks shapes at its doors for this reason. Go back to the explorer and let them find the states that are stretched inside the event.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Both results have shape [1000], so the assert on the result lets both means pass; the assert on `x` catches the wrong one. Where `x` holds samples, put
@@ -406,8 +462,12 @@ ours = Independent(Normal(two_means, 1.0), 1).log_prob(two_vectors).sum()
 print(f"Pyro {theirs.item():.5f}   ours {ours.item():.5f} nats")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Take to_event(1) out and run it: Pyro raises, for the 3 has become a batch dimension that no plate accounts for. The next cell
+# <details><summary>For the teacher</summary>
+#
+# Take to_event(1) out and run it: Pyro raises, for the 3 has become a batch dimension that no plate accounts for. The next cell
 # of the notebook shows it. Lesson 08 builds plates.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Leave `to_event(1)` out, and Pyro raises an error: the 3 has become a batch dimension, and no plate accounts for it. Torch has no plates; without
@@ -441,8 +501,12 @@ print("torch:", list(Normal(two_means, 1.0).log_prob(two_vectors).shape))
 # In code the letters keep their names: `x`, `z`, `y`, `theta`, `phi`, `p`, `q`.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Do not explain D and R now. Say that each word of the right column gets a lesson, and that this page is where to look when a letter has
+# <details><summary>For the teacher</summary>
+#
+# Do not explain D and R now. Say that each word of the right column gets a lesson, and that this page is where to look when a letter has
 # been forgotten.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8 · How a lesson reports its results
@@ -462,8 +526,12 @@ print("reached   ", row.reached(), "(as good, within two standard errors)")
 print(f"again      {row.command}  # took {minutes:.0f} minutes")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# *For the teacher.* Lesson 01 says what an ELBO is. A row that does not reach its published number is printed like the others. A number that nobody
+# <details><summary>For the teacher</summary>
+#
+# Lesson 01 says what an ELBO is. A row that does not reach its published number is printed like the others. A number that nobody
 # can make again is a rumour.
+#
+# </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap

@@ -1,4 +1,4 @@
-"""A lesson's cells made ready for a deck: outputs that can be shown without a kernel, notes without their opening words, stubs."""
+"""A lesson's cells made ready for a deck: outputs that can be shown without a kernel, notes unfolded, stubs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import nbformat
 # What a slide can show, best first. A live widget is not among them: an explorer's still pictures, its text/html, stand in for it.
 SHOWN = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/latex", "text/plain")
 WIDGET = "application/vnd.jupyter.widget-view+json"
-FOR_THE_TEACHER = "*For the teacher.*"
+# How a lesson folds its notes away, so that they tell a learner nothing before its time.
+FOLDED_NOTES = re.compile(r"\A<details><summary>For the teacher</summary>\n(.*)</details>\Z", re.DOTALL)
 STUB = "...  # your code"  # as in helpers.exercises.exercise, which would import torch
 BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 YOUR_TURN = re.compile(r"^### Your turn · ", re.MULTILINE)
@@ -31,7 +32,7 @@ def ready_for_a_deck(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             show_stub(takewhile(lambda after: not is_shown(after), notebook.cells[number + 1 :]))
     for cell in notebook.cells:
         if slide_type(cell) == "notes":
-            cell.source = cell.source.strip().removeprefix(FOR_THE_TEACHER).lstrip()
+            cell.source = FOLDED_NOTES.sub(r"\1", cell.source.strip()).strip()
         if cell.cell_type == "code":
             cell.source = BLANK_LINES.sub("\n\n", cell.source)  # two blank lines are for files, one is enough on a slide
     return notebook

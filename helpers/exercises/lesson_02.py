@@ -10,7 +10,7 @@ import math
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.distributions import Normal
+from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from helpers.exercises.exercise import Exercise, Misconception
 
@@ -94,7 +94,7 @@ LOG_JOINT = Exercise(
     r"$\mathrm{sigmoid}(\ell_d)$, where $\ell$ is `logits`. It must stay exact where a "
     r"logit is 40 and its pixel is 0.",
     solution=log_joint,
-    why="Coordinates and pixels are independent given what stands before the bar, so their log-probabilities add; "
+    why="z's coordinates are independent, and the pixels are independent given z, so log-probabilities add; "
     "and log sigmoid, taken in one step, has no "
     "probability that could round to 0 or 1.",
     cases={
@@ -118,7 +118,8 @@ LOG_JOINT = Exercise(
         Misconception(
             "leaves the prior out",
             lambda z, logits, x: _cross_entropy(logits, x).sum((-3, -2, -1)) + 0 * z.sum(-1),
-            "That is log p(x | z) alone, minus the distortion. The joint density has the prior's log p(z) as well.",
+            "That is log p(x | z) alone, that is, the negative of what section 4 calls distortion. The joint density has the prior's "
+            "log p(z) as well.",
         ),
         Misconception(
             "prior without its constant",
@@ -156,6 +157,23 @@ LOG_JOINT = Exercise(
             "You keep the probabilities away from 0 and 1, so a pixel that is surely wrong costs 14 nats at most, "
             "and its gradient is gone. "
             "Stay with the logits: log(1 − sigmoid(ℓ)) = logsigmoid(−ℓ).",
+        ),
+        Misconception(
+            "probabilities given to Bernoulli",
+            _log_joint_with(lambda logits, x: Bernoulli(probs=logits.sigmoid()).log_prob(x).sum((-3, -2, -1))),
+            "Right where the model is unsure. sigmoid(40) rounds to 1, and `Bernoulli(probs=…)` clamps what it is given away from 0 and "
+            "1, so that a pixel that is surely wrong costs 36 nats at most in float64, and 16 in float32. Stay with the logits: "
+            "`Bernoulli(logits=logits)`.",
+        ),
+        Misconception(
+            "probabilities given to binary_cross_entropy",
+            _log_joint_with(
+                lambda logits, x: -nn.functional.binary_cross_entropy(
+                    logits.sigmoid(), x.expand_as(logits), reduction="none"
+                ).sum((-3, -2, -1))
+            ),
+            "Right where the model is unsure. sigmoid(40) rounds to 1, and `binary_cross_entropy` then puts −100 in place of log 0. Stay "
+            "with the logits: `binary_cross_entropy_with_logits`.",
         ),
         Misconception(
             "ones and zeros exchanged",
@@ -220,6 +238,31 @@ def _scale_as_variance(loc, scale, eps):
     return sample_and_rate(loc, scale.sqrt(), eps)
 
 
+def _root_in_sample(loc, scale, eps):
+    z = loc + scale.sqrt() * eps
+    return z, _log_ratio(z, loc, scale)
+
+
+def _root_in_density(loc, scale, eps):
+    z = loc + scale * eps
+    return z, _log_ratio(z, loc, scale.sqrt())
+
+
+def _square_in_density(loc, scale, eps):
+    z = loc + scale * eps
+    return z, _log_ratio(z, loc, scale**2)
+
+
+def _closed_form(loc, scale, eps):
+    kl = kl_divergence(Normal(loc, scale), Normal(torch.zeros_like(loc), 1.0)).sum(-1)  # [batch]
+    return loc + scale * eps, kl
+
+
+def _closed_form_repeated(loc, scale, eps):
+    z, kl = _closed_form(loc, scale, eps)
+    return z, kl + torch.zeros_like(z[..., 0])
+
+
 def _density_of_noise(loc, scale, eps):
     z = loc + scale * eps
     return z, (Normal(0.0, 1.0).log_prob(eps) - Normal(0.0, 1.0).log_prob(z)).sum(-1)
@@ -238,12 +281,12 @@ def _rate_with(change):
 SAMPLE_AND_RATE = Exercise(
     id="02.2",
     title="A sample that lets gradients through",
-    minutes=7,
+    minutes=8,
     difficulty=2,
     statement=r"Turn the noise `eps` into samples $z$ of $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$, and return "
     r"them with the one-sample rate "
-    r"$\log q(z) - \log p(z)$, in nats, where $p = \mathcal N(0, I)$. Gradients must reach `loc` and `scale` by "
-    r"every way there is.",
+    r"$\log q(z) - \log p(z)$, in nats, where $p = \mathcal N(0, I)$. Gradients must reach `loc` and `scale` "
+    r"through every path.",
     solution=sample_and_rate,
     why="The noise knows nothing of q's parameters, so z is a differentiable function of them, and they enter the "
     "rate twice: through z, and through the density q itself.",
@@ -293,6 +336,36 @@ SAMPLE_AND_RATE = Exercise(
             "takes scale for the variance",
             _scale_as_variance,
             "You use scale as a variance. It is the standard deviation of q, in the sample and in the density.",
+        ),
+        Misconception(
+            "square root of scale in the sample",
+            _root_in_sample,
+            "Your sample takes scale for a variance: z = loc + sqrt(scale) * eps. It is the standard deviation, which the noise is "
+            "multiplied by as it is.",
+        ),
+        Misconception(
+            "square root of scale in the density",
+            _root_in_density,
+            "Your sample is right; your log q(z) takes the square root of scale. `Normal` wants the standard deviation, and scale is "
+            "that already.",
+        ),
+        Misconception(
+            "variance given to Normal",
+            _square_in_density,
+            "Your sample is right; your log q(z) squares scale. The second argument of `Normal` is the standard deviation, not the "
+            "variance.",
+        ),
+        Misconception(
+            "the KL in closed form",
+            _closed_form,
+            "You return the KL in closed form, one number per image. Asked is what *this sample* says: log q(z) − log p(z) at your z, "
+            "[samples, batch]. Its average over many samples is your KL.",
+        ),
+        Misconception(
+            "the KL in closed form, for every sample",
+            _closed_form_repeated,
+            "Your rate is the KL in closed form, the same for every sample. Asked is log q(z) − log p(z) at the z that you drew, which "
+            "differs from sample to sample; the KL is its average.",
         ),
         Misconception(
             "density of the noise",
@@ -433,6 +506,29 @@ RATE = Exercise(
             "You use both scales as if they were variances. They are standard deviations: square them.",
         ),
         Misconception(
+            "forgets log s",
+            _kl_with(lambda ratio, shift, scale, prior_scale: ratio**2 + (shift / prior_scale) ** 2 - 1 - 2 * scale.log()),
+            "The logarithm has q's scale only. It compares two scales, log(σ²/s²): the log of prior_scale is missing.",
+        ),
+        Misconception(
+            "prior scale not squared",
+            _kl_with(lambda ratio, shift, scale, prior_scale: (scale**2 + shift**2) / prior_scale - 1 - 2 * ratio.log()),
+            "You divide by prior_scale. Squares are measured in squares: divide σ² and (μ − m)² by prior_scale².",
+        ),
+        Misconception(
+            "prior scale taken for a variance",
+            lambda loc, scale, prior_loc, prior_scale: rate(loc, scale, prior_loc, prior_scale.sqrt()),
+            "You use prior_scale as a variance, everywhere, the logarithm included. It is the standard deviation s: square it.",
+        ),
+        Misconception(
+            "minus one half once",
+            _kl_with(
+                lambda ratio, shift, scale, prior_scale: ratio**2 + (shift / prior_scale) ** 2 - 2 * ratio.log(),
+                lambda total: total.sum(-1) - 1,
+            ),
+            "You subtract ½ once per image. Each latent coordinate is a Gaussian with a −½ of its own: put the −1 inside the sum.",
+        ),
+        Misconception(
             "leaves out minus one",
             _kl_with(lambda ratio, shift, scale, prior_scale: ratio**2 + (shift / prior_scale) ** 2 - 2 * ratio.log()),
             "Half a nat too much for each coordinate: the −1 is missing, and without it the rate of the prior itself "
@@ -485,7 +581,7 @@ def _matched_gaussian(z, loc, scale):
 LOG_AGGREGATE = Exercise(
     id="02.4",
     title="The density of all codes",
-    minutes=8,
+    minutes=9,
     difficulty=3,
     statement=r"Write $\log q(z)$ of the aggregate posterior $q(z) = \frac1N \sum_i q_\phi(z \mid x_i)$, in nats, at "
     r"every row of `z`, where $q_\phi(z \mid x_i)$ is the Gaussian of "
@@ -497,8 +593,8 @@ LOG_AGGREGATE = Exercise(
     cases={
         "five points, four images": lambda g: _aggregate_inputs(g, 5, 4, 3),
         "far from all codes": lambda g: _aggregate_inputs(g, 3, 6, 2, spread=30.0),
-        "one point, one coordinate": lambda g: _aggregate_inputs(g, 1, 5, 1),
-        "one image": lambda g: _aggregate_inputs(g, 4, 1, 2),
+        "one coordinate": lambda g: _aggregate_inputs(g, 3, 5, 1),
+        "more images than points": lambda g: _aggregate_inputs(g, 2, 7, 4),
     },
     dimensions={"z": ("points", "latent"), "loc": ("images", "latent"), "scale": ("images", "latent"), "return": ("points",)},
     returns=("the log density",),
@@ -509,6 +605,18 @@ LOG_AGGREGATE = Exercise(
         "standard = (z[:, None] - loc) / scale  # [points, images, latent]",
     ),
     misconceptions=(
+        Misconception(
+            "points paired with images",
+            lambda z, loc, scale: ((z - loc) / scale).sum(-1),  # raises
+            "`z - loc` sets row against row, and there are more or fewer points than images. Every point meets every image: give z a new "
+            "dimension, `z[:, None]`, [points, 1, latent].",
+        ),
+        Misconception(
+            "points paired with images in log_prob",
+            lambda z, loc, scale: Normal(loc, scale).log_prob(z).sum(-1),  # raises
+            "`Normal(loc, scale).log_prob(z)` sets row i of z against image i. Every point meets every image: give z a new dimension, "
+            "`log_prob(z[:, None])`, which is [points, images, latent].",
+        ),
         Misconception(
             "multiplies the coordinates' histograms",
             lambda z, loc, scale: (_each(z, loc, scale).logsumexp(1) - math.log(len(loc))).sum(-1),
@@ -604,9 +712,39 @@ def _total(values):
     return values.sum((1, 2, 3))
 
 
-def _floor_with_small_number(distortion, floor, x):
-    floor = -(x * (x + 1e-3).log() + (1 - x) * (1 - x + 1e-3).log())
-    return _total(floor), _total(distortion - floor)
+def _floor_with(nudge):
+    """The right distortion, and a floor that survives log 0 by this nudge of its argument."""
+
+    def answer(distortion, floor, x):
+        floor = -(x * nudge(x).log() + (1 - x) * nudge(1 - x).log())
+        return _total(floor), _total(distortion - floor)
+
+    return _split_with(answer)
+
+
+def _floor_of_clamped(small):
+    """The right distortion, and the floor of greys that were kept this far from 0 and 1."""
+
+    def answer(distortion, floor, x):
+        x = x.clamp(small, 1 - small)
+        floor = -(x * x.log() + (1 - x) * (1 - x).log())
+        return _total(floor), _total(distortion - floor)
+
+    return _split_with(answer)
+
+
+def _excess_from(distortion):
+    """The right floor, and the excess by this distortion [batch, channels, height, width], a function of logits and x."""
+
+    def answer(logits, x):
+        return _total(_floor(x)), _total(distortion(logits, x) - _floor(x))
+
+    return answer
+
+
+def _by_log(logits, x):
+    p = logits.sigmoid()
+    return -(x * p.log() + (1 - x) * (1 - p).log())
 
 
 def _floor_by_log(distortion, floor, x):
@@ -622,7 +760,7 @@ def _half_floor(distortion, floor, x):
 FLOOR = Exercise(
     id="02.5",
     title="What no model gets below",
-    minutes=7,
+    minutes=9,
     difficulty=2,
     statement=r"Split the distortion $-\sum_d [x_d \log \pi_d + (1 - x_d) \log(1 - \pi_d)]$ of grey images, with "
     r"$\pi = \mathrm{sigmoid}(\ell)$ and $\ell$ `logits`, in two: "
@@ -634,6 +772,7 @@ FLOOR = Exercise(
     cases={
         "four small images": lambda g: _grey_inputs(g, 4, (1, 5, 6)),
         "one image in colour": lambda g: _grey_inputs(g, 1, (3, 4, 2), scale=6.0),
+        "confident logits": lambda g: _grey_inputs(g, 2, (1, 4, 7), scale=60.0),
         "black and white": lambda g: {"logits": _normal(g, 2, 1, 3, 7), "x": _bits(g, 2, 1, 3, 7)},
         "a model that says the grey itself": lambda g: _exact_model(_between(g, 0.05, 0.95, 3, 1, 4, 5).detach()),
     },
@@ -658,11 +797,53 @@ FLOOR = Exercise(
             "Your floor is NaN wherever a pixel is 0 or 1: there PyTorch multiplies 0 by log 0 = −∞. In an entropy this product is 0; "
             "`torch.xlogy` knows.",
         ),
+        *(
+            Misconception(
+                f"{small:g} inside the logarithm",
+                _floor_with(lambda share, small=small: share + small),
+                f"You add {small:g} inside the logarithms to survive log 0, and it moves the floor. 0 · log 0 is 0, "
+                "exactly: `torch.xlogy` says so.",
+            )
+            for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+        ),
+        *(
+            Misconception(
+                f"greys kept {small:g} from 0 and 1",
+                _floor_of_clamped(small),
+                f"You nudged the greys 0 and 1 by {small:g} to survive log 0, and it moves the floor. Leave them as they are: 0 · log 0 "
+                "is 0, and `torch.xlogy` knows it.",
+            )
+            for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+        ),
         Misconception(
-            "a small number inside the logarithm",
-            _split_with(_floor_with_small_number),
-            "You add a small number inside the logarithms to survive log 0, and it moves the floor. 0 · log 0 is 0, "
-            "exactly: `torch.xlogy` says so.",
+            "greys given to Bernoulli",
+            _excess_from(lambda logits, x: -Bernoulli(logits=logits).log_prob(x)),
+            "`Bernoulli` refuses greys: its outcomes are 0 and 1. The distortion's formula takes them: per pixel it is "
+            "softplus(ℓ) − x ℓ, which `nn.functional.binary_cross_entropy_with_logits` computes with `reduction='none'`.",
+        ),
+        Misconception(
+            "greys given to Bernoulli of probabilities",
+            _excess_from(lambda logits, x: -Bernoulli(probs=logits.sigmoid()).log_prob(x)),
+            "`Bernoulli` refuses greys, because its outcomes are 0 and 1; and from `probs` it would lose confident logits. Per pixel "
+            "the distortion is softplus(ℓ) − x ℓ, for greys too.",
+        ),
+        Misconception(
+            "probabilities given to Bernoulli",
+            _excess_from(lambda logits, x: -Bernoulli(probs=logits.sigmoid(), validate_args=False).log_prob(x)),
+            "Your floor is right, and your excess is right only where the model is unsure: sigmoid(40) rounds to 1, and "
+            "`Bernoulli(probs=…)` clamps what it is given away from 0 and 1. Stay with the logits: softplus(ℓ) − x ℓ.",
+        ),
+        Misconception(
+            "probabilities given to binary_cross_entropy",
+            _excess_from(lambda logits, x: nn.functional.binary_cross_entropy(logits.sigmoid(), x, reduction="none")),
+            "Your floor is right, and your excess is right only where the model is unsure: sigmoid(40) rounds to 1, and "
+            "`binary_cross_entropy` then puts −100 in place of log 0. Stay with the logits: softplus(ℓ) − x ℓ.",
+        ),
+        Misconception(
+            "logarithm of a rounded probability",
+            _excess_from(_by_log),
+            "Your floor is right, and your excess is infinite or NaN where the model is confident: sigmoid(40) rounds to 1, and log(1 − 1) "
+            "is −∞. Stay with the logits: softplus(ℓ) − x ℓ.",
         ),
         Misconception(
             "floor in bits",

@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
 from helpers.plots.picture import Picture
 from helpers.plots.placement import separate
-from helpers.plots.style import CLASS_COLORS, MARKERS, PIXELS_PER_INCH, new_figure, readable, workbook_style
+from helpers.plots.style import CLASS_COLORS, INK, MARKERS, PIXELS_PER_INCH, new_figure, readable, workbook_style
 from helpers.plots.words import as_array, listed, number, plain
+
+REACH = 3.0  # quartile ranges beyond the quartiles: Tukey's "far out"; of normal numbers one in 400,000 is
 
 
 def scatter_by_class(
@@ -24,26 +28,35 @@ def scatter_by_class(
     ylabel: str = "$z_2$",
     title: str | None = None,
     size: tuple[float, float] = (620, 520),
+    circle: float | None = None,
+    clip: bool = False,
     alt: str | None = None,
     caption: str | None = None,
 ) -> Picture:
     """Points [N, 2] with colour and shape by class, and the class's name written at the median of its points,
-    or as near as it comes without covering another name.
+    or as near as it comes without covering another name; then a line leads from the name to a dot at the median.
 
     A class named by one character ("7") is drawn with that character as its shape, so that every point can be read; other
     classes take the marker shapes in turn. All classes share one scale: x and y are equally long per unit.
 
     points: [N, 2]; labels: [N], whole numbers; class_names: label → name, or names in
         the order of labels; the label itself where not given.
-    Raises ValueError for other shapes, NaN, labels that do not match the points or are not whole.
+    circle: radius of a dashed circle about the origin. The alt text says what share of the points it holds, and which medians.
+    clip: leave points that are far out (beyond REACH quartile ranges on either axis) outside the frame, so that they do not squeeze
+        the others together. Class medians stay inside; the caption says how many points do not.
+    Raises ValueError for other shapes, NaN, labels that do not match the points or are not whole, a radius that is not positive.
     """
     xy, classes = checked_classes(points, labels)
     if xy.shape[1] != 2:
         raise ValueError(
             f"points has shape {list(xy.shape)}; expected [N, 2]. For more dimensions use tsne_map, or choose two."
         )
+    if circle is not None and not circle > 0:
+        raise ValueError(f"circle={circle}: a radius must be positive.")
     kinds = [int(c) for c in np.unique(classes)]
     names = named(kinds, class_names)
+    medians = np.stack([np.median(xy[classes == c], axis=0) for c in kinds])
+    low, high = _frame(xy, medians) if clip else (xy.min(0), xy.max(0))
     as_glyphs = all(len(name) == 1 and name.isalnum() for name in names.values())
 
     with workbook_style():
@@ -59,16 +72,61 @@ def scatter_by_class(
             shape = f"${names[c]}$" if as_glyphs else MARKERS[c % len(MARKERS)]
             color = CLASS_COLORS[c % len(CLASS_COLORS)]
             axes.scatter(x, y, s=area, marker=shape, color=color, linewidths=0.2, alpha=0.85, label=names[c], zorder=2)
-        height = 22 if as_glyphs else 13  # points
-        unit = (
-            max(np.ptp(xy[:, 0]) / (size[0] - 80), np.ptp(xy[:, 1]) / (size[1] - 80)) * PIXELS_PER_INCH / 72
-        )  # of data, per point
+        if circle is not None:
+            axes.add_patch(Circle((0, 0), circle, fill=False, linewidth=2.5, linestyle="--", edgecolor=INK, zorder=2.5))
+        height = 17 if as_glyphs else 13  # points
+        spans = (high - low) / (np.array(size) - 80)
+        unit = (spans.max() or 1.0) * PIXELS_PER_INCH / 72  # of data, per point
         boxes = np.array([(0.72 * len(names[c]) + 0.2, 1.05) for c in kinds]) * height * unit
-        middles = separate(np.stack([np.median(xy[classes == c], axis=0) for c in kinds]), boxes)
-        for c, middle in zip(kinds, middles, strict=True):
-            axes.text(*middle, names[c], color=readable(CLASS_COLORS[c % len(CLASS_COLORS)]), ha="center", va="center", zorder=3,
-                      fontsize=height, fontweight="bold", path_effects=[withStroke(linewidth=4, foreground="white")])  # fmt: skip
-    return Picture(figure, alt or _alt(xy, classes, names, xlabel, ylabel), caption)
+        places = separate(medians, boxes)
+        white = withStroke(linewidth=4, foreground="white")
+        for c, place, median in zip(kinds, places, medians, strict=True):
+            color = readable(CLASS_COLORS[c % len(CLASS_COLORS)])
+            if np.linalg.norm(place - median) > 0.4 * height * unit:
+                axes.plot(*zip(place, median, strict=True), "-", color=color, linewidth=1.8, zorder=3, path_effects=[white])
+                axes.plot(*median, "o", color=color, markersize=7, markeredgecolor="white", zorder=4)
+            axes.text(*place, names[c], color=color, ha="center", va="center", zorder=5, fontsize=height, fontweight="bold",
+                      path_effects=[white])  # fmt: skip
+        if clip:
+            margin = 0.05 * (high - low) + 1e-9
+            # auto, so that equal scales may widen them; last, so that nothing drawn later moves them
+            axes.set_xlim(low[0] - margin[0], high[0] + margin[0], auto=True)
+            axes.set_ylim(low[1] - margin[1], high[1] + margin[1], auto=True)
+        outside = _outside(axes, xy) if clip else 0
+    words = _alt(xy, medians, names, xlabel, ylabel)
+    if circle is not None:
+        words += " " + _of_circle(xy, medians, names, circle)
+    if outside:
+        words, caption = (f"{text} {outside} of {len(xy)} points lie outside the frame.".strip() for text in (words, caption or ""))
+    return Picture(figure, alt or words, caption)
+
+
+def _frame(xy: np.ndarray, medians: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The lower left and upper right corner, [2] each, of what is shown where points far out are not."""
+    first, third = np.quantile(xy, (0.25, 0.75), axis=0)
+    reach = REACH * (third - first)
+    low, high = np.maximum(first - reach, xy.min(0)), np.minimum(third + reach, xy.max(0))
+    return np.minimum(low, medians.min(0)), np.maximum(high, medians.max(0))
+
+
+def _outside(axes: Axes, xy: np.ndarray) -> int:
+    """How many points the axes do not show."""
+    axes.figure.draw_without_rendering()  # equal scales show more of the plane than was asked for: how much, the layout decides
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    return int(((xy < (left, bottom)) | (xy > (right, top))).any(1).sum())
+
+
+def _of_circle(xy: np.ndarray, medians: np.ndarray, names: Mapping[int, str], radius: float) -> str:
+    """What the circle holds."""
+    share = (np.linalg.norm(xy, axis=1) <= radius).mean()
+    inside = np.linalg.norm(medians, axis=1) <= radius
+    within, beyond = (
+        listed([plain(name) for name, kept in zip(names.values(), side, strict=True) if kept]) or "none" for side in (inside, ~inside)
+    )
+    return (
+        f"A dashed circle of radius {number(radius, 3)} about the origin holds {100 * share:.0f} percent of the points. "
+        f"Medians inside it: {within}; outside: {beyond}."
+    )
 
 
 def named(kinds: Sequence[int], class_names: Mapping[int, str] | Sequence[str] | None) -> dict[int, str]:
@@ -92,11 +150,8 @@ def checked_classes(points: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     return xy, classes.astype(np.int64)
 
 
-def _alt(xy: np.ndarray, classes: np.ndarray, names: Mapping[int, str], xlabel: str, ylabel: str) -> str:
-    middles = []
-    for c, name in names.items():
-        x, y = np.median(xy[classes == c], axis=0)
-        middles.append(f"{plain(name)} at ({number(x, 2)}, {number(y, 2)})")
+def _alt(xy: np.ndarray, medians: np.ndarray, names: Mapping[int, str], xlabel: str, ylabel: str) -> str:
+    middles = [f"{plain(name)} at ({number(x, 2)}, {number(y, 2)})" for name, (x, y) in zip(names.values(), medians, strict=True)]
     return (
         f"Scatter plot of {len(xy)} points in {len(names)} class{'es' * (len(names) > 1)}, {plain(ylabel)} against {plain(xlabel)}. "
         f"Class medians: {listed(middles)}."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import torch
 
 from helpers.plots.picture import Picture
 from helpers.plots.scatter import checked_classes, named, scatter_by_class
+from helpers.plots.words import listed
 
 
 def tsne_embed(codes: torch.Tensor, *, seed: int = 0, perplexity: float = 30.0) -> torch.Tensor:
@@ -61,6 +63,7 @@ def tsne_map(
     positions = tsne_embed(points, seed=seed, perplexity=perplexity)
     kinds = list(named(classes.unique().tolist(), class_names).values())
     words = f"t-SNE map of {len(points)} codes of {points.shape[1]} dimensions, in {len(kinds)} classes: {', '.join(kinds)}."
+    words += " " + _neighbourhood(positions, classes, named(classes.unique().tolist(), class_names))
     picture = scatter_by_class(positions, classes, class_names=class_names, xlabel="", ylabel="", title=title, size=size,
                                alt=alt or words, caption=caption)  # fmt: skip
     axes = picture.figure.axes[0]
@@ -68,3 +71,15 @@ def tsne_map(
     axes.grid(False)
     axes.spines[:].set_visible(False)
     return picture
+
+
+def _neighbourhood(positions: torch.Tensor, classes: torch.Tensor, names: Mapping[int, str], most: int = 3) -> str:
+    """How far classes keep to themselves on the map [N, 2], and the pairs that are nearest neighbours most often."""
+    nearest = classes[torch.cdist(positions, positions).fill_diagonal_(float("inf")).argmin(1)]  # [N]
+    own = nearest == classes
+    pairs = Counter(tuple(sorted(pair)) for pair in zip(classes[~own].tolist(), nearest[~own].tolist(), strict=True))
+    words = f"On the map, {100 * own.float().mean().item():.0f} percent of the points have their nearest neighbour in their own class."
+    if pairs:
+        frequent = sorted(pairs, key=lambda pair: (-pairs[pair], pair))[:most]
+        words += f" Classes that touch most: {listed([f'{names[a]} and {names[b]}' for a, b in frequent])}."
+    return words

@@ -77,7 +77,7 @@ def latent_dials(model: LatentVariableModel, posterior: nn.Module, images: Tenso
         "z1": Slider("z₁", -REACH, REACH, 0.1, 0.0),
         "z2": Slider("z₂", -REACH, REACH, 0.1, 0.0),
     }
-    return Explorer("latent_dials", picture, controls, stills=({"z1": -1.0, "z2": 0.5}, {"z1": 2.5, "z2": -2.5}))
+    return Explorer("latent_dials", picture, controls, stills=({"z1": 0.5, "z2": 0.7}, {"z1": 2.5, "z2": -2.5}))
 
 
 @torch.no_grad()

@@ -59,6 +59,76 @@ def test_names_of_classes_on_top_of_each_other_are_moved_apart():
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
+def test_a_moved_name_is_led_back_to_the_median_and_one_that_stays_is_not():
+    crowd = 0.01 * torch.randn(300, 2) + torch.tensor([0.0, 0.0, 30.0]).repeat_interleave(100)[:, None]
+    labels = torch.arange(3).repeat_interleave(100)
+    picture = scatter_by_class(crowd, labels)
+    medians = np.stack([np.median(crowd[labels == c].numpy(), axis=0) for c in range(3)])
+    leaders = [line.get_xydata() for line in picture.figure.axes[0].lines if line.get_linestyle() == "-"]
+    dots = [line.get_xydata()[0] for line in picture.figure.axes[0].lines if line.get_marker() == "o"]
+    assert len(leaders) == len(dots) == 2
+    for c, leader, dot in zip(range(2), leaders, dots, strict=True):
+        np.testing.assert_allclose(leader, [texts(picture)[str(c)], medians[c]], rtol=1e-5)
+        np.testing.assert_allclose(dot, medians[c], rtol=1e-5)
+    np.testing.assert_allclose(texts(picture)["2"], medians[2], rtol=1e-5)
+
+
+def with_outliers():
+    torch.manual_seed(3)
+    points = torch.cat([torch.randn(300, 2), torch.tensor([[400.0, 0.0], [0.0, -300.0], [500.0, 500.0]])])
+    return points, torch.cat([torch.arange(300) % 3, torch.tensor([0, 1, 2])])
+
+
+def shown_points(picture):
+    with workbook_style():
+        picture.figure.draw_without_rendering()
+    axes = picture.figure.axes[0]
+    everywhere = np.concatenate([np.asarray(group.get_offsets()) for group in axes.collections])
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    return int(((everywhere >= (left, bottom)) & (everywhere <= (right, top))).all(1).sum()), right - left
+
+
+def test_clipping_leaves_outliers_outside_and_says_how_many():
+    points, labels = with_outliers()
+    clipped = scatter_by_class(points, labels, clip=True, caption="Codes.")
+    count, width = shown_points(clipped)
+    assert count == 300 and width < 20
+    assert clipped.caption == "Codes. 3 of 303 points lie outside the frame."
+    assert clipped.alt.endswith("3 of 303 points lie outside the frame.")
+    whole = scatter_by_class(points, labels, caption="Codes.")
+    assert shown_points(whole)[0] == 303
+    assert whole.caption == "Codes." and "outside the frame" not in whole.alt
+
+
+def test_clipping_counts_what_the_frame_shows_and_keeps_medians_and_equal_scales(caplog):
+    points, labels = with_outliers()
+    # A small class far out; and a point that is far out upward, and shown because equal scales widen the frame.
+    far = torch.cat([points, torch.tensor([[60.0, 0.0]]).repeat(4, 1), torch.tensor([[0.0, 15.0]])])
+    picture = scatter_by_class(far, torch.cat([labels, torch.full((4,), 3), torch.tensor([0])]), clip=True)
+    count, width = shown_points(picture)
+    assert width > 60 and count == 305
+    assert f"{len(far) - count} of {len(far)} points lie outside" in picture.caption
+    axes = picture.figure.axes[0]
+    box = axes.get_window_extent()
+    assert box.width / width == pytest.approx(box.height / np.ptp(axes.get_ylim()), rel=1e-3)
+    assert not caplog.records
+    normal = scatter_by_class(*(part[:300] for part in with_outliers()), clip=True)
+    assert normal.caption is None  # nothing is far out, so nothing is left out
+
+
+def test_a_circle_is_drawn_and_its_contents_are_said():
+    points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.9], [5.0, 0.0], [6.0, 0.0], [7.0, 0.0], [0.0, -9.0], [0.0, -9.0]])
+    picture = scatter_by_class(points, torch.tensor([0, 0, 0, 1, 1, 1, 2, 2]), circle=2.0, class_names=["near", "far", "low"])
+    (circle,) = picture.figure.axes[0].patches
+    assert circle.get_radius() == 2.0 and tuple(circle.get_center()) == (0, 0) and not circle.get_fill()
+    assert "circle of radius 2 about the origin holds 38 percent of the points" in picture.alt
+    assert "Medians inside it: near; outside: far, low." in picture.alt
+    assert "outside: none." in scatter_by_class(points[:3], torch.zeros(3), circle=2.0).alt
+    assert not scatter_by_class(points, torch.zeros(8)).figure.axes[0].patches
+    with pytest.raises(ValueError, match="radius must be positive"):
+        scatter_by_class(points, torch.zeros(8), circle=0.0)
+
+
 @pytest.mark.parametrize(
     "points, labels, message",
     [
@@ -116,7 +186,18 @@ def test_tsne_map_draws_a_seeded_subset_with_its_own_labels(clusters):
     spread_within = max(np.linalg.norm(group - group.mean(0), axis=1).max() for group in groups)
     between = min(np.linalg.norm(a.mean(0) - b.mean(0)) for i, a in enumerate(groups) for b in groups[:i])
     assert between > spread_within
-    assert once.alt == "t-SNE map of 60 codes of 6 dimensions, in 3 classes: 0, 1, 2."
+    assert once.alt == (
+        "t-SNE map of 60 codes of 6 dimensions, in 3 classes: 0, 1, 2. On the map, 100 percent of the points have their nearest neighbour "
+        "in their own class."
+    )
+
+
+def test_tsne_alt_says_which_classes_touch(clusters):
+    codes, labels = clusters
+    mixed = torch.where(labels == 2, 1 + (torch.arange(len(labels)) // 3) % 2, labels)  # half of cluster 2 is called 1
+    alt = tsne_map(codes, mixed, class_names={1: "one", 2: "two"}).alt
+    assert "Classes that touch most: one and two" in alt and "0 and" not in alt
+    assert int(alt.split("On the map, ")[1].split(" percent")[0]) < 90
 
 
 def test_few_points_shrink_the_perplexity_and_too_few_are_refused():

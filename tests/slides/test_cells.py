@@ -45,8 +45,9 @@ def test_text_that_came_in_pieces_is_one_output():
 
 
 def test_notes_begin_with_what_there_is_to_say():
-    notebook = ready_for_a_deck(lesson(prose("*For the teacher.* Ask them.", "notes")))
-    assert notebook.cells[1].source == "Ask them."
+    folded = "<details><summary>For the teacher</summary>\n\nAsk them.\n\n- Twice.\n\n</details>"
+    notebook = ready_for_a_deck(lesson(prose(folded, "notes"), prose("Plain.", "notes")))
+    assert [cell.source for cell in notebook.cells[1:]] == ["Ask them.\n\n- Twice.", "Plain."]
 
 
 def test_an_exercise_shows_its_stub_without_check_and_verdict():

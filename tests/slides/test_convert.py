@@ -90,7 +90,8 @@ def test_an_exercise_wears_its_minutes(tmp_path):
 
 
 def test_notes_of_a_slide_are_one_and_outside_its_fragments(tmp_path):
-    cells = prose("## A"), prose("b", "fragment"), prose("*For the teacher.* First.", "notes"), prose("Second.", "notes")
+    folded = "<details><summary>For the teacher</summary>\n\nFirst.\n\n</details>"
+    cells = prose("## A"), prose("b", "fragment"), prose(folded, "notes"), prose("Second.", "notes")
     (slide,) = slides_of(lesson(*cells), tmp_path)[1:]
     (notes,) = slide("aside")
     assert notes.parent is slide and notes.get_text().split() == ["First.", "Second."]

@@ -47,6 +47,18 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
     return BY_TYPE.get(type(error), "")
 
 
+SIZED = re.compile(r"(?:torch\.)?\b(?:eye|zeros|ones|full|empty|randn|arange)\(\s*[(\[]?\s*\d+[^()]*\)")
+
+
+def size_as_number(error: BaseException, source: str) -> str:
+    """A question about a size that the answer writes as a number, where shapes do not fit; else "". source: of the answer."""
+    found = SIZED.search(source)
+    if found is None or not re.search(r"size of tensor|shapes cannot be multiplied|size mismatch|inconsistent tensor size|Incompatible",
+                                      str(error)):  # fmt: skip
+        return ""
+    return f"Is a size written as a number? In `{found[0]}` it is; take it from the shape of an argument, for each input has other sizes."
+
+
 def _unknown_name(error: NameError, known: Iterable[str]) -> str:
     name = error.name or (re.findall(r"'(\w+)'", str(error)) or ["?"])[0]
     if name in IMPORTS:

@@ -14,6 +14,9 @@ from helpers.exercises.values import LOOSE
 from helpers.exercises.wrong_gradients import gradients
 from helpers.exercises.wrong_numbers import dtype, not_finite, numbers, shape, short
 
+# The likeliest first: beside `eps`, `noise` is a standard deviation.
+NAMES_OF_DRAWS = ("eps", "epsilon", "u", "uniforms", "draws", "noise", "samples", "z")
+
 
 def first_fault(setting: Setting) -> Fault:
     """The first of the faults that applies."""
@@ -52,6 +55,12 @@ def kind(setting: Setting) -> Fault | None:
         asked = " and ".join(setting.exercise.returns) or "one tensor"
         if not theirs.several and theirs.outputs[0] is None:
             return Fault("Your function returns None: is the `return` missing?", (setting.where(got.case),))
+        if any(_is_measured(given) for given in theirs.outputs):
+            words = (
+                "Your function returns a `Measured`, which holds Python numbers. Return tensors, one for each of: "
+                f"{', '.join(setting.exercise.returns)}."
+            )
+            return Fault(words, (setting.where(got.case),))
         if ours.several and (not theirs.several or len(theirs.outputs) != len(ours.outputs)):
             many = len(theirs.outputs) if theirs.several else "one"
             return Fault(
@@ -69,7 +78,7 @@ def kind(setting: Setting) -> Fault | None:
             if isinstance(wanted, Tensor) != isinstance(given, Tensor) or (
                 not isinstance(wanted, Tensor) and _unlike(given, wanted)
             ):
-                return Fault(f"{setting.subject(index)} is {_what(given)}", (setting.where(got.case),))
+                return Fault(f"{setting.subject(index)} is {_what(given, wanted)}", (setting.where(got.case),))
     return None
 
 
@@ -78,9 +87,19 @@ def _unlike(given: Any, wanted: Any) -> bool:
     return not (isinstance(given, plain) and isinstance(wanted, plain)) and type(given) is not type(wanted)
 
 
-def _what(given: Any) -> str:
+def _is_measured(given: Any) -> bool:
+    """Whether it is what `helpers.evaluation` measures with: known by its name, since it stands on a higher floor."""
+    return type(given).__name__ == "Measured" and hasattr(given, "standard_error")
+
+
+def _what(given: Any, wanted: Any) -> str:
     if given is None:
         return "None where a result is asked: is something not computed, or is a `return` missing inside?"
+    if isinstance(given, (bool, int, float)) and isinstance(wanted, Tensor) and wanted.ndim == 0:
+        return (
+            f"a Python number ({given!r}); the exercise asks for a tensor without dimensions, as `x.mean()` gives: "
+            "leave out `.item()` and `float()`."
+        )
     if isinstance(given, (bool, int, float)):
         return (
             f"a Python number ({given!r}); the exercise asks for a tensor. `.item()`, `float()` and `math` "
@@ -122,11 +141,8 @@ def seeds(setting: Setting) -> Fault | None:
 def draws(setting: Setting) -> Fault | None:
     for got in setting.got:
         if got.varies and (got.graded.drew or got.plain.drew):
-            noise = [
-                name
-                for name in inputs(setting.exercise, got.case)
-                if name in ("eps", "epsilon", "noise", "draws", "uniforms", "u", "samples", "z")
-            ]
+            arguments = inputs(setting.exercise, got.case)
+            noise = [name for name in NAMES_OF_DRAWS if name in arguments]
             given = f"Use `{noise[0]}`, which is given," if noise else "Use only what the arguments give,"
             return Fault(
                 f"Your answer draws random numbers of its own: two calls on the same inputs differ. {given} so "

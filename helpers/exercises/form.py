@@ -47,10 +47,18 @@ def function_behind(answer: Any) -> Callable[..., Any] | None:
     return answer if inspect.isfunction(answer) else None
 
 
+def source_of(function: Callable[..., Any]) -> str:
+    """Its text; "" where there is none to be had."""
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return ""
+
+
 def _body(function: Callable[..., Any]) -> list[ast.stmt] | None:
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
+        tree = ast.parse(source_of(function))
+    except (SyntaxError, IndentationError):
         return None
     found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == function.__name__]
     return found[0].body if found else None

@@ -107,10 +107,10 @@ KL = Exercise(
 
 
 def whole_from_minibatch(log_global, log_local, num_data):
-    """Estimate log p(theta) + sum over num_data observations of log p(x_i, z_i | theta).
+    """Estimate log p(w) + sum over num_data observations of log p(x_n, z_n | w).
 
-    log_global: log p(theta), [repeats]. log_local: log p(x_i, z_i | theta), in batches
-    drawn without replacement, [repeats, batch], 2 <= batch <= num_data. In nats
+    log_global: log p(w), [repeats]. log_local: log p(x_n, z_n | w), in batches drawn
+    without replacement, [repeats, batch], 2 <= batch <= num_data. In nats
     → the estimate [repeats], its standard error [repeats].
     """
     batch = log_local.shape[1]
@@ -121,9 +121,10 @@ def whole_from_minibatch(log_global, log_local, num_data):
 
 
 def _minibatches(generator: Generator, repeats: int, batch: int, num_data: int) -> dict[str, Any]:
+    """Without gradients: an error bar is read, not climbed, and the root of a variance of 0 has none."""
     return {
-        "log_global": _normal(generator, repeats, scale=5.0),
-        "log_local": (_normal(generator, repeats, batch, scale=2.0) - 3.0).detach().requires_grad_(),
+        "log_global": _normal(generator, repeats, scale=5.0).detach(),
+        "log_local": (_normal(generator, repeats, batch, scale=2.0) - 3.0).detach(),
         "num_data": num_data,
     }
 
@@ -131,9 +132,9 @@ def _minibatches(generator: Generator, repeats: int, batch: int, num_data: int) 
 MINIBATCH = Exercise(
     id="01.2",
     title="A minibatch for the whole",
-    minutes=7,
+    minutes=8,
     difficulty=2,
-    statement=r"Estimate $\log p(\theta) + \sum_{i=1}^{N} \log p(x_i, z_i \mid \theta)$ from a minibatch of $B$ "
+    statement=r"Estimate $\log p(w) + \sum_{n=1}^{N} \log p(x_n, z_n \mid w)$ from a minibatch of $B$ "
     r"observations, and give the estimate's standard error. "
     r"The batch is drawn without replacement, so the mean of its terms has variance "
     r"$\frac{s^2}{B}\big(1 - \frac{B}{N}\big)$, with $s^2$ their sample variance.",
@@ -149,7 +150,7 @@ MINIBATCH = Exercise(
     returns=("the estimate", "the standard error"),
     hints=(
         "Which term belongs to one observation, and which to all of them at once? Only the first kind is scaled up.",
-        "estimate = log p(θ) + (N / B) Σ log p(x_i, z_i | θ);   standard error = N s √((1 − B/N) / B).",
+        "estimate = log p(w) + (N / B) Σ log p(x_n, z_n | w);   standard error = N s √((1 − B/N) / B).",
         "batch = log_local.shape[1]",
     ),
     misconceptions=(
@@ -176,7 +177,7 @@ MINIBATCH = Exercise(
                 num_data * log_local.mean(1),
                 whole_from_minibatch(log_global, log_local, num_data)[1],
             ),
-            "log p(theta) is missing: the global latent is part of the joint density, once.",
+            "log p(w) is missing: the global latent is part of the joint density, once.",
         ),
         Misconception(
             "scales the global term too",
@@ -184,7 +185,7 @@ MINIBATCH = Exercise(
                 num_data / log_local.shape[1] * (log_global + log_local.sum(1)),
                 whole_from_minibatch(log_global, log_local, num_data)[1],
             ),
-            "You scale log p(theta) as well. There is one theta for the whole data set, so its term counts once.",
+            "You scale log p(w) as well. There is one w for the whole data set, so its term counts once.",
         ),
         Misconception(
             "standard error without the factor N",
@@ -259,7 +260,7 @@ def _without_prior(x, weight, bias, noise):
 EXACT_POSTERIOR = Exercise(
     id="01.3",
     title="The posterior, exactly",
-    minutes=8,
+    minutes=9,
     difficulty=2,
     statement=r"Let $z \sim \mathcal N(0, I)$ and $x \mid z \sim \mathcal N(Wz + b, \sigma^2 I)$, where $\sigma$ is "
     r"`noise`. "
@@ -339,8 +340,9 @@ def elbo_estimate(x, loc, scale, weight, bias, noise, eps):
     """Monte Carlo ELBO in nats of q = N(loc, scale²), differentiable in loc and scale.
 
     Model: z ~ N(0, I), x | z ~ N(weight z + bias, noise² I). x: [batch, observed],
-    weight: [observed, latent], bias: [observed], noise: []. loc, scale: [batch, latent]
-    and eps, standard normal draws, [samples, batch, latent] → [batch].
+    weight: [observed, latent], bias: [observed], noise: the instruments' standard
+    deviation, []. loc, scale: [batch, latent]. eps: standard normal draws, given,
+    [samples, batch, latent] → [batch].
     """
     z = loc + scale * eps  # [samples, batch, latent]
     log_prior = Normal(0.0, 1.0).log_prob(z).sum(-1)  # [samples, batch]
@@ -394,14 +396,14 @@ def _elbo_with_closed_kl(x, loc, scale, weight, bias, noise, eps):
 ELBO = Exercise(
     id="01.4",
     title="A bound you can climb",
-    minutes=9,
+    minutes=11,
     difficulty=3,
     statement=r"Estimate the ELBO $\mathbb E_{q}[\log p(z) + \log p(x \mid z) - \log q(z)]$ of "
-    r"$q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$ from the noise `eps`: "
+    r"$q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$ from the given standard normal draws `eps`: "
     r"one number for every row of `x`, the mean over the samples. Gradients must reach `loc` and `scale`, through the "
     r"sample too.",
     solution=elbo_estimate,
-    why="With the noise held fixed, z = loc + scale * eps is a differentiable function of q's parameters, so the mean "
+    why="With the draws `eps` held fixed, z = loc + scale * eps is a differentiable function of q's parameters, so the mean "
     "over samples is one too.",
     cases={
         "six samples of four": lambda g: _elbo_inputs(g, 6, 4, 3, 2),
@@ -420,7 +422,7 @@ ELBO = Exercise(
     },  # fmt: skip
     returns=("the ELBO",),
     hints=(
-        "Turn the noise into samples of q first. Then take three log densities of each sample, summed over their last "
+        "Turn the draws `eps` into samples of q first. Then take three log densities of each sample, summed over their last "
         "dimension.",
         "z = μ + σ ε,   ELBO ≈ 1/S Σ_s [log N(z_s; 0, I) + log N(x; W z_s + b, σ²_noise I) − log N(z_s; μ, σ²)].",
         "z = loc + scale * eps  # [samples, batch, latent]",
@@ -430,6 +432,12 @@ ELBO = Exercise(
             "forgets log q",
             _elbo_with(lambda log_prior, log_likelihood, log_q: (log_prior + log_likelihood).mean(0)),
             "− log q(z) is missing. Without it nothing keeps q from shrinking to a point at the mode.",
+        ),
+        Misconception(
+            "forgets log p(z)",
+            _elbo_with(lambda log_prior, log_likelihood, log_q: (log_likelihood - log_q).mean(0)),
+            "log p(z) is missing: the joint density is log p(z) + log p(x | z). Without the prior nothing holds q back where x says "
+            "little.",
         ),
         Misconception(
             "adds log q",
@@ -464,6 +472,11 @@ ELBO = Exercise(
             "You use scale as a variance. It is the standard deviation of q: z = loc + scale * eps.",
         ),
         Misconception(
+            "draws with the square of scale",
+            _elbo_of(lambda loc, scale, eps: loc + scale**2 * eps, lambda loc, scale: (loc, scale)),
+            "You stretch eps by scale². A draw of q deviates by scale, the standard deviation: z = loc + scale * eps.",
+        ),
+        Misconception(
             "KL in closed form",
             _elbo_with_closed_kl,
             "A good estimate of the same bound, and less noisy than the one asked for: you took the KL in closed form. "
@@ -481,7 +494,8 @@ def gaps(log_evidence, elbo_best, elbo_encoder):
 
     log_evidence: log p(x); elbo_best: the ELBO of the family's best q for each x;
     elbo_encoder: that of the encoder's q. [batch] each, batch >= 2 → mean approximation
-    gap, its standard error, mean amortization gap, its standard error, [] each.
+    gap, its standard error, mean amortization gap, its standard error: four tensors
+    without dimensions, [] each.
     """
     approximation = log_evidence - elbo_best  # [batch]
     amortization = elbo_best - elbo_encoder
@@ -516,7 +530,7 @@ def _with_errors(error):
 GAPS = Exercise(
     id="01.5",
     title="Two gaps, measured",
-    minutes=6,
+    minutes=7,
     difficulty=2,
     statement=r"From $\log p(x)$, the ELBO of the best $q$ of the family, and the ELBO of the encoder's $q$, all for "
     r"the same observations, return the mean **approximation gap** "

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from helpers.exercises.exercise import Exercise
-from helpers.exercises.explain import explain, raised_at
-from helpers.exercises.form import function_behind
+from helpers.exercises.explain import explain, raised_at, size_as_number
+from helpers.exercises.form import function_behind, source_of
 from helpers.exercises.shapes import align
 from helpers.exercises.trial import Trial, inputs
 
@@ -73,9 +73,10 @@ def raised(setting: Setting, got: Trial, error: BaseException, when: str) -> Fau
     known = [*setting.exercise.solution.__code__.co_varnames, *(function.__globals__ if function else ())]
     message = " ".join(str(error).split())
     facts = (("Python says", f"{type(error).__name__}: {message[:300]}"), setting.where(got.case))
+    means = size_as_number(error, source_of(function) if function else "") or explain(error, known)
     where = f", in {line.partition(':')[0]}" if line else ""
     return Fault(
-        f"Your answer raises {type(error).__name__}{when}{where}. {explain(error, known)}".rstrip(),
+        f"Your answer raises {type(error).__name__}{when}{where}. {means}".rstrip(),
         facts,
         line.partition("\n\n")[2],
     )

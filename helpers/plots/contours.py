@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from helpers.plots.picture import Picture
 from helpers.plots.style import COLORS, INK, LINESTYLES, MARKERS, new_figure, workbook_style
-from helpers.plots.words import as_array, number, plain
+from helpers.plots.words import as_array, listed, number, plain
 
 LogDensity = Callable[[torch.Tensor], torch.Tensor]
 
@@ -68,7 +68,7 @@ def contours(
         figure.legend(handles=keys, loc="outside lower center", ncols=-(-len(keys) // -(-room // size[0])))
         figure.draw_without_rendering()  # such a layout settles at the second drawing only
     shares = " and ".join(f"{number(100 * share)} %" for share in mass)
-    return Picture(figure, alt or _alt(panels, grid, shares), caption)
+    return Picture(figure, alt or _alt(panels, points, grid, resolution, shares, max(mass)), caption)
 
 
 def _draw(axes, grid, name: str, log_density: LogDensity, index: int, mass, resolution: int) -> None:
@@ -107,15 +107,53 @@ def _mark(index: int) -> dict:
     return {"marker": MARKERS[(index + 2) % len(MARKERS)], "color": INK, "markerfacecolor": fill, "linestyle": "none", "markersize": 9}
 
 
-def _alt(panels: Mapping[str, Mapping[str, LogDensity]], grid: torch.Tensor, shares: str) -> str:
+def peaks(density: np.ndarray, resolution: int, mass: float) -> list[int]:
+    """The cells of the peaks of a density on a grid, [resolution²], highest first: local maxima inside its region of `mass`.
+
+    A maximum counts if on the straight line from each higher one the density dips by a tenth of the lower of the two or more: cells that
+    tie, and ripples of rounding, do not.
+    """
+    height = density.reshape(resolution, resolution)
+    rim = np.pad(height, 1, constant_values=-np.inf)
+    around = [
+        rim[1 + a : 1 + a + resolution, 1 + b : 1 + b + resolution] for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)
+    ]
+    highest = (height >= np.max(around, axis=0)) & (height >= level_of_mass(density, mass))
+    found: list[int] = []
+    for cell in sorted(np.flatnonzero(highest), key=lambda cell: -density[cell]):
+        here = np.array(divmod(cell, resolution))
+        way = np.linspace(0, 1, 2 * resolution)[:, None]
+        if all(
+            height[tuple(np.rint(here + way * (np.array(divmod(other, resolution)) - here)).astype(int).T)].min() < 0.9 * density[cell]
+            for other in found
+        ):
+            found.append(int(cell))
+    return found
+
+
+def _alt(panels, points, grid: torch.Tensor, resolution: int, shares: str, mass: float) -> str:
     words = [f"Contour plot: regions of {shares} of the mass."]
     for title, densities in panels.items():
-        means = []
-        for name, log_density in densities.items():
-            weight = _density(name, log_density, grid)
-            mean = weight @ grid.numpy() / weight.sum()
-            spread = np.sqrt(weight @ (grid.numpy() - mean) ** 2 / weight.sum())
-            means.append(f"{plain(name)} has mean ({number(mean[0], 2)}, {number(mean[1], 2)}) and "
-                         f"standard deviations ({number(spread[0], 2)}, {number(spread[1], 2)})")  # fmt: skip
-        words.append(f"{plain(title)}: {'; '.join(means)}.")
+        said = [f"{plain(name)} has {_where(_density(name, f, grid), grid.numpy(), resolution, mass)}" for name, f in densities.items()]
+        words.append(f"{plain(title)}: {'; '.join(said)}.")
+        marked = {name: as_array(at, f"points {name!r}").reshape(-1, 2) for name, at in points.get(title, {}).items()}
+        if marked:
+            words.append(f"Marked: {'; '.join(f'{plain(name)} at {listed([_place(xy) for xy in at])}' for name, at in marked.items())}.")
     return " ".join(words)
+
+
+def _where(density: np.ndarray, grid: np.ndarray, resolution: int, mass: float) -> str:
+    """Mean and standard deviations; of a density with several peaks, where no one may be near the mean, the peaks."""
+    top = peaks(density, resolution, mass)
+    if len(top) > 1:
+        count = {2: "two", 3: "three", 4: "four"}.get(len(top), str(len(top)))
+        lower = [f"{_place(grid[cell])}, {number(density[cell], 2)} times as high" for cell in top[1:]]
+        return f"{count} peaks: the highest at {_place(grid[top[0]])}, then {'; then '.join(lower)}"
+    mean = density @ grid / density.sum()
+    spread = np.sqrt(density @ (grid - mean) ** 2 / density.sum())
+    return f"mean {_place(mean)} and standard deviations {_place(spread)}"
+
+
+def _place(xy: np.ndarray) -> str:
+    x, y = (round(float(value), 6) + 0.0 for value in xy)  # no −1e−9 where rounding leaves it
+    return f"({number(x, 2)}, {number(y, 2)})"

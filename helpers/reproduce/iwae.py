@@ -49,7 +49,7 @@ class System:
 
 SYSTEMS = (
     System("iwae-1", "VAE (IWAE-1)", 1, 100, 100, 5e-3, None, 86.76),
-    System("iwae-5", "IWAE-5", 5, 100, 50, 5e-3, None, 85.54),
+    System("iwae-5", "IWAE-5", 5, 100, 200, 5e-3, None, 85.54),
     System("iwae-50", "IWAE-50", 50, 50, 7, 1e-3, "iwae-5", 84.78),
 )
 

@@ -67,8 +67,8 @@ def bound_and_kl_picture(*, x: float, loc: float, scale: float) -> Picture:
     alt = (
         f"Left, densities of z. For x = {_signed(x)} the posterior p(z | x) has mean {_signed(numbers.posterior_loc)} and standard "
         f"deviation {numbers.posterior_scale:.2f}; q(z) has mean {_signed(loc)} and standard deviation {scale:.2f}; the prior is standard "
-        f"normal. Right, in nats: log p(x) = {_signed(numbers.log_evidence)}, below it ELBO = {_signed(numbers.elbo)}, and between "
-        f"them KL(q || p(z | x)) = {abs(numbers.kl):.2f}."
+        f"normal. Right, in nats: log p(x) = {_nats(numbers.log_evidence)}, below it ELBO = {_nats(numbers.elbo)}, and between "
+        f"them KL(q || p(z | x)) = {abs(numbers.kl):.3f}."
     )
     return Picture(figure, alt, _caption(numbers))
 
@@ -120,7 +120,7 @@ def _draw_bound(axes: Axes, numbers: BoundAndKl) -> None:
     # The hatching says "between" without colour.
     axes.fill_between([left, right], bottom, top, facecolor="#FBE3D2", edgecolor="#D9A27C", hatch="////", linewidth=0)
     axes.plot([left, right], [top, top], color=INK, linewidth=2.6, linestyle="-")
-    axes.text(left, top + 5, f"log p(x) {_signed(numbers.log_evidence)}", va="bottom", fontsize=12)
+    axes.text(left, top + 5, f"log p(x) {_nats(numbers.log_evidence)}", va="bottom", fontsize=12)
 
     words = {"fontsize": 12, "color": readable(GUESS)}
     if numbers.elbo > DEEPEST:
@@ -128,16 +128,22 @@ def _draw_bound(axes: Axes, numbers: BoundAndKl) -> None:
     else:
         axes.plot((left + right) / 2, bottom + 6, "v", color=GUESS, markersize=10)
     if bottom > panel.y(DEEPEST) + 24:
-        axes.text(left, bottom - 6, f"ELBO {_signed(numbers.elbo)}", va="top", **words)
+        axes.text(left, bottom - 6, f"ELBO {_nats(numbers.elbo)}", va="top", **words)
     else:  # no room under the line: on the hatching, with a ground of its own
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-        axes.text(left + 3, bottom + 16, f"ELBO {_signed(numbers.elbo)}", va="bottom", bbox=ground, **words)
+        axes.text(left + 3, bottom + 16, f"ELBO {_nats(numbers.elbo)}", va="bottom", bbox=ground, **words)
 
     if top - bottom > 3:
         axes.plot([right + 10] * 2, [bottom, top], color=INK, linewidth=1.2, linestyle="-", marker="_", markersize=7)
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}  # no grid line through the number
-    axes.text(right + 20, (top + bottom) / 2, f"KL\n{abs(numbers.kl):.2f}", va="center", fontsize=12, linespacing=1.1, bbox=ground)
+    axes.text(right + 20, (top + bottom) / 2, f"KL\n{abs(numbers.kl):.3f}", va="center", fontsize=12, linespacing=1.1, bbox=ground)
 
 
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+def _signed(value: float, decimals: int = 2) -> str:
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if not float(text) else text.replace("-", "−")
+
+
+def _nats(value: float) -> str:
+    """Three decimals, so that two small divergences can be compared."""
+    return _signed(value, 3)

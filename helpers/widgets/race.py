@@ -29,6 +29,9 @@ TRUTH, FIT, ENCODER, FAMILY = INK, COLORS[0], COLORS[1], COLORS[2]
 ENCODER_LINE, FAMILY_LINE = (0, (5, 2)), (0, (1, 1.5))
 TURN = np.linspace(0, 2 * math.pi, 49)
 CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # [2, points]
+# The ellipse of so many standard deviations holds half, and nineteen twentieths, of a Gaussian in the plane.
+HALF, MOST = (math.sqrt(-2 * math.log(1 - mass)) for mass in (0.50, 0.95))
+
 
 def race_picture(track: Track, encoders: Mapping[str, Encoder], *, distance: float, angle: float, steps: int, encoder: str) -> Picture:
     """Left the plane of z, with p(z | x) and both q; right how far each ELBO is below log p(x), over the steps. Nats."""
@@ -41,7 +44,8 @@ def race_picture(track: Track, encoders: Mapping[str, Encoder], *, distance: flo
     x = ", ".join(number(value, 3) for value in run.x)
     after = f"the fit after {_steps(steps)}"
     alt = (
-        f"Left, the plane of z: the posterior of x = ({x}), a tilted ellipse around {_point(run.posterior_loc)}; q of {after}, "
+        f"Left, the plane of z, regions of 50 % and 95 %: the posterior of x = ({x}), a tilted ellipse around "
+        f"{_point(run.posterior_loc)}; q of {after}, "
         f"around {_point(run.loc[-1])}; and q of the encoder {encoder}, around {_point(run.encoder_loc)}. "
         f"Right, how far the ELBO is below log p(x) = {_signed(run.log_evidence, 2)}, in nats: {after} {_gap(run.fit_kl[-1])}, "
         f"the encoder {_gap(run.encoder_kl)}, the best uncorrelated q {_gap(track.family_gap)}."
@@ -74,12 +78,12 @@ def race(weight: Tensor, bias: Tensor, noise: float, encoders: Mapping[str, Enco
 
 
 def _draw_plane(axes: Axes, track: Track, run: Race) -> None:
-    """Ellipses hold 86 % of each density (2 standard deviations), and 39 % (one) too of the posterior."""
+    """Ellipses hold 95 % of each density, and of the posterior 50 % too, as the regions of the lesson's other pictures do."""
     root = np.linalg.inv(np.linalg.cholesky(track.precision)).T  # root @ root.T is the covariance
-    truth = run.posterior_loc[:, None] + 2 * root @ CIRCLE
-    inner = run.posterior_loc[:, None] + root @ CIRCLE
-    fitted = run.loc[-1][:, None] + 2 * run.scale[-1][:, None] * CIRCLE
-    encoded = run.encoder_loc[:, None] + 2 * run.encoder_scale[:, None] * CIRCLE
+    truth = run.posterior_loc[:, None] + MOST * root @ CIRCLE
+    inner = run.posterior_loc[:, None] + HALF * root @ CIRCLE
+    fitted = run.loc[-1][:, None] + MOST * run.scale[-1][:, None] * CIRCLE
+    encoded = run.encoder_loc[:, None] + MOST * run.encoder_scale[:, None] * CIRCLE
     # Everything in view, the start of the path with it, at one scale for both coordinates.
     seen = np.concatenate([truth, fitted, encoded, run.loc.T, np.zeros((2, 1))], axis=1)
     low, high = seen.min(1), seen.max(1)
@@ -87,6 +91,7 @@ def _draw_plane(axes: Axes, track: Track, run: Race) -> None:
     panel = Panel(axes, (42, 48, 250, 250), *((float(m - half), float(m + half)) for m in middle))
     panel.frame(_ticks(*panel.xlim), _ticks(*panel.ylim), "z₁", "z₂")
 
+    axes.text(292, 310, "p: 50 %, 95 %; q: 95 %", ha="right", va="bottom", fontsize=12)
     panel.axes.fill(panel.x(truth[0]), panel.y(truth[1]), color=TRUTH, alpha=0.10, linewidth=0)
     for ring in (truth, inner):
         panel.plot(*ring, color=TRUTH, linestyle="-", linewidth=1.3)
@@ -110,7 +115,8 @@ def _draw_bounds(axes: Axes, track: Track, run: Race, steps: int) -> None:
     panel.plot([0, MOST_STEPS], [floor, floor], color=FAMILY, linestyle=FAMILY_LINE, linewidth=2.4)
     panel.plot(np.arange(steps + 1), run.fit_kl, color=FIT, linestyle="-")
     panel.plot([0, MOST_STEPS], [run.encoder_kl] * 2, color=ENCODER, linestyle=ENCODER_LINE)
-    panel.plot(steps, run.fit_kl[-1], marker="o", color=FIT, markersize=7, linestyle="")
+    # Not cut at the edge: after 0 steps it lies on the axis.
+    axes.plot(panel.x(steps), panel.y(run.fit_kl[-1]), marker="o", color=FIT, markersize=7, linestyle="", zorder=3)
     ends = {
         f"fit {_gap(run.fit_kl[-1])}": (run.fit_kl[-1], FIT),
         f"encoder {_gap(run.encoder_kl)}": (run.encoder_kl, ENCODER),

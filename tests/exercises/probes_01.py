@@ -29,9 +29,10 @@ def _kl(batch: int, latent: int, loc: float = 1.0, log_scale: float = 0.5, aroun
 def _minibatch(
     repeats: int, batch: int, num_data: int, spread: float = 1.0, shift: float = -2.0, above: float = 0.0
 ) -> Inputs:
+    """Without gradients: an error bar is read, not climbed."""
     return lambda g: {
-        "log_global": _randn(g, repeats, scale=2.0, shift=above),
-        "log_local": _randn(g, repeats, batch, scale=spread, shift=shift),
+        "log_global": _randn(g, repeats, scale=2.0, shift=above).detach(),
+        "log_local": _randn(g, repeats, batch, scale=spread, shift=shift).detach(),
         "num_data": num_data,
     }
 

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
+FOLD = "<details><summary>For the teacher</summary>\n\n", "\n\n</details>"
 SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", "-"}
 NOTEBOOK_METADATA = {"jupytext", "kernelspec"}
 CELL_METADATA = {"slideshow", "tags", "lines_to_next_cell"}
@@ -70,6 +71,9 @@ def impurities(notebook: nbformat.NotebookNode):
             yield f"cell {number} has stray metadata: {', '.join(sorted(extra))}"
         if cell.metadata.get("slideshow", {}).get("slide_type") not in SLIDE_TYPES:
             yield f"cell {number} does not say what it is in the deck (slideshow metadata)"
+        elif cell.metadata["slideshow"]["slide_type"] == "notes":
+            if not (cell.source.startswith(FOLD[0]) and cell.source.endswith(FOLD[1])):
+                yield f"cell {number}: notes are folded away, between {FOLD[0].strip()} and {FOLD[1].strip()}"
 
 
 def misnumbering(name: str, notebook: nbformat.NotebookNode):
@@ -172,6 +176,7 @@ SPOILED = {
     "ids doubled": (in_notebook(lambda n: n["cells"][1].update(id=n["cells"][0]["id"])), "share an id"),
     "old format": (in_notebook(lambda n: n.update(nbformat_minor=4)), "older than notebook format"),
     "not in the deck": (in_both(' slideshow={"slide_type": "fragment"}', ""), "cell 2 does not say what it is"),
+    "notes in sight": (in_both(CODE, PROSE.replace("fragment", "notes")), "cell 2: notes are folded away"),
     "wrong number": (in_both("# # 01 ·", "# # 02 ·"), "should start with '# 01 · '"),
     "two titles": (in_both("# A promise.", "# # 01 · Again"), "2 titles"),
 }

@@ -9,7 +9,7 @@ from matplotlib.image import imread
 from torch.distributions import Independent, Normal
 
 from helpers.plots import contours
-from helpers.plots.contours import level_of_mass
+from helpers.plots.contours import level_of_mass, peaks
 
 
 def gaussian(loc, scale):
@@ -82,6 +82,39 @@ def test_alt_text_says_where_each_density_lies():
     picture = contours({"one x": {"posterior": gaussian([1.0, -0.5], [0.4, 0.3]).log_prob}}, **WINDOW)
     assert "one x: posterior has mean (1, −0.5) and standard deviations (0.4, 0.3)." in picture.alt
     assert "50 % and 95 %" in picture.alt
+
+
+def mixture(weights, locs, scales):
+    parts = [gaussian(loc, [scale, scale]) for loc, scale in zip(locs, scales, strict=True)]
+    return lambda z: torch.stack([np.log(w) + part.log_prob(z) for w, part in zip(weights, parts, strict=True)]).logsumexp(0)
+
+
+def test_alt_text_of_two_peaks_says_both_and_not_the_mean_between():
+    two = mixture([0.4, 0.6], [[0.5, 1.5], [0.5, -1.5]], [0.3, 0.5])
+    far = mixture([0.99, 0.01], [[0.0, 1.5], [0.0, -2.0]], [0.3, 0.3])  # the second lies outside the region that is drawn
+    merged = mixture([0.5, 0.5], [[0.0, 0.3], [0.0, -0.3]], [0.5, 0.5])
+    alt = contours({"one x": {"two": two, "far": far, "merged": merged}}, **WINDOW).alt
+    heights = 0.4 / 0.3**2, 0.6 / 0.5**2
+    assert f"two has two peaks: the highest at (0.5, 1.5), then (0.5, −1.5), {heights[1] / heights[0]:.2g} times as high;" in alt
+    assert "far has mean" in alt and "merged has mean" in alt
+
+
+@pytest.mark.parametrize("resolution", [40, 41, 161])
+def test_one_peak_is_one_wherever_the_grid_lies(resolution):
+    """Between cells several tie; along a ridge, rounding makes ripples."""
+    grid = torch.cartesian_prod(*[torch.linspace(-2, 2, resolution)] * 2)
+    for scale in ([0.6, 0.6], [0.05, 1.5]):
+        density = gaussian([0.0, 0.0], scale).log_prob(grid).exp().double().numpy()
+        ripples = 1 + 1e-6 * np.random.default_rng(0).standard_normal(len(density))
+        assert len(peaks(density * ripples, resolution, 0.95)) == len(peaks(density, resolution, 0.95)) == 1
+
+
+def test_alt_text_names_the_marked_points():
+    p = gaussian([0.0, 0.0], [1.0, 1.0]).log_prob
+    marks = {"b": {"true z": torch.tensor([1.0, -2.0]), "beacons": torch.tensor([[0.0, 1.0], [2.0, 3.0]])}}
+    alt = contours({"a": {"p": p}, "b": {"p": p}}, points=marks, **WINDOW).alt
+    assert alt.endswith("Marked: true z at (1, −2); beacons at (0, 1), (2, 3).") and alt.count("Marked") == 1
+    assert "p has mean (0, 0) and" in alt
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ def integral(values):
     return float(values.sum() * (Z[1] - Z[0]))
 
 
-def shown(value: float) -> str:
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+def shown(value: float, decimals: int = 2) -> str:
+    text = f"{value:.{decimals}f}"
+    return (text.lstrip("-") if not float(text) else text).replace("-", "−")
 
 
 def test_numbers_are_the_integrals_that_they_stand_for_in_every_state():
@@ -59,19 +60,31 @@ def test_the_sliders_reach_the_posterior_where_nothing_is_left_between():
             assert steps == pytest.approx(round(steps), abs=1e-6) and control.low <= wanted <= control.high
     picture = bound_and_kl_picture(x=1.25, loc=0.8, scale=0.6)
     assert "q is the posterior" in picture.caption
-    assert "KL(q || p(z | x)) = 0.00" in picture.alt
+    assert "KL(q || p(z | x)) = 0.000." in picture.alt
 
 
 def test_alt_text_and_figure_carry_the_numbers():
     for state in STATES[::5]:  # 5 is prime to the number of options of each control, so all of them come up
         numbers, picture = bound_and_kl_numbers(**state), bound_and_kl_picture(**state)
-        evidence, elbo, kl = shown(numbers.log_evidence), shown(numbers.elbo), shown(numbers.kl)
+        evidence, elbo, kl = (shown(value, 3) for value in (numbers.log_evidence, numbers.elbo, numbers.kl))
         assert f"log p(x) = {evidence}, below it ELBO = {elbo}, and between them KL(q || p(z | x)) = {kl}." in picture.alt
         assert f"For x = {shown(state['x'])} the posterior p(z | x) has mean {shown(numbers.posterior_loc)}" in picture.alt
         assert f"q(z) has mean {shown(state['loc'])} and standard deviation {state['scale']:.2f}" in picture.alt
         words = {text.get_text() for text in picture.figure.axes[0].texts}
         assert {f"log p(x) {evidence}", f"ELBO {elbo}", f"KL\n{kl}"} <= words
         assert ("left the picture" in picture.caption) == (numbers.elbo < DEEPEST)
+
+
+def test_the_lessons_answer_mean_against_scale_can_be_read_off():
+    """Steps of 0.2 from the posterior: the mean costs ½ (δ/σ)², the scale about twice that, and more downwards."""
+    shown_kl = {}
+    for loc, scale in ((1.0, 0.6), (0.6, 0.6), (0.8, 0.8), (0.8, 0.4)):
+        shown_kl[loc, scale] = bound_and_kl_picture(x=1.25, loc=loc, scale=scale).alt.rpartition("= ")[2]
+    assert list(shown_kl.values()) == ["0.056.", "0.056.", "0.101.", "0.128."]
+    # The lesson's rule, where steps are small enough for it.
+    mean, wider, narrower = (bound_and_kl_numbers(1.25, *at).kl for at in ((0.806, 0.6), (0.8, 0.606), (0.8, 0.594)))
+    assert mean == pytest.approx(0.5 * 0.01**2)
+    assert [wider, narrower] == pytest.approx([0.01**2] * 2, rel=0.02)
 
 
 def test_words_can_be_read():

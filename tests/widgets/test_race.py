@@ -87,7 +87,7 @@ def test_x_lies_as_far_from_the_centre_as_the_slider_says_and_towards_it():
 
 
 def test_the_fit_is_adam_on_the_elbo():
-    """Held against autograd through the definition of the ELBO, and torch's optimiser."""
+    """Compared with autograd through the definition of the ELBO, and torch's optimiser."""
     x = TRACK.observation(5.0, 75)
     loc, log_scale = torch.zeros(2, dtype=torch.float64, requires_grad=True), torch.zeros(2, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([loc, log_scale], lr=STEP_SIZE)
@@ -154,6 +154,29 @@ def test_alt_text_figure_and_caption_carry_the_numbers():
         if "passed the encoder at step" in picture.caption:
             step = int(re.search(r"at step (\d+)", picture.caption).group(1))
             assert ran.fit_kl[step] < ran.encoder_kl <= ran.fit_kl[:step].min()
+
+
+def test_the_dot_of_the_fit_is_whole_at_either_end():
+    for steps in (0, MOST_STEPS):
+        axes = EXPLORER.picture(**{**dict(STATES[0]), "steps": steps}).figure.axes[0]
+        (dot,) = [line for line in axes.lines if line.get_marker() == "o" and line.get_xdata()[0] > 320]
+        assert dot.get_clip_box() is axes.bbox or dot.get_clip_box().bounds == axes.bbox.bounds
+
+
+def test_ellipses_hold_the_mass_that_the_figure_says():
+    ran = run_race(TRACK, best, distance=2.0, angle=30, steps=20)
+    axes = race_picture(TRACK, ENCODERS, distance=2.0, angle=30, steps=20, encoder="best").figure.axes[0]
+    assert "p: 50 %, 95 %; q: 95 %" in {text.get_text() for text in axes.texts}
+    draws = posterior(ran.x).sample((200_000,)).numpy() - ran.posterior_loc
+    squares = np.einsum("ni,ij,nj->n", draws, TRACK.precision, draws)
+    rings = [line.get_xydata() for line in axes.lines if len(line.get_xdata()) == 49]
+    assert len(rings) == 4  # two of the posterior, one of either q
+    # Pixels per unit of z: both coordinates have the same scale. A ring's extent gives it, for q's known scale.
+    per_unit = np.ptp(rings[2][:, 0]) / (2 * (-2 * np.log(0.05)) ** 0.5 * ran.scale[-1][0])
+    for ring, mass in zip(rings[:2], (0.95, 0.5), strict=True):
+        away = (ring - ring[:-1].mean(0)) / per_unit
+        radius = np.einsum("ni,ij,nj->n", away, TRACK.precision, away)
+        np.testing.assert_allclose((squares < radius.mean()).mean(), mass, atol=0.01)
 
 
 def test_words_can_be_read():

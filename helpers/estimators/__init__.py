@@ -1,21 +1,74 @@
 """Gradient estimators behind one door: `estimator(f, q, num_samples=S, context=x)` returns an `Estimate`."""
 
+from helpers.estimators.arm import Arm, DisArm
 from helpers.estimators.base import Estimate, GradientEstimator, evaluate
+from helpers.estimators.control_variates import (
+    CentredReward,
+    ControlVariate,
+    ControlVariateChain,
+    LearnedBaseline,
+    ScaledReward,
+    Scored,
+    SelfCritic,
+)
 from helpers.estimators.draws import DrawSource, draw, draw_reparameterised, draw_uniform, drawing_from
 from helpers.estimators.enumeration import Enumeration
+from helpers.estimators.exact import ExactGradient, exact_gradient, exact_moments, exact_moments_of
+from helpers.estimators.gumbel_softmax import GumbelSoftmax
+from helpers.estimators.leave_one_out import LeaveOneOut
+from helpers.estimators.local_enumeration import LocalEnumeration
+from helpers.estimators.moments import Moments, SampledMoments, sampled_moments, sampled_moments_of
 from helpers.estimators.multi_sample import ImportanceWeighted
+from helpers.estimators.muprop import MuProp
 from helpers.estimators.pathwise import Pathwise
+from helpers.estimators.quadrature import for_logistic_noise, gauss_legendre
+from helpers.estimators.rebar import Rebar
+from helpers.estimators.relax import Relax, ResidualRelax
+from helpers.estimators.replay import EveryOutcome
+from helpers.estimators.score_function import ScoreFunction
+from helpers.estimators.straight_through import StraightThrough
+from helpers.estimators.vimco import Vimco
 
 __all__ = [
+    "Arm",
+    "CentredReward",
+    "ControlVariate",
+    "ControlVariateChain",
+    "DisArm",
     "DrawSource",
     "Enumeration",
     "Estimate",
+    "EveryOutcome",
+    "ExactGradient",
     "GradientEstimator",
+    "GumbelSoftmax",
     "ImportanceWeighted",
+    "LearnedBaseline",
+    "LeaveOneOut",
+    "LocalEnumeration",
+    "Moments",
+    "MuProp",
     "Pathwise",
+    "Rebar",
+    "Relax",
+    "ResidualRelax",
+    "SampledMoments",
+    "ScaledReward",
+    "ScoreFunction",
+    "Scored",
+    "SelfCritic",
+    "StraightThrough",
+    "Vimco",
     "draw",
     "draw_reparameterised",
     "draw_uniform",
     "drawing_from",
     "evaluate",
+    "exact_gradient",
+    "exact_moments",
+    "exact_moments_of",
+    "for_logistic_noise",
+    "gauss_legendre",
+    "sampled_moments",
+    "sampled_moments_of",
 ]

@@ -1,0 +1,177 @@
+"""Control variates of the score function: what is done to a reward before it multiplies grad log q(z).
+
+E_q[b grad log q(z)] = 0 for every b that does not depend on z. So a baseline subtracted from the reward leaves the expected gradient as it
+is, and takes noise away where it foretells the reward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Distribution, Independent
+
+from helpers.distributions import support
+from helpers.distributions.networks import NetworkRecipe
+from helpers.estimators.base import Integrand, evaluate
+from helpers.estimators.running import RunningMoment
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a control variate may look at, beside the reward: z [samples, *batch, *event] ~ q, and context [*batch, ...]."""
+
+    f: Integrand
+    q: Distribution
+    z: Tensor
+    context: Tensor | None
+
+
+class ControlVariate(nn.Module):
+    """Base class.
+
+    extra_evaluations: of f per datum, on top of those that made the reward.
+    """
+
+    extra_evaluations: int = 0
+
+    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+        """reward: [samples, *batch], detached → what multiplies grad log q, same shape, and a scalar auxiliary loss."""
+        raise NotImplementedError
+
+
+class CentredReward(ControlVariate):
+    """reward - m, with m the running mean of past rewards: one number for all data.  Unbiased: m knows no present sample.
+
+    weight: of a new batch in the running mean.
+    """
+
+    def __init__(self, weight: float = 0.1) -> None:
+        super().__init__()
+        self.past = RunningMoment(weight)
+
+    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+        centred = reward - self.past.mean
+        self.past.update(reward)
+        return centred, 0.0
+
+
+class ScaledReward(ControlVariate):
+    """reward / max(1, s), with s the running standard deviation of past rewards.
+
+    Biased: not a control variate but a rescaling of the guide's score term, whose expected gradient is 1 / max(1, s) times what
+    it was; the gradient that reaches f's parameters through f stays as it is. It is a step size for the guide that adapts.
+    Mnih, Gregor 2014, "Neural variational inference and learning in belief networks", section 2.4 (variance normalisation).
+
+    weight: of a new batch in the running variance.
+    """
+
+    def __init__(self, weight: float = 0.1) -> None:
+        super().__init__()
+        self.past = RunningMoment(weight)
+
+    @property
+    def factor(self) -> Tensor:
+        """What the next reward will be multiplied by: 1 / max(1, s), a scalar."""
+        return 1 / self.past.variance.sqrt().clamp_min(1)
+
+    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+        scaled = reward * self.factor
+        self.past.update(reward)
+        return scaled, 0.0
+
+
+class SelfCritic(ControlVariate):
+    """reward - f(z*), with z* the mode of q: how much better than what the guide thinks best.  Unbiased: z* is no sample.
+
+    f is the whole reward, so with `Elbo` the critic has its -log q(z* | x) too. Costs one more evaluation of f, made without gradients.
+    Needs a q whose mode can be named: bits, categories, or a finite support.
+    Rennie, Marcheret, Mroueh, Ross, Goel 2017, "Self-critical sequence training for image captioning".
+    """
+
+    extra_evaluations = 1
+
+    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+        with torch.no_grad():
+            critic = evaluate(scored.f, mode(scored.q).unsqueeze(0), scored.q).value  # [1, *batch]
+        return reward - critic, 0.0
+
+
+class LearnedBaseline(ControlVariate):
+    """reward - b(context), with b a network that regresses the reward.  Unbiased: b sees the datum, not the sample.
+
+    auxiliary_loss = mean over samples and batch of (reward - b(context))², which reaches b's parameters and no others; the gradient of the
+    surrogate does not reach them.
+    Mnih, Gregor 2014, "Neural variational inference and learning in belief networks", section 2.3 (input-dependent baselines).
+
+    context_shape: shape of one datum's context.
+    network: a recipe such as `FeedForward((100,))`, or a module [*batch, *context_shape] → [*batch].
+    """
+
+    def __init__(self, context_shape: int | tuple[int, ...], network: NetworkRecipe | nn.Module) -> None:
+        super().__init__()
+        self.context_shape = (context_shape,) if isinstance(context_shape, int) else tuple(context_shape)
+        self.network = network if isinstance(network, nn.Module) else network.build(self.context_shape, ())
+
+    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+        context = scored.context
+        if context is None:
+            raise ValueError("LearnedBaseline predicts the reward from a context, and none was given: estimator(f, q, S, context=x).")
+        split = context.dim() - len(self.context_shape)
+        if split < 0 or context.shape[split:] != self.context_shape:
+            raise ValueError(
+                f"The context of LearnedBaseline has shape {tuple(context.shape)}, and [*batch, "
+                f"{', '.join(map(str, self.context_shape))}] was expected."
+            )
+        baseline = self.network(context.detach())
+        batch = reward.shape[1:]
+        if split > len(batch) or not baseline.shape == context.shape[:split] == batch[len(batch) - split :]:
+            raise ValueError(
+                f"LearnedBaseline predicted the shape {tuple(baseline.shape)} from a context of shape {tuple(context.shape)}, for rewards "
+                f"[samples, *batch] = {tuple(reward.shape)}: one number per datum was expected. Usual cause: a network that ends "
+                "in one unit and keeps its dimension; end it with nn.Flatten(-2), or give a recipe."
+            )
+        residual = reward.detach() - baseline  # [samples, *batch]
+        return residual.detach(), residual.square().mean()
+
+
+class ControlVariateChain(ControlVariate):
+    """One after the other: each takes the reward that the one before left. `LearnedBaseline`, `CentredReward`, `ScaledReward` is NVIL.
+
+    Unbiased where each is. Auxiliary losses add up.
+    """
+
+    def __init__(self, *links: ControlVariate) -> None:
+        super().__init__()
+        self.links = nn.ModuleList(links)
+
+    @property
+    def extra_evaluations(self) -> int:
+        return sum(link.extra_evaluations for link in self.links)
+
+    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+        auxiliary_loss: Tensor | float = 0.0
+        for link in self.links:
+            reward, loss = link(reward, scored)
+            auxiliary_loss = auxiliary_loss + loss
+        return reward, auxiliary_loss
+
+
+def mode(q: Distribution) -> Tensor:
+    """An outcome that no other outcome of q exceeds in probability: [*batch, *event]. Where several do, one of them."""
+    base = q
+    while isinstance(base, Independent):
+        base = base.base_dist
+    if isinstance(base, Bernoulli):  # torch's own is NaN at p = 1/2
+        return (base.logits > 0).to(base.logits.dtype)
+    try:
+        return base.mode
+    except NotImplementedError:
+        pass
+    try:
+        values = support(base)  # [support, *batch, *event]
+    except ValueError as error:
+        raise ValueError(f"SelfCritic needs the mode of q, and {type(base).__name__} names none. `LeaveOneOut` needs no mode.") from error
+    best = base.log_prob(values).argmax(0)  # [*batch]
+    return values.gather(0, best.reshape(1, *best.shape, *[1] * len(base.event_shape)).expand(1, *values.shape[1:])).squeeze(0)

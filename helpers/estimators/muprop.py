@@ -1,0 +1,52 @@
+"""MuProp: a first-order Taylor expansion of f around the mean as control variate."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.draws import draw
+from helpers.estimators.off_support import evaluate_off_support
+from helpers.estimators.sites import sites, sum_over_event
+
+
+class MuProp(GradientEstimator):
+    """Score function on what is left of f after its linear part; the linear part's gradient is known.
+
+    grad E_q[f] ~ mean_s (f(z_s) - f(m) - f'(m)·(z_s - m)) grad log q(z_s) + f'(m)·grad m,  m = E_q[z].  Unbiased.
+
+    No noise at all for a linear f, in q's parameters. f's own parameters get mean_s grad f(z_s).
+
+    Needs bits or one-hot categories, and an f that is defined and differentiable between them. One evaluation of f is at the mean,
+    so `num_samples` = S means S - 1 samples, and is 2 or more.
+    Gu, Levine, Sutskever, Mnih 2016, "MuProp: Unbiased Backpropagation for Stochastic Neural Networks".
+    """
+
+    def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
+        if num_samples is None:
+            return 2
+        if num_samples < 2:
+            raise ValueError(
+                f"MuProp evaluates f at the mean and at one sample or more, so num_samples must be 2 or more; {num_samples} was given. "
+                "ScoreFunction does with 1."
+            )
+        return num_samples
+
+    def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
+        mean = sites(q, type(self).__name__).probs  # [*batch, *event]
+        with torch.enable_grad():
+            point = mean.detach()[None].requires_grad_()  # [1, *batch, *event]
+            at_mean = evaluate_off_support(f, point, q, type(self).__name__)
+            (slope,) = torch.autograd.grad(at_mean.surrogate.sum(), point)
+        z = draw(q, num_samples - 1)  # [samples, *batch, *event]
+        each = evaluate(f, z, q)
+        reward = each.value - at_mean.value - sum_over_event(slope * (z - point.detach()), q)  # [samples, *batch]
+        averaged = each.reduce(lambda over_samples: over_samples.mean(0))
+        return Estimate(
+            averaged.value,
+            averaged.surrogate + (reward * q.log_prob(z)).mean(0) + sum_over_event(slope[0] * mean, q),
+            averaged.terms,
+            averaged.auxiliary_loss,
+        )

@@ -1,0 +1,42 @@
+"""REBAR: f at relaxed bits as control variate."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from helpers.estimators.base import Integrand
+from helpers.estimators.conditional_reparameterisation import ConditionalReparameterisation
+from helpers.estimators.off_support import differentiable, evaluate_off_support
+
+
+class Rebar(ConditionalReparameterisation):
+    """Score function with the concrete relaxation of f as control variate, corrected so that no bias is left.
+
+    grad_phi E_q[f] ~ mean_s (f(b) - c(z')) grad log q(b) + grad_phi c(z) - grad_phi c(z'),  c(z) = eta f(sigmoid(z / temperature)).
+    Unbiased, whatever eta and temperature are: see `ConditionalReparameterisation` for z, z' and for the auxiliary loss.
+
+    temperature: above 0; kept as `log_temperature`. eta: the control variate's strength; 0 makes it the score function. Both are
+    parameters, which the auxiliary loss trains to lower the variance.
+
+    Needs independent bits, and an f that is defined and differentiable between them. Three evaluations of f a sample, at b and at
+    two relaxed points, so `num_samples` is a multiple of 3.
+    Tucker, Mnih, Maddison, Lawson, Sohl-Dickstein 2017, "REBAR: Low-variance, unbiased gradient estimates for discrete latent variable
+    models" (its relaxation without the second-order correction of the temperature).
+    """
+
+    evaluations_per_sample = 3
+
+    def __init__(self, temperature: float = 0.5, eta: float = 1.0) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise ValueError(f"A temperature is above 0, and {temperature} was given.")
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
+        self.eta = nn.Parameter(torch.tensor(float(eta)))
+
+    def control_variate(self, f: Integrand, z: Tensor, q: Distribution) -> Tensor:
+        relaxed = (z * (-self.log_temperature).exp()).sigmoid()
+        return self.eta * differentiable(evaluate_off_support(f, relaxed, q, type(self).__name__))

@@ -1,0 +1,61 @@
+"""RELAX: a learned network as control variate, alone or on top of REBAR's."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from helpers.estimators.base import Integrand
+from helpers.estimators.conditional_reparameterisation import ConditionalReparameterisation
+from helpers.estimators.rebar import Rebar
+
+
+class Relax(ConditionalReparameterisation):
+    """Score function with a learned surrogate of f as control variate; f itself is only ever evaluated at bits.
+
+    grad_phi E_q[f] ~ mean_s (f(b) - c(z')) grad log q(b) + grad_phi c(z) - grad_phi c(z'),  c = network.
+    Unbiased for any network: see `ConditionalReparameterisation` for z, z' and for the auxiliary loss that trains it.
+
+    network: z [..., *event], unbounded reals whose signs are the bits → [..., 1] or [...]; twice differentiable, so no ReLU.
+
+    Needs independent bits. One evaluation of f a sample.
+    Grathwohl, Choi, Wu, Roeder, Duvenaud 2018, "Backpropagation through the Void: Optimizing control variates for black-box gradient
+    estimation".
+    """
+
+    evaluations_per_sample = 1
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def control_variate(self, f: Integrand, z: Tensor, q: Distribution) -> Tensor:
+        return _one_number_each(self.network(z), z, q)
+
+
+class ResidualRelax(Rebar):
+    """RELAX with a control variate that begins as REBAR's: the network learns only what the relaxation of f leaves over.
+
+    As `Relax`, with  c(z) = eta f(sigmoid(z / temperature)) + network(z).  Unbiased. It is what Grathwohl et al. 2018 used for sigmoid
+    belief networks.
+
+    network: as in `Relax`. temperature, eta, needs and costs: as in `Rebar`; `num_samples` is a multiple of 3.
+    """
+
+    def __init__(self, network: nn.Module, temperature: float = 0.5, eta: float = 1.0) -> None:
+        super().__init__(temperature, eta)
+        self.network = network
+
+    def control_variate(self, f: Integrand, z: Tensor, q: Distribution) -> Tensor:
+        return super().control_variate(f, z, q) + _one_number_each(self.network(z), z, q)
+
+
+def _one_number_each(result: Tensor, z: Tensor, q: Distribution) -> Tensor:
+    """[S, *batch] or [S, *batch, 1] → [S, *batch]; ValueError for another shape."""
+    expected = z.shape[: z.dim() - len(q.event_shape)]
+    if result.shape not in (expected, (*expected, 1)):
+        raise ValueError(
+            f"The control variate's network returned the shape {tuple(result.shape)} for z {tuple(z.shape)}, and one number for each z, "
+            f"{tuple(expected)}, was expected, or {(*expected, 1)}. Build it with output shape (1,)."
+        )
+    return result.reshape(expected)

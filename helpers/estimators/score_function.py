@@ -1,0 +1,58 @@
+"""The score-function gradient estimator, also known as REINFORCE, with or without control variates."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.control_variates import ControlVariate, Scored
+from helpers.estimators.draws import draw
+
+
+class ScoreFunction(GradientEstimator):
+    """Score each sample by its reward: no derivative of f in z is needed, and z may be anything that q can draw and score.
+
+    grad E_q[f] ~ 1/S sum_s grad f(z_s) + r(z_s) grad log q(z_s),  r = f, or what the control variate makes of it.  Unbiased with
+    every control variate but `ScaledReward`, which rescales the second term.
+
+    control_variate: `CentredReward`, `ScaledReward`, `SelfCritic`, `LearnedBaseline`, or a `ControlVariateChain` of them.
+
+    A control variate that evaluates f too (`SelfCritic`) takes its evaluations out of `num_samples`. With a nested f the reward is
+    the inner value: the costs below this level and on it. What f leaves out, such as costs above, it is not scored by: that is
+    how nesting gives signal locality.
+    Williams 1992, "Simple statistical gradient-following algorithms ..."; Paisley, Blei, Jordan 2012, "Variational Bayesian
+    inference with stochastic search"; Mnih, Gregor 2014, "Neural variational inference and learning in belief networks" (NVIL).
+    """
+
+    def __init__(self, control_variate: ControlVariate | None = None) -> None:
+        super().__init__()
+        self.control_variate = control_variate
+
+    @property
+    def _extra(self) -> int:
+        return 0 if self.control_variate is None else self.control_variate.extra_evaluations
+
+    def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
+        if num_samples is None:
+            return 1 + self._extra
+        if 1 <= num_samples <= self._extra:
+            raise ValueError(
+                f"{type(self.control_variate).__name__} evaluates f {self._extra} time(s) itself, so num_samples must be "
+                f"{1 + self._extra} or more, and {num_samples} was given. `LearnedBaseline` and `CentredReward` do with 1."
+            )
+        return super().resolve_num_samples(q, num_samples)
+
+    def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
+        z = draw(q, num_samples - self._extra)  # [samples, *batch, *event]
+        inner = evaluate(f, z, q)
+        reward, auxiliary_loss = inner.value, 0.0  # [samples, *batch]
+        if self.control_variate is not None:
+            reward, auxiliary_loss = self.control_variate(reward, Scored(f, q, z, context))
+        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        return Estimate(
+            averaged.value,
+            averaged.surrogate + (reward.detach() * q.log_prob(z)).mean(0),
+            averaged.terms,
+            averaged.auxiliary_loss + auxiliary_loss,
+        )

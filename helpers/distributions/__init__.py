@@ -9,10 +9,12 @@ from helpers.distributions.conditionals import (
     MixtureOfGaussiansConditional,
 )
 from helpers.distributions.finite import Finite, support
+from helpers.distributions.layered import LayeredBits
 from helpers.distributions.networks import (
     ConvolutionalDecoder,
     ConvolutionalEncoder,
     FeedForward,
+    NetworkRecipe,
     count_multiply_adds,
     count_parameters,
 )
@@ -23,6 +25,7 @@ from helpers.distributions.priors import (
     Prior,
     StandardNormalPrior,
 )
+from helpers.distributions.sigmoid_belief import SigmoidBeliefLikelihood, SigmoidBeliefPosterior, SigmoidBeliefPrior
 
 __all__ = [
     "BernoulliConditional",
@@ -36,9 +39,14 @@ __all__ = [
     "FeedForward",
     "Finite",
     "GaussianConditional",
+    "LayeredBits",
     "MixtureOfGaussiansConditional",
     "MixtureOfGaussiansPrior",
+    "NetworkRecipe",
     "Prior",
+    "SigmoidBeliefLikelihood",
+    "SigmoidBeliefPosterior",
+    "SigmoidBeliefPrior",
     "StandardNormalPrior",
     "count_multiply_adds",
     "count_parameters",

@@ -29,17 +29,22 @@ def support(q: Distribution, max_size: int = MAX_SUPPORT) -> Tensor:
     single = base.enumerate_support(expand=False)  # [outcomes, 1..., *base_event]
     single = single.reshape(single.shape[0], *base.event_shape)
     places = torch.Size(outer).numel()
-    size = single.shape[0] ** places
-    if size > max_size:
-        raise ValueError(
-            f"The support has {single.shape[0]}^{places} outcomes, more than the {max_size:,} that can be enumerated here. "
-            "Estimate by sampling instead."
-        )
+    size = check_size(single.shape[0], places, max_size)
     digits = torch.arange(single.shape[0], device=single.device)
     choices = torch.cartesian_prod(*[digits] * places).reshape(size, places) if places else digits.reshape(-1, 1)
     values = single[choices]  # [support, places, *base_event]
     values = values.reshape(-1, *[1] * len(q.batch_shape), *q.event_shape)
     return values.expand(-1, *q.batch_shape, *q.event_shape)
+
+
+def check_size(outcomes: int, places: int, max_size: int = MAX_SUPPORT) -> int:
+    """outcomes^places; ValueError where that is more than `max_size`."""
+    if outcomes**places > max_size:
+        raise ValueError(
+            f"The support has {outcomes}^{places} outcomes, more than the {max_size:,} that can be enumerated here. "
+            "Estimate by sampling instead."
+        )
+    return outcomes**places
 
 
 class Finite(Distribution):

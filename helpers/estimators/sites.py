@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, OneHotCategorical
 
+from helpers.distributions import LayeredBits
+
 
 @dataclass(frozen=True)
 class Sites:
@@ -69,6 +71,6 @@ def _innermost(q: Distribution) -> Distribution:
 def _instead(base: Distribution) -> str:
     if base.has_rsample:
         return "Pathwise differentiates through its samples."
-    if base.has_enumerate_support:
+    if base.has_enumerate_support and not isinstance(base, LayeredBits):
         return "ScoreFunction and LeaveOneOut take any distribution, and Enumeration sums over its outcomes where they are few."
     return "ScoreFunction and LeaveOneOut take any distribution; layers that depend on each other are nested, one estimator a layer."

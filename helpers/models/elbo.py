@@ -42,11 +42,7 @@ class _Bound(nn.Module):
         self.rate_weight = rate_weight
 
     def _check_batch(self, x: Tensor) -> None:
-        if isinstance(x, tuple | list):
-            raise ValueError(
-                f"{type(self).__name__} takes a batch of images alone, and a {type(x).__name__} of {len(x)} was given. "
-                "Usual cause: batches of (images, labels); build `Batches` from the images only."
-            )
+        check_images_alone(x, type(self).__name__)
         self.model.likelihood.check_outcome(x)
 
 
@@ -104,4 +100,13 @@ class AnalyticKlElbo(_Bound):
 
         return self.estimator(log_likelihood, q, self.num_samples, context=x) + Estimate(
             -self.rate_weight * rate.detach(), -self.rate_weight * rate, {"rate": rate.detach()}
+        )
+
+
+def check_images_alone(x: Tensor, who: str) -> None:
+    """ValueError where a batch is a tuple of tensors in place of one."""
+    if isinstance(x, tuple | list):
+        raise ValueError(
+            f"{who} takes a batch of images alone, and a {type(x).__name__} of {len(x)} was given. "
+            "Usual cause: batches of (images, labels); build `Batches` from the images only."
         )

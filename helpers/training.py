@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from helpers import settings
 from helpers.estimators import Estimate
+from helpers.files import replacing
 
 Record = dict[str, list[float]]
 
@@ -239,16 +240,10 @@ class _State:
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            with open(partial, "wb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)  # a kill leaves the old checkpoint or the new one, never half of one
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as partial, open(partial, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
 
     def load(self, path: Path) -> None:
         content = load_checkpoint(path)
@@ -300,14 +295,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def save_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
     """Write the parameters and buffers of `module` as safetensors, atomically."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with replacing(Path(path)) as partial:
         save_file({name: value.contiguous() for name, value in module.state_dict().items()}, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:

@@ -111,6 +111,21 @@ class GradientEstimator(nn.Module):
         return self.estimate(f, q, self.resolve_num_samples(q, num_samples), context)
 
 
+def multiple_of_cost(estimator: GradientEstimator, num_samples: int | None, cost: int, spent: str = "") -> int:
+    """num_samples, or `cost`, the evaluations of f that one sample takes, where it is None.
+
+    spent: what the evaluations go to, in words. Raises ValueError, naming an estimator that would do, where samples do not come out whole.
+    """
+    if num_samples is None:
+        return cost
+    if num_samples < 1 or num_samples % cost:
+        raise ValueError(
+            f"{type(estimator).__name__} evaluates f {cost} time{'' if cost == 1 else 's'} a sample{spent and f' ({spent})'}, so "
+            f"num_samples must be a positive multiple of {cost}; {num_samples} was given. LeaveOneOut takes any number from 2 on."
+        )
+    return num_samples
+
+
 def evaluate(f: Integrand, z: Tensor, q: Distribution) -> Estimate:
     """f(z) as an `Estimate` of shape [S, *batch]; ValueError where f returned another shape."""
     result = f(z)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate, multiple_of_cost
 from helpers.estimators.draws import draw, draw_uniform
 from helpers.estimators.logistic import logistic_given_bit
 from helpers.estimators.sites import bernoulli_logits, over_event, sum_over_event
@@ -36,15 +36,7 @@ class ConditionalReparameterisation(GradientEstimator):
         raise NotImplementedError
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
-        cost = self.evaluations_per_sample
-        if num_samples is None:
-            return cost
-        if num_samples < 1 or num_samples % cost:
-            raise ValueError(
-                f"{type(self).__name__} evaluates f {cost} time(s) a sample, so num_samples must be a positive multiple of {cost}; "
-                f"{num_samples} was given. LeaveOneOut takes any number from 2 on."
-            )
-        return num_samples
+        return multiple_of_cost(self, num_samples, self.evaluations_per_sample)
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         logits = bernoulli_logits(q, type(self).__name__)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate, multiple_of_cost
 from helpers.estimators.draws import draw
 from helpers.estimators.sites import Sites, sites
 
@@ -27,14 +27,7 @@ class LocalEnumeration(GradientEstimator):
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         cost = _cost(sites(q, type(self).__name__), q)
-        if num_samples is None:
-            return cost
-        if num_samples < 1 or num_samples % cost:
-            raise ValueError(
-                f"LocalEnumeration evaluates f {cost} times a sample here: once there, and once for each other outcome of each site. "
-                f"num_samples must be a multiple of that; {num_samples} was given. LeaveOneOut takes any number from 2 on."
-            )
-        return num_samples
+        return multiple_of_cost(self, num_samples, cost, "here: once there, and once for each other outcome of each site")
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         independent = sites(q, type(self).__name__)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from slides import handout
 from slides.assets import AssetError, load_assets
-from slides.convert import convert, templates
+from slides.convert import Described, convert, templates
 from slides.execute import ROOT, LessonError, executed
 from slides.files import fingerprint, fingerprint_of_files, write
 
@@ -26,20 +26,14 @@ BUILD = ROOT / "slides" / "build"
 MAKERS = ("nbconvert", "mistune", "Pygments", "beautifulsoup4", "Jinja2")  # whose versions show in a deck
 
 
-@dataclass
-class Built:
+@dataclass(frozen=True)
+class Built(Described):
     """What is known of a built deck; kept beside it as the proof that it is up to date.
 
     key: the state it was made from; handout_key: the same for its PDF, and None where that was not made; complaints: what is wrong
     with slides, in sentences.
     """
 
-    name: str
-    number: str
-    title: str
-    promise: str
-    minutes: int
-    slides: int
     key: str
     handout_key: str | None = None
     complaints: tuple[str, ...] = ()
@@ -95,7 +89,7 @@ def build(lesson: Path, assets: dict[str, str], browser: str | None, appearance:
     if built is None or built.key != key or not page.is_file():
         print(f"==> deck of {lesson.stem}", flush=True)
         deck = convert(lesson.stem, notebook, lesson.parent, assets)
-        built = Built(deck.name, deck.number, deck.title, deck.promise, deck.minutes, deck.slides, key)
+        built = Built(**{field.name: getattr(deck, field.name) for field in fields(Described)}, key=key)
         stamp.unlink(missing_ok=True)  # from here to its end, the build has no proof of being up to date
         write(page, deck.html)
         write(stamp, json.dumps(asdict(built)))
@@ -107,7 +101,7 @@ def build(lesson: Path, assets: dict[str, str], browser: str | None, appearance:
         if printed.pages < built.slides:
             raise DeckError(f"{lesson.stem}: the handout has {printed.pages} pages for {built.slides} slides: {browser} did not print it.")
         write(page.with_suffix(".pdf"), printed.pdf)
-        built.handout_key, built.complaints = key, tuple(complaints(printed.slides))
+        built = replace(built, handout_key=key, complaints=tuple(complaints(printed.slides)))
         write(stamp, json.dumps(asdict(built)))
     return built
 

@@ -14,7 +14,7 @@ SHOWN = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # How a lesson folds its notes away, so that they tell a learner nothing before its time.
 FOLDED_NOTES = re.compile(r"\A<details><summary>For the teacher</summary>\n(.*)</details>\Z", re.DOTALL)
-STUB = "...  # your code"  # as in helpers.exercises.exercise, which would import torch
+STUB = "...  # your code"  # as in helpers.exercises.exercise, which would import torch; a test ties them
 BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 YOUR_TURN = re.compile(r"^### Your turn · ", re.MULTILINE)
 

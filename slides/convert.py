@@ -23,8 +23,8 @@ KEEP_CODE = "celltag_keep-code"  # on a cell tagged keep-code, the code stays be
 
 
 @dataclass(frozen=True)
-class Deck:
-    """One lesson's deck. number: "02"; promise: the sentence under the title; minutes: as the lesson says them; html: the page."""
+class Described:
+    """What a deck says of itself. number: "02"; promise: the sentence under the title; minutes: as the lesson says them."""
 
     name: str
     number: str
@@ -32,6 +32,12 @@ class Deck:
     promise: str
     minutes: int
     slides: int
+
+
+@dataclass(frozen=True)
+class Deck(Described):
+    """One lesson's deck. html: the page."""
+
     html: str
 
 

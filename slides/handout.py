@@ -16,7 +16,16 @@ PLACES = (
     "C:/Program Files/Google/Chrome/Application/chrome.exe",
     "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
 )
-QUIET = ("--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage", "--disable-sync", "--no-first-run")
+# It opens pages of our own making, one at a time: nothing has to be fetched, synchronised or asked in the background.
+QUIET = (
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-dev-shm-usage",  # containers often give /dev/shm only 64 MB
+    "--disable-sync",
+    "--no-first-run",
+)
 READY = "html[data-deck=ready]"
 SECONDS = 120
 # MathJax draws a formula it cannot read as an error, in yellow.

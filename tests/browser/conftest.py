@@ -5,39 +5,21 @@ Playwright drives it, but brings no browser of its own: a browser of the system 
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
 
+from slides.handout import NAMES, QUIET, find_browser
 from tests.browser.explorers import Latency
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Tests open pages of their own making, one at a time: nothing has to be fetched, synchronised or asked in the background.
-QUIET = (
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-dev-shm-usage",  # containers often give /dev/shm only 64 MB
-    "--disable-sync",
-    "--no-first-run",
-)
-
 LATENCIES = pytest.StashKey[list[Latency]]()
-
-
-def find_chromium() -> str | None:
-    """The browser that WORKBOOK_CHROMIUM names, else the first of NAMES on the path."""
-    return os.environ.get("WORKBOOK_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium. Playwright's default is no sandbox, which root and most containers need."""
-    path = find_chromium()
+    path = find_browser()
     if path is None:
         pytest.exit(
             f"The browser tests need Chromium, and none of {', '.join(NAMES)} is on the path. Install it "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from nbformat.v4 import new_output
 
-from slides.cells import WIDGET, ready_for_a_deck, settled
+from helpers.exercises.exercise import STUB_LINE
+from slides.cells import STUB, WIDGET, ready_for_a_deck, settled
 from tests.slides.lessons import FIGURE, PNG, code, lesson, prose
 
 
@@ -75,3 +76,7 @@ def test_the_lesson_itself_is_left_as_it_was():
     ready = ready_for_a_deck(notebook)
     assert ready.cells[1].source == "a = 1\n\nb = 2" and "widgets" not in ready.metadata
     assert notebook.cells[1].source == "a = 1\n\n\nb = 2" and notebook.cells[1].outputs and "widgets" in notebook.metadata
+
+
+def test_decks_know_a_stub_by_the_line_that_exercises_write():
+    assert STUB == STUB_LINE

@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_results_table_is_made_from_the_rows():
     shown = re.search(r"<!-- results: begin -->\n(.*?)\n<!-- results: end -->", README, re.DOTALL).group(1)
-    assert shown == table(read_rows())
+    assert shown == table([row for row in read_rows() if row.published is not None])
 
 
 def test_every_lesson_is_listed_with_its_title_and_minutes():

@@ -8,8 +8,6 @@ twentieth of the steps and then falls to nothing in a straight line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -24,9 +22,11 @@ from helpers.distributions import BernoulliConditional, FeedForward, GaussianCon
 from helpers.estimators import ImportanceWeighted
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.reproduce.fast_products import fast_products
 from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, Run, write_row
+from helpers.reproduce.schedule import up_then_down
 from helpers.training import History, fit, load_checkpoint
 
 LATENT = 50
@@ -104,24 +104,7 @@ def _optimizers(objective: nn.Module, learning_rate: float, num_steps: int) -> t
         torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
         torch.optim.Adam(biases, lr=2e-3),
     ]
-    warm_up = max(1, num_steps // 20)
-    schedule = lambda step: min((step + 1) / warm_up, (num_steps - step) / (num_steps - warm_up + 1))  # noqa: E731
-    return optimizers, [LambdaLR(optimizer, schedule) for optimizer in optimizers]
-
-
-@contextmanager
-def _fast_products() -> Iterator[None]:
-    """Let float32 matrix products use the processor's fastest kernels while training; the evaluation stays at full precision.
-
-    On x86 processors torch then asks oneDNN in place of MKL, which doubles the speed on some. Where there are units for it, products
-    may be rounded to bfloat16.
-    """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    return optimizers, [up_then_down(optimizer, num_steps) for optimizer in optimizers]
 
 
 def _run_one(
@@ -146,7 +129,7 @@ def _run_one(
                 f"   test {history.valid['bound'][-1]:8.2f}   ({system.num_samples}-sample bounds)"
             )
 
-    with _fast_products():
+    with fast_products():
         history = fit(
             objective,
             train,

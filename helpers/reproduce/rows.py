@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import statistics
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from helpers.files import replacing
 
 RESULTS = Path(__file__).parent / "results"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -32,17 +33,18 @@ class Run:
 
 @dataclass
 class Row:
-    """One published number and ours.
+    """One published number and ours; or ours alone, measured for a comparison among our own.
 
+    published: None where nobody published one.
     higher_is_better: whether the metric is a bound to raise or an error to lower.
-    reach: the stretch.
+    reach: the stretch, if any.
     mean, standard_error: over runs (seeds); the standard error is None with a single run.
     """
 
     name: str
     system: str
     metric: str
-    published: float
+    published: float | None
     reach: float | None
     higher_is_better: bool
     source: str
@@ -62,8 +64,13 @@ class Row:
         self.versions = {name: version(name) for name in ("torch", "numpy")} | {"python": platform.python_version()}
         return self
 
-    def reached(self) -> bool:
-        """Whether ours is as good as the published value, within two standard errors (over seeds, else over test images)."""
+    def reached(self) -> bool | None:
+        """Whether ours is as good as the published value, within two standard errors (over seeds, else over test images).
+
+        None where nothing was published.
+        """
+        if self.published is None:
+            return None
         errors = [self.standard_error, *(run.standard_error for run in self.runs)]
         slack = 2 * next((error for error in errors if error is not None), 0.0)
         gap = self.mean - self.published if self.higher_is_better else self.published - self.mean
@@ -72,11 +79,9 @@ class Row:
 
 def write_row(row: Row, folder: Path = RESULTS) -> Path:
     """Write `row` to FOLDER/NAME.json, atomically."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{row.name}.json"
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(asdict(row), indent=1) + "\n")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(asdict(row), indent=1) + "\n")
     return path
 
 
@@ -96,9 +101,10 @@ def read_rows(folder: Path = RESULTS) -> list[Row]:
 
 
 def table(rows: list[Row]) -> str:
-    """Markdown: system, metric, published, ours with standard error over seeds, runs."""
+    """Markdown: system, metric, published (a dash where nothing was), ours with standard error over seeds, runs."""
     lines = ["| system | metric | published | ours | seeds |", "|---|---|---|---|---|"]
     for row in rows:
         spread = "" if row.standard_error is None else f" ± {row.standard_error:.2f}"
-        lines.append(f"| {row.system} | {row.metric} | {row.published} | {row.mean:.2f}{spread} | {len(row.runs)} |")
+        published = "–" if row.published is None else row.published
+        lines.append(f"| {row.system} | {row.metric} | {published} | {row.mean:.2f}{spread} | {len(row.runs)} |")
     return "\n".join(lines)

@@ -8,11 +8,11 @@ import os
 
 import pytest
 
-from helpers.reproduce.__main__ import EXPERIMENTS
+from helpers.reproduce.__main__ import EXPERIMENTS, main
 from helpers.reproduce.rows import RESULTS, Row, Run, read_row, read_rows, table, write_row
 
 
-def row(*values: float, higher: bool = True, published: float = -100.0, error: float | None = 0.5) -> Row:
+def row(*values: float, higher: bool = True, published: float | None = -100.0, error: float | None = 0.5) -> Row:
     made = Row("toy", "a toy", "test ELBO, nats", published, None, higher, "a paper", "a protocol", "a command")
     for seed, value in enumerate(values):
         made.with_run(Run(seed, value, error, epochs=2, steps=4, seconds=1.5, curve={"train": [[1, -3.0]]}))
@@ -48,6 +48,7 @@ def test_a_run_takes_the_place_of_an_earlier_one_with_its_seed():
         (row(87.7, higher=False, published=86.76), True),
         (row(87.8, higher=False, published=86.76), False),
         (row(), False),  # no run, no claim
+        (row(-99.0, published=None), None),  # nothing to reach
     ],
 )
 def test_reached(made, reached):
@@ -78,10 +79,22 @@ def test_a_missing_row_names_the_remedy(tmp_path):
 
 
 def test_table():
-    lines = table([row(-100.0, -101.0), row(-99.126)]).splitlines()
+    lines = table([row(-100.0, -101.0), row(-99.126), row(-98.0, published=None)]).splitlines()
     assert lines[0] == "| system | metric | published | ours | seeds |"
     assert lines[2] == "| a toy | test ELBO, nats | -100.0 | -100.50 ± 0.50 | 2 |"
     assert lines[3] == "| a toy | test ELBO, nats | -100.0 | -99.13 | 1 |"
+    assert lines[4] == "| a toy | test ELBO, nats | – | -98.00 | 1 |"
+
+
+def test_a_row_without_a_published_number_is_reported_without_a_verdict(tmp_path, monkeypatch, capsys):
+    made = row(-98.0, published=None)
+    write_row(made, tmp_path)
+    assert read_row("toy", tmp_path) == made
+    monkeypatch.setattr("helpers.reproduce.vae.run", lambda options: [made, row(-99.0)])
+    assert main(["vae"]) == 0
+    out = capsys.readouterr().out
+    assert "| – | -98.00 |" in out
+    assert out.count("reached") == 1
 
 
 COMMITTED = sorted(RESULTS.glob("*.json"))

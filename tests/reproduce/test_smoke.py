@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from helpers.reproduce.__main__ import EXPERIMENTS
+from helpers.reproduce.racers import RACERS
 
 PACKAGE = Path(__file__).parents[2] / "helpers"
 
@@ -31,7 +32,7 @@ def outcomes(tmp_path_factory):
         for kind, suffix in (("results", "json"), ("weights", "safetensors")):
             folder = place / "helpers" / "reproduce" / kind
             folder.mkdir(exist_ok=True)
-            for row in ("vae", "iwae-1", "iwae-5", "iwae-50"):
+            for row in ("vae", "iwae-1", "iwae-5", "iwae-50", "sbn-200-disarm", "race-disarm"):
                 (folder / f"{row}.{suffix}").write_text("kept")
         before = fingerprints(place)
         scratch = tmp_path_factory.mktemp(f"{name}-scratch")
@@ -66,3 +67,6 @@ def test_each_row_of_the_experiment_is_in_its_table(outcomes):
     assert outcomes["vae"][1].count("\n| VAE 784-400-50") == 1
     for system in ("| VAE (IWAE-1),", "| IWAE-5,", "| IWAE-50,"):
         assert outcomes["iwae"][1].count(f"\n{system}") == 1
+    for system in ("200 bits, linear, DisArm,", "200 bits, linear, LeaveOneOut,", "200-200 bits, linear,"):
+        assert outcomes["nvil"][1].count(f"\n| SBN {system}") == 2  # held-out bound and train bound
+    assert outcomes["nvil"][1].count("\n| race: ") == len(RACERS)

@@ -1,0 +1,246 @@
+"""The race of the estimators and the long runs, on a few digits: what rows hold, what the budget is, and that a sitting can be resumed."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.estimators import LeaveOneOut, LocalEnumeration, ScoreFunction, exact_moments_of
+from helpers.models import Elbo, sigmoid_belief_network
+from helpers.reproduce import estimator_race, nvil
+from helpers.reproduce.estimator_race import RacedElbo, run_race
+from helpers.reproduce.gradient_noise import gradient_noise, seconds_per_step
+from helpers.reproduce.options import Options
+from helpers.reproduce.racers import BITS, COMMON, EVALUATIONS, RACERS
+from helpers.reproduce.rows import Run, read_row, write_row
+
+TWO = ("race-centred", COMMON)
+
+
+@pytest.fixture
+def images():
+    torch.manual_seed(0)
+    return torch.randint(2, (250, 1, 28, 28)).float(), torch.randint(2, (100, 1, 28, 28)).float()
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    folders = {name: tmp_path / name for name in ("checkpoints", "results", "weights")}
+    return Options(seeds=(0,), resume=False, smoke=True, only=TWO, **folders)
+
+
+@pytest.mark.parametrize("racer", RACERS, ids=lambda racer: racer.name)
+def test_every_racer_evaluates_f_as_often_as_it_says(racer):
+    torch.manual_seed(0)
+    model, posterior = sigmoid_belief_network((BITS,), (1, 28, 28))
+    x = torch.randint(2, (2, 1, 28, 28)).float()
+    q, evaluations = posterior(x), []
+
+    def log_weight(z):
+        evaluations.append(len(z))
+        return model.log_joint(x, z) - q.log_prob(z)
+
+    estimate = racer.build()(log_weight, q, racer.evaluations, context=x)
+    assert sum(evaluations) == racer.evaluations
+    assert racer.evaluations == (1 + BITS if racer.name == "race-local-enumeration" else EVALUATIONS)
+    assert torch.isfinite(estimate.surrogate).all()
+
+
+def test_racers_have_names_and_legends_of_their_own():
+    assert len({racer.name for racer in RACERS}) == len({racer.label for racer in RACERS}) == len(RACERS)
+    assert all(racer.name.startswith("race-") for racer in RACERS)
+    assert COMMON in [racer.name for racer in RACERS]
+
+
+def test_rows_of_the_race(images, options):
+    rows = run_race(*images, options)
+    assert [row.name for row in rows] == list(TWO)  # in the order of RACERS, although the common one runs first
+    for row in rows:
+        assert read_row(row.name, options.results) == row
+        assert row.published is row.reached() is None
+        (run,) = row.runs
+        seconds = run.details["seconds_per_step"]
+        assert run.details["steps_per_epoch"] == run.steps == 3
+        assert [x for x, _ in run.curve["valid"]] == [1]
+        assert run.curve["valid_by_seconds"] == [[3 * seconds, run.curve["valid"][0][1]]]
+        assert run.value == pytest.approx(run.curve["valid"][-1][1], abs=3)  # other draws of the same bound
+        (noise,) = run.details["gradient_noise"]
+        assert noise["epoch"] == 1
+        assert noise["variance"] > 0
+    assert rows[0].runs[0].details["gradient_noise"] != rows[1].runs[0].details["gradient_noise"]
+
+
+def test_local_enumeration_gets_as_many_steps_as_its_evaluations_leave(images, options, monkeypatch):
+    monkeypatch.setattr(estimator_race, "gradient_noise", lambda *_, **__: {})
+    monkeypatch.setattr(estimator_race, "evaluate_bound", nothing_measured)
+    monkeypatch.setattr(estimator_race, "score", lambda *_: {"bound": 0.0})
+    monkeypatch.setattr(estimator_race, "BATCH", 1)  # 250 steps an epoch
+    rows = run_race(*images, replace(options, only=("race-local-enumeration", COMMON)))
+    steps = {row.name: row.runs[0].steps for row in rows}
+    assert steps == {COMMON: 250, "race-local-enumeration": round(250 * 6 / 201)}
+    local = next(row for row in rows if row.name == "race-local-enumeration")
+    assert [x for x, _ in local.runs[0].curve["valid"]] == [7 / 250]
+    assert "6/201 of the steps" in local.protocol
+
+
+def test_a_race_without_the_run_at_which_gradients_are_compared_says_so(images, options):
+    with pytest.raises(SystemExit, match="race-leave-one-out.*missing: make that row first"):
+        run_race(*images, replace(options, only=("race-centred",)))
+
+
+def test_the_race_resumes(images, options):
+    before = run_race(*images, options)
+    train_images, valid_images = images
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimator_race, "fit", never)
+        again = run_race(train_images, valid_images, replace(options, resume=True))
+    for old, new in zip(before, again, strict=True):
+        assert timeless(new.runs[0]) == timeless(old.runs[0])
+    # From the checkpoint of a run whose row is gone: the same training, to the bit, and no step more.
+    (options.results / f"{COMMON}.json").unlink()
+    anew = run_race(train_images, valid_images, replace(options, resume=True, only=(COMMON,)))[0].runs[0]
+    assert (anew.value, anew.seconds, anew.curve["valid"]) == (
+        pytest.approx(before[1].runs[0].value, abs=3),
+        before[1].runs[0].seconds,
+        before[1].runs[0].curve["valid"],
+    )
+    # A row of another protocol is not kept.
+    other = read_row("race-centred", options.results)
+    other.protocol = "twice as long"
+    write_row(other, options.results)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(AssertionError, match="trained again"):
+        patch.setattr(estimator_race, "fit", never)
+        run_race(train_images, valid_images, replace(options, resume=True))
+
+
+def test_long_runs_resume_and_make_two_rows(images, options, monkeypatch):
+    monkeypatch.setattr(nvil, "_packaged", lambda: (*images, None))
+    options = replace(options, only=("sbn-200-disarm", "sbn-200-disarm-train"))
+    held_out, train = nvil.run(options)
+    assert (held_out.name, train.name) == ("sbn-200-disarm", "sbn-200-disarm-train")
+    assert "validation NLL bound" in held_out.metric
+    for row, sign, key in ((held_out, -1, "valid_bound"), (train, 1, "train_bound")):
+        assert read_row(row.name, options.results) == row
+        assert row.higher_is_better == (sign > 0)
+        assert row.runs[0].value == sign * row.runs[0].details[key]
+        assert 0 < row.runs[0].details["standard_error_of_draws"] < row.runs[0].standard_error
+    (again,) = nvil.run(replace(options, resume=True, only=("sbn-200-disarm",)))
+    assert again.runs[0].seconds == held_out.runs[0].seconds  # nothing was trained
+    assert again.runs[0].curve == held_out.runs[0].curve
+    monkeypatch.setattr(nvil, "_packaged", lambda: (*images, images[1]))
+    (tested,) = nvil.run(replace(options, only=("sbn-200-disarm",)))
+    assert tested.metric == "test NLL bound, nats"
+
+
+def test_gradient_noise_agrees_with_the_exact_moments():
+    model, posterior = small_network()
+    x = torch.randint(2, (3, 1, 2, 2), generator=torch.Generator().manual_seed(1)).double()
+    objective = Elbo(model, posterior, LeaveOneOut(), 2)
+    noise = gradient_noise(objective, [x], x, groups=10, repeats=100)
+    parameters = list(posterior.parameters())
+    one_by_one = [exact_moments_of(lambda i=i: objective(x[i : i + 1]), parameters=parameters) for i in range(3)]
+    exact = sum(moments.total_variance for moments in one_by_one) / 3**2  # images are independent
+    assert noise["standard_error"] < exact / 10
+    assert abs(noise["variance"] - exact) < 4 * noise["standard_error"]
+    mean = [sum(parts) / 3 for parts in zip(*(moments.mean for moments in one_by_one), strict=True)]
+    norm = math.sqrt(sum(part.square().sum().item() for part in mean))
+    assert noise["norm"] == pytest.approx(norm, rel=0.1)
+
+
+def test_the_norm_is_free_of_the_noise_of_few_repeats():
+    model, posterior = small_network()
+    x = torch.ones(1, 1, 2, 2).double()
+    objective = Elbo(model, posterior, ScoreFunction(), 1)
+    exact = exact_moments_of(lambda: objective(x), parameters=list(posterior.parameters()))
+    squared = sum(part.square().sum().item() for part in exact.mean)
+    added = exact.total_variance / 4  # by the noise of a mean of four draws
+    assert added > squared / 2
+    found = [gradient_noise(objective, [x], x, groups=2, repeats=2)["norm"] ** 2 for _ in range(100)]
+    assert squared - added / 2 < sum(found) / 100 < squared + added / 2
+
+
+def test_a_control_variate_settles_before_its_noise_is_measured_and_the_model_stays():
+    racer = next(racer for racer in RACERS if racer.name == "race-learned-baseline")
+    model, posterior = sigmoid_belief_network((4,), (1, 28, 28))
+    x = torch.randint(2, (20, 1, 28, 28)).float()
+    before = [parameter.clone() for parameter in (*model.parameters(), *posterior.parameters())]
+    variances = {}
+    for settle in (1, 500):
+        torch.manual_seed(0)
+        objective = Elbo(model, posterior, racer.build(), 2)
+        variances[settle] = gradient_noise(objective, [x], x, settle=settle, groups=3, repeats=10)["variance"]
+    assert variances[500] < variances[1] / 10
+    for parameter, old in zip((*model.parameters(), *posterior.parameters()), before, strict=True):
+        assert torch.equal(parameter, old)
+
+
+def test_seconds_per_step_tells_dear_from_cheap():
+    model, posterior = small_network()
+    x = torch.randint(2, (400, 1, 2, 2)).double()
+    objectives = {
+        "cheap": Elbo(model, posterior, ScoreFunction(), 1),
+        "dear": Elbo(model, posterior, LocalEnumeration(), 4 * 100),
+    }
+    seconds = seconds_per_step(objectives, [x], rounds=3, steps=2)
+    assert 0 < seconds["cheap"] < seconds["dear"]
+
+
+def test_the_first_round_warms_up_and_does_not_count():
+    model, posterior = small_network()
+    calls = []
+
+    class SlowAtFirst(Elbo):
+        def forward(self, x):
+            calls.append(x)
+            if len(calls) == 1:
+                time.sleep(0.5)
+            return super().forward(x)
+
+    x = torch.ones(4, 1, 2, 2).double()
+    seconds = seconds_per_step({"only": SlowAtFirst(model, posterior, ScoreFunction(), 1)}, [x], rounds=1, steps=1)
+    assert len(calls) == 2
+    assert seconds["only"] < 0.5
+
+
+def test_all_racers_are_judged_by_the_same_bound():
+    x = torch.randint(2, (20, 1, 28, 28)).float()
+    found = []
+    for racer in RACERS:
+        torch.manual_seed(0)
+        model, posterior = sigmoid_belief_network((BITS,), (1, 28, 28))
+        objective = RacedElbo(model, posterior, racer).eval()
+        torch.manual_seed(1)
+        found.append(objective(x).value)
+    assert all(torch.equal(value, found[0]) for value in found)
+
+
+def small_network():
+    torch.manual_seed(0)
+    model, posterior = sigmoid_belief_network((3,), (1, 2, 2))
+    for parameter in [*model.parameters(), *posterior.parameters()]:
+        nn.init.normal_(parameter)
+    return model.double(), posterior.double()
+
+
+def timeless(run: Run) -> dict:
+    """A run without what is measured anew in every sitting."""
+    curve = {name: points for name, points in run.curve.items() if name != "valid_by_seconds"}
+    details = {name: value for name, value in run.details.items() if name != "seconds_per_step"}
+    return vars(run) | {"curve": curve, "details": details}
+
+
+def never(*_, **__):
+    raise AssertionError("trained again")
+
+
+def nothing_measured(*_, **__):
+    from helpers.evaluation import BoundEvaluation, Measured
+
+    zero = Measured(0.0, 0.0)
+    return BoundEvaluation(zero, zero, zero, zero, 1, 1)

@@ -23,7 +23,7 @@ class Side:
 class Row:
     """What is compared, the two sides (or the only one), what comes of it, and the target.
 
-    result: values, one a round, of which the median counts: the ratio of the sides, or the only side's.
+    result: values, one a round, of which the median counts: the ratio of the sides, or the only side's. Empty where the sides say it all.
     least, most: the target; both None for a row that only informs.
     """
 
@@ -38,20 +38,24 @@ class Row:
     @property
     def met(self) -> bool | None:
         """Whether the median reaches the target; None without one."""
+        if not self.result:
+            return None
         value = statistics.median(self.result)
         if self.least is not None:
             return value >= self.least
         return value <= self.most if self.most is not None else None
 
     def __str__(self) -> str:
+        lines = [self.title, *map(str, self.sides), *(f"   {note}" for note in self.notes)]
+        return "\n".join([*lines, f"   {self._verdict()}", ""] if self.result else [*lines, ""])
+
+    def _verdict(self) -> str:
         value, low, high = map(_short, (statistics.median(self.result), min(self.result), max(self.result)))
         verdict = f"-> {value} {self.unit} ({low} to {high})"
         if self.met is not None:
             limit = f"{_short(self.least)} or more" if self.least is not None else f"{_short(self.most)} or less"
             verdict += f"; target {limit}: {'met' if self.met else 'NOT MET'}"
-        return "\n".join(
-            [self.title, *map(str, self.sides), *(f"   {note}" for note in self.notes), f"   {verdict}", ""]
-        )
+        return verdict
 
 
 def ratios(numerator: list[float], denominator: list[float]) -> list[float]:

@@ -1,0 +1,225 @@
+"""Explorer: the cloud of gradients that the score function makes, around the exact one, with the control variates of lesson 03."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from torch import Tensor
+
+from helpers.plots import Picture, workbook_style
+from helpers.plots.style import COLORS, INK, QUIET, readable
+from helpers.plots.words import listed
+from helpers.widgets.explorer import Choice, Explorer, Slider, Toggle
+from helpers.widgets.panel import Panel, bare_figure
+from helpers.widgets.small_network import DATA, MOST_BITS, SmallNetwork, small_network
+from helpers.widgets.ticks import round_ticks, signed
+
+ESTIMATORS = ("score function", "centred reward", "scaled reward", "self-critic", "learned baseline", "chain of three")
+BIASED = ("scaled reward", "chain of three")
+REPEATS = 250  # gradients in the cloud
+MOST_EVALUATIONS = 16
+
+WIDTH, HEIGHT = 650, 366  # CSS pixels
+CLOUD, TRUTH, MEAN = COLORS[0], COLORS[1], INK
+MEAN_LINE = (0, (4, 2))
+ANGLE = np.linspace(0, 2 * np.pi, 61)
+CIRCLE = np.stack([np.cos(ANGLE), np.sin(ANGLE)])
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Gradients of the bound's sum over the data with respect to the logits' offset, nats.
+
+    exact: the gradient itself, [bits]. mean, covariance: exact moments of an estimate, [bits] and [bits, bits].
+    """
+
+    exact: Tensor
+    mean: Tensor
+    covariance: Tensor
+
+    @property
+    def total_variance(self) -> float:
+        """E|g - E g|², summed over all bits."""
+        return self.covariance.trace().item()
+
+
+def gradient_cloud() -> Explorer:
+    """Choose the estimator, how often it may evaluate f for each datum, and the bits of the code."""
+    networks = {bits: small_network(bits) for bits in range(2, MOST_BITS + 1)}
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.rand(REPEATS, MOST_EVALUATIONS, len(DATA), MOST_BITS, generator=generator, dtype=torch.float64)
+    return Explorer(
+        "gradient_cloud",
+        partial(gradient_cloud_picture, networks, {bits: codes_of(networks[bits], noise) for bits in networks}),
+        {
+            "estimator": Choice("estimator", ESTIMATORS, ESTIMATORS[0]),
+            "evaluations": Slider("evaluations of f", 2, MOST_EVALUATIONS, 2, 2),
+            "bits": Slider("bits of z", 2, MOST_BITS, 1, 4),
+            "zoom": Toggle("zoom to the cloud"),
+        },
+        stills=({}, {"estimator": "learned baseline"}, {"estimator": "scaled reward", "evaluations": 16, "zoom": True}),
+    )
+
+
+def gradient_cloud_picture(
+    networks: Mapping[int, SmallNetwork],
+    codes: Mapping[int, Tensor],
+    *,
+    estimator: str,
+    evaluations: int,
+    bits: int,
+    zoom: bool,
+) -> Picture:
+    """Left the cloud, seen in the first two bits; right the exact variance of every estimator at the same price.
+
+    networks, codes: by the number of bits; codes [repeats, samples, data] are outcome numbers drawn from q, all chance there is.
+    """
+    network = networks[bits]
+    clouds = {name: exact_cloud(network, name, evaluations) for name in ESTIMATORS}
+    cloud = clouds[estimator]
+    points = sampled_cloud(network, estimator, evaluations, codes[bits])
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        # Without zoom the widest cloud that these bits can make sets the scale, whatever else is chosen.
+        _draw_cloud(axes, cloud, points, cloud if zoom else exact_cloud(network, ESTIMATORS[0], 2))
+        _draw_variances(axes, clouds, estimator)
+    others = [f"{name} {_number(clouds[name].total_variance)}" for name in ESTIMATORS if name != estimator]
+    alt = (
+        f"Left, {REPEATS} gradients by {estimator} with {evaluations} evaluations of f for each datum, {bits} bits, seen in the first two: "
+        f"the exact gradient is at {_point(cloud.exact)}, the estimator's exact mean at {_point(cloud.mean)}, its exact standard "
+        f"deviations are {_number(cloud.covariance[0, 0].sqrt().item())} and {_number(cloud.covariance[1, 1].sqrt().item())}. Right, exact "
+        f"variance summed over all bits: {estimator} {_number(cloud.total_variance)}; {listed(others)}."
+    )
+    return Picture(figure, alt, _caption(cloud, estimator))
+
+
+def exact_cloud(network: SmallNetwork, estimator: str, evaluations: int) -> Cloud:
+    """Exact moments by summing over all codes of each datum: samples and data are independent, so covariances add.
+
+    evaluations: of f for each datum; the self-critic spends one of them on its critic, the others all on samples.
+    """
+    q = network.log_q.exp().unsqueeze(-1)  # [outcomes, data, 1]
+    f = network.log_joint - network.log_q
+    exact = (q * f.unsqueeze(-1) * network.score).sum((0, 1))
+    g = one_sample(network, estimator)
+    mean = (q * g).sum(0)  # [data, bits]
+    centred = (q.sqrt() * (g - mean)).flatten(0, 1)
+    return Cloud(exact, mean.sum(0), centred.T @ centred / samples_of(estimator, evaluations))
+
+
+def codes_of(network: SmallNetwork, noise: Tensor) -> Tensor:
+    """The numbers of the codes that uniform noise [repeats, samples, data, bits or more] draws from q: [repeats, samples, data]."""
+    bits = len(network.offset)
+    z = noise[..., :bits] < network.logits.sigmoid()
+    return (z * 2 ** torch.arange(bits - 1, -1, -1)).sum(-1)
+
+
+def sampled_cloud(network: SmallNetwork, estimator: str, evaluations: int, codes: Tensor) -> Tensor:
+    """Gradients as drawn: [repeats, bits]."""
+    drawn = codes[:, : samples_of(estimator, evaluations)]  # [repeats, samples, data]
+    return one_sample(network, estimator)[drawn, torch.arange(len(network.x))].mean(1).sum(1)
+
+
+def one_sample(network: SmallNetwork, estimator: str) -> Tensor:
+    """The gradient that each code of each datum makes, as the only sample: [outcomes, data, bits].
+
+    f = log p(x, z) - log q(z | x) has q in it, so its own route brings another -1 times the score.
+    """
+    return (rewards(network, estimator) - 1).unsqueeze(-1) * network.score
+
+
+def rewards(network: SmallNetwork, estimator: str) -> Tensor:
+    """What multiplies the score, [outcomes, data], when all that is learned or running has come to rest.
+
+    Running mean and variance are those of f over data and codes; the learned baseline is E_q[f | x].
+    """
+    q = network.log_q.exp()
+    f = network.log_joint - network.log_q
+    best = (q * f).sum(0)  # [data]
+    if estimator == "score function":
+        return f
+    if estimator == "centred reward":
+        return f - best.mean()
+    if estimator == "scaled reward":
+        return f / _spread(q, f - best.mean())
+    if estimator == "learned baseline":
+        return f - best
+    if estimator == "chain of three":  # what the learned baseline leaves has mean zero already
+        return (f - best) / _spread(q, f - best)
+    if estimator == "self-critic":
+        likeliest = network.log_q.argmax(0, keepdim=True)  # [1, data]
+        return f - f.gather(0, likeliest)
+    raise ValueError(f"estimator={estimator!r}: the estimators are {listed(ESTIMATORS)}.")
+
+
+def samples_of(estimator: str, evaluations: int) -> int:
+    """How many samples that many evaluations of f buy."""
+    return evaluations - 1 if estimator == "self-critic" else evaluations
+
+
+def _spread(q: Tensor, centred: Tensor) -> Tensor:
+    """The divisor of `ScaledReward`: the standard deviation over data and codes, at least 1."""
+    return (q * centred**2).sum(0).mean().sqrt().clamp_min(1)
+
+
+def _draw_cloud(axes: Axes, cloud: Cloud, points: Tensor, scale: Cloud) -> None:
+    exact, mean = cloud.exact[:2], cloud.mean[:2]
+    widest = scale.covariance.diagonal()[:2].max().sqrt().item()
+    half = max(2.6 * widest, 1.3 * (exact - mean).abs().max().item())
+    panel = Panel(axes, (44, 48, 250, 250), *((float(m) - half, float(m) + half) for m in exact))
+    panel.frame(round_ticks(*panel.xlim), round_ticks(*panel.ylim), "gradient, bit 1", "gradient, bit 2")
+    panel.plot(*points[:, :2].T, linestyle="", marker="o", markersize=3, color=CLOUD, alpha=0.45, markeredgewidth=0)
+    # One standard deviation in every direction.
+    values, vectors = torch.linalg.eigh(cloud.covariance[:2, :2])
+    ring = mean[:, None].numpy() + (vectors * values.clamp_min(0).sqrt()).numpy() @ CIRCLE
+    panel.plot(*ring, color=MEAN, linestyle=MEAN_LINE, linewidth=1.6)
+    panel.plot(*mean, marker="o", markersize=8, color=MEAN, markerfacecolor="white", markeredgewidth=1.8, linestyle="")
+    panel.plot(*exact, marker="D", markersize=8, color=TRUTH, markeredgecolor="white", markeredgewidth=0.8, linestyle="")
+    # The key: a sample of each kind beside its name.
+    place = HEIGHT - 14
+    axes.plot([20, 26, 33], [place + 3, place - 4, place + 1], linestyle="", marker="o", markersize=3, color=CLOUD)
+    axes.plot(112, place, marker="D", markersize=8, color=TRUTH, linestyle="")
+    axes.plot([247, 277], [place, place], color=MEAN, linestyle=MEAN_LINE, linewidth=1.6)
+    axes.plot(262, place, marker="o", markersize=8, color=MEAN, markerfacecolor="white", markeredgewidth=1.8, linestyle="")
+    for left, words in ((42, "drawn"), (124, "exact gradient"), (284, "the estimator's mean, 1 standard deviation")):
+        axes.text(left, place, words, va="center_baseline", fontsize=12)
+
+
+def _draw_variances(axes: Axes, clouds: dict[str, Cloud], estimator: str) -> None:
+    left, right = 486, 630
+    # One scale for all states: dots move, the axis does not.
+    panel = Panel(axes, (left, 48, right - left, 250), (-1, 3.5), (0, 1))
+    panel.frame({-1: "0.1", 1: "10", 3: "1,000"}, (), "variance, all bits")
+    heights = dict(zip(clouds, range(278, 0, -42), strict=False))
+    ends = {name: panel.x(np.clip(np.log10(cloud.total_variance), *panel.xlim)) for name, cloud in clouds.items()}
+    lines = [[(left, heights[name]), (ends[name], heights[name])] for name in clouds]
+    axes.add_collection(LineCollection(lines, colors=QUIET, linewidths=1.2))
+    axes.plot(list(ends.values()), list(heights.values()), marker="o", color=QUIET, markersize=6, linestyle="")
+    axes.plot([left, ends[estimator]], [heights[estimator]] * 2, color=CLOUD, linestyle="-", linewidth=2.6)
+    axes.plot(ends[estimator], heights[estimator], marker="s", color=CLOUD, markersize=9, linestyle="")
+    for name, cloud in clouds.items():
+        color = readable(CLOUD) if name == estimator else INK
+        words = f"{name} {_number(cloud.total_variance)}" + ("\n(biased)" if name in BIASED else "")
+        axes.text(left - 12, heights[name], words, ha="right", va="center", fontsize=12, color=color, linespacing=1.0)
+
+
+def _caption(cloud: Cloud, estimator: str) -> str:
+    length, noise = cloud.exact.norm().item(), cloud.total_variance**0.5
+    words = f"The exact gradient has length {_number(length)}; a drawn one misses its mean by {_number(noise)} (root of the variance)."
+    if estimator not in BIASED:
+        return f"{words} Its mean is the exact gradient."
+    return f"{words} Its mean is {cloud.mean.norm().item() / length:.2f} times the exact gradient: a rescaling."
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _point(gradient: Tensor) -> str:
+    return f"({signed(gradient[0].item(), 2)}, {signed(gradient[1].item(), 2)})"

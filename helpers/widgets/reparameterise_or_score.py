@@ -1,0 +1,180 @@
+"""Reparameterise or score (lesson 04): the exact variance of both gradients of a Gaussian expectation, for a wave of any frequency.
+
+q = N(loc, scale²), f(z) = height * sin(frequency * z), on a slope or not. The gradient is that of E_q[f] on the mean or the scale of q.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from helpers.plots import Picture, workbook_style
+from helpers.plots.placement import spread
+from helpers.plots.style import COLORS, INK, QUIET, readable
+from helpers.plots.words import listed, number
+from helpers.widgets.explorer import Choice, Explorer, Slider, Toggle
+from helpers.widgets.panel import Panel, bare_figure, key
+
+SLOWEST, FASTEST = 0.25, 8.0  # frequencies, in radians a unit of z
+LEAST, MOST = 1e-3, 1e4  # edges of the variance axis
+CURVE = np.linspace(SLOWEST, FASTEST, 125)  # where the variances are drawn
+
+# The trapezoidal rule: exact to rounding for waves, since they are slow beside the nodes' distance, and the tails are gone at 9.
+EPS = np.linspace(-9.0, 9.0, 451)
+WEIGHT = np.exp(-0.5 * EPS**2) * (EPS[1] - EPS[0]) / math.sqrt(2 * math.pi)
+
+WIDTH, HEIGHT = 770, 362  # CSS pixels
+SCORE, PATHWISE = COLORS[1], COLORS[0]
+SCORE_LINE = (0, (5, 2))
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Of one sample: the exact gradient, and the variances of score function and pathwise estimate, each [*frequencies]."""
+
+    exact: np.ndarray
+    score: np.ndarray
+    pathwise: np.ndarray
+
+    @property
+    def ratio(self) -> np.ndarray:
+        """Variance of the score function's, over that of the pathwise estimate."""
+        return self.score / self.pathwise
+
+
+def gaussian_gradients(
+    frequency: float | np.ndarray, *, height: float, scale: float, loc: float, slope: bool, gradient: str
+) -> Gradients:
+    """Exact mean and variances for one frequency or several. gradient: "mean" or "scale", what of q it is taken on.
+
+    Score function: f(z) eps / scale, or f(z) (eps² - 1) / scale. Pathwise: f'(z), or f'(z) eps. z = loc + scale eps.
+    Raises ValueError for another `gradient`.
+    """
+    if gradient not in ("mean", "scale"):
+        raise ValueError(f'gradient={gradient!r}: expected "mean" or "scale".')
+    frequency = np.asarray(frequency, dtype=float)[..., None]
+    z = loc + scale * EPS
+    f = height * np.sin(frequency * z) + slope * z  # [*frequencies, nodes]
+    steepness = height * frequency * np.cos(frequency * z) + slope
+    by_score = f * (EPS if gradient == "mean" else EPS**2 - 1) / scale
+    by_path = steepness if gradient == "mean" else steepness * EPS
+    exact = by_path @ WEIGHT
+    return Gradients(exact, *(((one - exact[..., None]) ** 2) @ WEIGHT for one in (by_score, by_path)))
+
+
+def crossings(**f_and_q: object) -> list[float]:
+    """The frequencies between the slowest and the fastest at which both variances are equal, to six digits. Arguments as above."""
+    above = gaussian_gradients(CURVE, **f_and_q).ratio > 1
+    found = []
+    for place in np.flatnonzero(above[1:] != above[:-1]):
+        low, high = CURVE[place], CURVE[place + 1]
+        for _ in range(24):
+            middle = (low + high) / 2
+            if (gaussian_gradients(middle, **f_and_q).ratio > 1) == above[place]:
+                low = middle
+            else:
+                high = middle
+        found.append(float(low))
+    return found
+
+
+def reparameterise_or_score_picture(
+    *, frequency: float, height: float, scale: float, loc: float, slope: bool, gradient: str
+) -> Picture:
+    """Left f and q, right the variance of both gradient estimates of one sample against the frequency, and where they cross."""
+    f_and_q = {"height": height, "scale": scale, "loc": loc, "slope": slope, "gradient": gradient}
+    here, (curve, crossed) = gaussian_gradients(frequency, **f_and_q), _curve(**f_and_q)
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        _draw_f(axes, frequency, height, scale, loc, slope)
+        _draw_variances(axes, frequency, here, curve, crossed)
+    wave = f"{height:g} sin({frequency:g} z)" + (" + z" if slope else "")
+    where = (
+        f"They are equal at frequency {listed([f'{place:.2f}' for place in crossed])}" if crossed else "They are nowhere equal"
+    ) + f" between {SLOWEST:g} and {FASTEST:g}."
+    alt = (
+        f"Left, f(z) = {wave} and the density of q = N({number(loc)}, {scale:g}²). Right, against the frequency of the wave, the variance "
+        f"of one sample's gradient on the {gradient} of q; the exact gradient is {_signed(float(here.exact), 3)}. Here the score function "
+        f"has variance {_variance(float(here.score))}, the pathwise estimate {_variance(float(here.pathwise))}. {where}"
+    )
+    ratio = float(here.ratio)
+    if abs(ratio - 1) < 0.005:
+        calmer = "Here both are equally noisy."
+    else:
+        name, factor = ("Pathwise", ratio) if ratio > 1 else ("The score function", 1 / ratio)
+        calmer = f"{name} is calmer here: its variance is {number(factor, 3)} times smaller."
+    return Picture(figure, alt, f"{calmer} {where}")
+
+
+def reparameterise_or_score() -> Explorer:
+    """Change the wave and q, and find where the score function is less noisy than the pathwise gradient."""
+    return Explorer(
+        "reparameterise_or_score",
+        reparameterise_or_score_picture,
+        {
+            "frequency": Slider("frequency of f", SLOWEST, FASTEST, 0.25, 0.5),
+            "height": Slider("height of f", 0.25, 2.0, 0.25, 1.0),
+            "scale": Slider("scale of q", 0.1, 2.0, 0.1, 1.0),
+            "loc": Slider("mean of q", -2.0, 2.0, 0.25, 0.5),
+            "gradient": Choice("gradient on q's", ("mean", "scale"), "mean"),
+            "slope": Toggle("the wave on a slope"),
+        },
+        stills=({}, {"frequency": 4.0}),
+    )
+
+
+@lru_cache(maxsize=64)
+def _curve(**f_and_q: object) -> tuple[Gradients, list[float]]:
+    """What stays as it is while the frequency moves."""
+    return gaussian_gradients(CURVE, **f_and_q), crossings(**f_and_q)
+
+
+def _draw_f(axes: Axes, frequency: float, height: float, scale: float, loc: float, slope: bool) -> None:
+    reach = 4.0 if slope else 2.5
+    panel = Panel(axes, (34, 48, 250, 250), (-4, 4), (-reach, reach))
+    panel.frame(range(-4, 5, 2), range(-2, 3, 2) if slope else range(-2, 3), "z", "f(z), and q(z) at its foot")
+    z = np.linspace(-4, 4, 321)
+    q = np.exp(-0.5 * ((z - loc) / scale) ** 2)  # every q as high as the other: its place and width are what is shown
+    foot = panel.y(-reach)
+    filled = axes.fill_between(panel.x(z), panel.y(-reach + 0.5 * reach * q), foot, facecolor="#E8E8E8", edgecolor=QUIET, linewidth=1.0)
+    panel.clip(filled)
+    panel.plot(z, height * np.sin(frequency * z) + slope * z, color=INK, linestyle="-", linewidth=1.8)
+
+
+def _draw_variances(axes: Axes, frequency: float, here: Gradients, curve: Gradients, crossed: list[float]) -> None:
+    panel = Panel(axes, (362, 48, 250, 250), (0, FASTEST), (LEAST, MOST), log_y=True)
+    panel.frame(range(0, 9, 2), {0.001: "0.001", 0.1: "0.1", 10.0: "10", 1000.0: "1,000"}, "frequency of f")
+    panel.plot([frequency] * 2, [LEAST, MOST], color=QUIET, linestyle=(0, (1, 1.5)), linewidth=1.4)
+    lines = {"score": {"color": SCORE, "linestyle": SCORE_LINE}, "pathwise": {"color": PATHWISE, "linestyle": "-"}}
+    panel.plot(CURVE, np.minimum(curve.score, 10 * MOST), **lines["score"])
+    panel.plot(CURVE, np.minimum(curve.pathwise, 10 * MOST), **lines["pathwise"])
+    for place in crossed:
+        both = float(gaussian_at(curve, place))
+        panel.plot([place], [both], marker="o", markersize=11, markerfacecolor="none", markeredgewidth=1.6, color=INK, linestyle="")
+    ends = {"score": (float(here.score), "s"), "pathwise": (float(here.pathwise), "o")}
+    for name, (value, marker) in ends.items():
+        panel.plot([frequency], [value], marker=marker, markersize=8, linestyle="", color=lines[name]["color"], zorder=3)
+    heights = [float(np.clip(panel.y(value), 48, 298)) for value, _ in ends.values()]
+    for (name, (value, _)), y in zip(ends.items(), spread(heights, 18, 54, 292), strict=True):
+        axes.text(620, y, f"{name} {_variance(value)}", va="center_baseline", fontsize=12, color=readable(lines[name]["color"]))
+    entries = [("score function", lines["score"], 160), ("pathwise", lines["pathwise"], 0)]
+    key(axes, 362, HEIGHT - 14, entries)
+    axes.text(362, 310, "variance of one sample's gradient", va="bottom", fontsize=12)
+
+
+def gaussian_at(curve: Gradients, frequency: float) -> np.ndarray:
+    """The pathwise variance at a frequency between two of `CURVE`."""
+    return np.exp(np.interp(frequency, CURVE, np.log(curve.pathwise)))
+
+
+def _variance(value: float) -> str:
+    return number(value, 3) if value >= LEAST else f"< {LEAST:g}"
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if not float(text) else text.replace("-", "−")

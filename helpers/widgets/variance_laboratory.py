@@ -1,0 +1,216 @@
+"""The variance laboratory (lesson 04): exact noise and bias of ten gradient estimators on a few bits, and the price of a step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from helpers.plots import Picture, workbook_style
+from helpers.plots.style import COLORS, INK, readable
+from helpers.plots.words import listed, number
+from helpers.widgets.explorer import Choice, Explorer, Slider
+from helpers.widgets.laboratory import ESTIMATORS, MOST_BITS, NAMES, Laboratory, Moments
+from helpers.widgets.panel import Panel, bare_figure
+from helpers.widgets.step_price import Price, measured_prices
+
+SHARPEST, SHARPNESS_STEP = 6.0, 0.5
+
+WIDTH, HEIGHT = 776, 376  # CSS pixels
+CHOSEN, TRUTH = COLORS[0], INK
+FAINTEST, LOUDEST = 0.01, 10.0  # edges of the noise axis; what is beyond lies on an edge
+PITCH, TOP = 25, 316  # of the table's rows
+DOT = {"color": INK, "marker": "o", "markersize": 6, "linestyle": "", "zorder": 3}
+DIAMOND = {"color": INK, "marker": "D", "markersize": 7, "markerfacecolor": "none", "linestyle": "", "zorder": 3}
+FIGURE_SPACE, POINT_SPACE = "\u2007", "\u2008"
+
+
+def variance_laboratory(prices: Mapping[str, Price] | None = None) -> Explorer:
+    """Choose an estimator, how often it may evaluate f, how many bits there are and what f looks like; see noise, bias and price.
+
+    f(z) = offset + tanh(sharpness * weight · (z - 1/2)): nearly linear where the sharpness is small, a step where it is large.
+    prices: by estimator, as `measured_prices` returns them; None measures them now.
+
+    Raises ValueError where an estimator has no price.
+    """
+    prices = measured_prices() if prices is None else dict(prices)
+    if missing := [name for name in NAMES if name not in prices]:
+        raise ValueError(f"No price for {listed(missing)}: give one for each of {listed(NAMES)}, or leave `prices` out.")
+    sharpness = Slider("sharpness of f", SHARPNESS_STEP, SHARPEST, SHARPNESS_STEP, 2.0)
+    for bits in range(1, MOST_BITS + 1):  # the integrals, once: a slider does not wait
+        for step in range(round((sharpness.high - sharpness.low) / sharpness.step) + 1):
+            for name in ("REBAR", "Gumbel-softmax"):
+                Laboratory(bits, sharpness.low + step * sharpness.step, 0.0).moments(name, 3)
+    return Explorer(
+        "variance_laboratory",
+        partial(variance_laboratory_picture, prices),
+        {
+            "estimator": Choice("estimator", NAMES, "leave-one-out"),
+            "samples": Slider("evaluations of f", 1, 24, 1, 12),
+            "bits": Slider("bits", 1, MOST_BITS, 1, 3),
+            "sharpness": sharpness,
+            "offset": Slider("offset of f", 0.0, 4.0, 0.5, 2.0),
+        },
+        stills=({}, {"estimator": "straight-through", "offset": 0.0, "sharpness": 4.0}),
+    )
+
+
+def variance_laboratory_picture(
+    prices: Mapping[str, Price], *, estimator: str, samples: int, bits: int, sharpness: float, offset: float
+) -> Picture:
+    """Left the gradient on each logit, exact and estimated; right noise, bias and price of all estimators at equal evaluations of f."""
+    laboratory = Laboratory(bits, sharpness, offset)
+    found = {name: laboratory.moments(name, samples) for name in NAMES}
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        _draw_gradients(axes, laboratory.exact, found[estimator], estimator, bits)
+        _draw_table(axes, found, prices, estimator, bits)
+    rows = [f"{name} {_row_in_words(name, found[name], prices[name], bits)}" for name in NAMES]
+    alt = (
+        f"{_evaluations(samples)}, {bits} bit{'' if bits == 1 else 's'}, sharpness {sharpness:g}, offset {offset:g}. "
+        f"Left, the exact gradient on each logit, {listed([number(g, 2) for g in laboratory.exact])}"
+        f"{_estimate_in_words(estimator, found[estimator])}. Right, a table of noise and bias, as multiples of the exact "
+        f"gradient's length, and milliseconds a step: {'; '.join(rows)}."
+    )
+    return Picture(figure, alt, _caption(found, prices, estimator, samples, bits))
+
+
+def _draw_gradients(axes: Axes, exact: np.ndarray, found: Moments | None, estimator: str, bits: int) -> None:
+    deviation = np.zeros(bits) if found is None else np.sqrt(found.variance)
+    mean = exact if found is None else found.mean
+    reach = 1.15 * max(np.abs(exact).max(), np.abs(mean - deviation).max(), np.abs(mean + deviation).max())
+    step = _round_step(reach)
+    panel = Panel(axes, (38, 56, 196, 250), (-reach, reach), (bits + 0.5, 0.5))
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    ticks = {k * step: _signed(k * step, decimals) for k in range(-2, 3) if abs(k * step) < reach}
+    panel.frame(ticks, {k: f"φ{'₁₂₃₄'[k - 1]}" for k in range(1, bits + 1)}, "gradient")
+    height = 0.22 * min(1, bits / 2)
+    for k, value in enumerate(exact, 1):
+        panel.plot([value, value], [k - height, k + height], color=TRUTH, linestyle="-", linewidth=2.4)
+    if found is not None:
+        for k in range(bits):
+            panel.plot([mean[k] - deviation[k], mean[k] + deviation[k]], [k + 1] * 2, color=CHOSEN, linestyle="-", linewidth=2.0)
+        panel.plot(mean, np.arange(1, bits + 1), color=CHOSEN, marker="o", markersize=8, linestyle="", zorder=3)
+    axes.plot([38, 38], [HEIGHT - 22, HEIGHT - 8], color=TRUTH, linestyle="-", linewidth=2.4)
+    axes.text(46, HEIGHT - 15, "exact", va="center_baseline", fontsize=12)
+    axes.plot([98, 113, 128], [HEIGHT - 15] * 3, color=CHOSEN, linestyle="-", linewidth=2.0, marker="o", markersize=8, markevery=[1])
+    axes.text(136, HEIGHT - 15, f"{estimator}, ± deviation", va="center_baseline", fontsize=12, color=readable(CHOSEN))
+
+
+def _draw_table(
+    axes: Axes, found: Mapping[str, Moments | None], prices: Mapping[str, Price], estimator: str, bits: int
+) -> None:
+    bottom = TOP - PITCH * (len(NAMES) - 0.5)
+    panel = Panel(axes, (428, bottom, 126, TOP + PITCH / 2 - bottom), (math.log10(FAINTEST), math.log10(LOUDEST)), (0, 1))
+    panel.frame({-2: "0.01", -1: "0.1", 0: "1", 1: "10"}, xlabel="× |gradient|")
+    for right, words in ((648, "noise"), (703, "bias"), (WIDTH - 6, "ms/step")):
+        axes.text(right, TOP + PITCH, words, va="center_baseline", ha="right", fontsize=12)
+    axes.plot([596], [TOP + PITCH - 1], **DOT)
+    axes.plot([663], [TOP + PITCH - 1], **DIAMOND)
+    noise, bias = [], []
+    for place, name in enumerate(NAMES):
+        y, moments = TOP - PITCH * place, found[name]
+        words = {"va": "center_baseline", "fontsize": 12}
+        if name == estimator:
+            words |= {"color": readable(CHOSEN), "fontweight": "bold"}
+        axes.text(276, y, name, **words)
+        if moments is None:
+            axes.text(WIDTH - 6, y, f"needs {_needs(name, bits)} evaluations", ha="right", **words)
+            continue
+        noise.append((_place(panel, moments.noise), y))
+        if ESTIMATORS[name].biased:
+            bias.append((_place(panel, moments.bias), y))
+        # One text a row: every text costs a slider a millisecond.
+        row = [
+            _column(f"{moments.noise:.3f}", 6),
+            _column(f"{moments.bias:.3f}" if ESTIMATORS[name].biased else "", 5),
+            _column(_milliseconds(prices[name], moments), 6),
+        ]
+        axes.text(WIDTH - 6, y, "  ".join(row), ha="right", **{**words, "fontweight": "normal"})  # bold figures are wider
+        if name == estimator:
+            axes.plot([262, 268, 262, 262], [y - 5, y, y + 5, y - 5], color=CHOSEN, linestyle="-", linewidth=2.0)
+            axes.plot(*noise[-1], **{**DOT, "color": CHOSEN, "markersize": 11})
+    for marks, style in ((noise, DOT), (bias, DIAMOND)):
+        axes.plot(*np.array(marks).reshape(-1, 2).T, **style)
+
+
+def _column(words: str, width: int) -> str:
+    """`words` behind spaces as wide as the figures, and the point, that are missing to `width` places."""
+    if not words:
+        return FIGURE_SPACE * (width - 1) + POINT_SPACE
+    return FIGURE_SPACE * (width - len(words)) + words
+
+
+def _place(panel: Panel, value: float) -> float:
+    return float(panel.x(math.log10(min(max(value, FAINTEST), LOUDEST))))
+
+
+def _caption(
+    found: Mapping[str, Moments | None], prices: Mapping[str, Price], estimator: str, samples: int, bits: int
+) -> str:
+    chosen = found[estimator]
+    if chosen is None:
+        return f"{_capital(estimator)} cannot be had for {_evaluations(samples)} of f: it needs {_needs(estimator, bits)}."
+    used = "" if chosen.evaluations == samples else f", of which it uses {chosen.evaluations}"
+    sampled = [name for name in NAMES if name != "enumeration" and not ESTIMATORS[name].biased and found[name] is not None]
+    least = min(found[name].noise for name in sampled)
+    calmest = [name for name in sampled if found[name].noise <= 1.005 * least + 1e-9]
+    return (
+        f"{_capital(estimator)}, {_evaluations(samples)} of f{used}: noise {_multiple(chosen.noise)}, "
+        f"bias {_bias(estimator, chosen)}, "
+        f"{_milliseconds(prices[estimator], chosen)} ms a step. Calmest without bias that samples: {listed(calmest)}."
+    )
+
+
+def _needs(name: str, bits: int) -> int:
+    """The fewest evaluations of f that an estimator can do with."""
+    return next(count for count in range(1, 2**MOST_BITS + 1) if ESTIMATORS[name].evaluations(count, bits))
+
+
+def _row_in_words(name: str, moments: Moments | None, price: Price, bits: int) -> str:
+    if moments is None:
+        return f"needs {_needs(name, bits)} evaluations"
+    return f"noise {_multiple(moments.noise)}, bias {_bias(name, moments)}, {_milliseconds(price, moments)} ms"
+
+
+def _estimate_in_words(name: str, moments: Moments | None) -> str:
+    if moments is None:
+        return f"; {name} is not affordable"
+    pairs = zip(moments.mean, moments.variance, strict=True)
+    return f", and {name}'s mean ± standard deviation, " + listed(
+        [f"{number(mean, 2)} ± {number(math.sqrt(max(variance, 0.0)), 2)}" for mean, variance in pairs]
+    )
+
+
+def _bias(name: str, moments: Moments) -> str:
+    return _multiple(moments.bias) if ESTIMATORS[name].biased else "0"
+
+
+def _multiple(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _milliseconds(price: Price, moments: Moments) -> str:
+    return f"{1000 * price.seconds(moments.evaluations):.2f}"
+
+
+def _round_step(reach: float) -> float:
+    """A round number that fits once or twice into `reach`."""
+    power = 10.0 ** math.floor(math.log10(reach))
+    return max(factor * power for factor in (0.5, 1.0, 2.0, 5.0) if factor * power <= reach / 1.05 or factor == 0.5)
+
+
+def _evaluations(count: int) -> str:
+    return f"{count} evaluation{'' if count == 1 else 's'}"
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if not float(text) else text.replace("-", "−")

@@ -1,0 +1,1245 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: notebooks//ipynb,lessons_src//py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 04 · The estimator laboratory
+#
+# *Every gradient estimator for discrete latents on one bench: which are right on average, how noisy each is, and what a step costs.*
+#
+# **95 minutes** (46 reading and running, 49 exercises) · before this: [02 The variational autoencoder](02_variational_autoencoder.ipynb), sections 3 and 4,
+# and [03 NVIL and control variates](03_nvil_and_control_variates.ipynb), sections 2 to 4
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Ask the room for its favourite estimator and write the names on the board, with a vote each. Every section today finds a problem on which one of them loses. At the end,
+# vote again: the only good answer is a question, namely "for which f, and at what price?"
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# **You will be able to**
+#
+# 1. write leave-one-out, VIMCO, DisARM and local enumeration in a few lines each (exercises 04.1 to 04.4);
+# 2. measure bias and variance of any estimator exactly, without drawing a sample (section 1), and compare estimators at equal evaluations of $f$;
+# 3. compute the bias of straight-through (04.5), and say where a fit that follows a biased gradient ends (Predict, section 7);
+# 4. find the problem on which a favourite loses: leave-one-out (Predict, section 2), DisARM (section 4), MuProp and REBAR (section 5), the reparameterised gradient (04.6, and
+#    the explorer of section 8);
+# 5. choose an estimator for a model and a budget, with measured reasons (section 12).
+#
+# `check` tests what names an exercise. A Predict is for you alone: decide first, then open its answer.
+
+# %% slideshow={"slide_type": "skip"}
+import math
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.distributions import Bernoulli, Independent, Normal
+
+from helpers import plots, settings
+from helpers.distributions import FeedForward
+from helpers.estimators import (
+    Arm,
+    DisArm,
+    Enumeration,
+    Estimate,
+    GumbelSoftmax,
+    LeaveOneOut,
+    LocalEnumeration,
+    MuProp,
+    Pathwise,
+    Rebar,
+    Relax,
+    ResidualRelax,
+    ScoreFunction,
+    StraightThrough,
+    Vimco,
+    draw,
+    exact_gradient,
+    exact_moments,
+    exact_moments_of,
+    for_logistic_noise,
+    gauss_legendre,
+)
+from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
+from helpers.models import Elbo, sigmoid_belief_network
+from helpers.reproduce.rows import read_rows
+from helpers.widgets.reparameterise_or_score import reparameterise_or_score
+from helpers.widgets.variance_laboratory import measured_prices, variance_laboratory
+
+settings.seed_everything(0)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Nothing is downloaded: the problems of this lesson are small on purpose, so that the truth about them can be summed. Where a cell says
+# `settings.budget(full=2000, smoke=200)`, you get the first number; the second is for a quick automatic test of the lesson.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 1 · One bench, one door
+#
+# You want $g = \nabla_\phi\, \mathbb E_{q_\phi(z)}[f(z)]$ for bits $z$. Lesson 03 had one estimator of it, the score function $f(z)\, \nabla_\phi \log q_\phi(z)$, and ways to calm it. Since then a
+# dozen others have been invented. All go through one door, `estimator(f, q, num_samples)`, and answer to one judge, for their estimate $\hat g$:
+#
+# $$ \text{bias} = \mathbb E[\hat g] - g, \qquad \text{variance} = \mathbb E\,\big|\hat g - \mathbb E[\hat g]\big|^2 \quad \text{(summed over the coordinates of } \phi). $$
+#
+# On three bits both are finite sums. No sampling error, no luck: the bench.
+
+# %% slideshow={"slide_type": "fragment"}
+generator = torch.Generator().manual_seed(7)
+prior_logits, weight, bias = (
+    torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((3,), (6, 3), (6,))
+)
+x = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0, 1.0], dtype=torch.float64)  # six pixels
+phi = torch.tensor([0.9, 1.0, 0.1], dtype=torch.float64, requires_grad=True)  # q's logits
+
+
+def bits(logits):
+    """Independent bits. logits: [*batch, number] → batch_shape [*batch], event_shape [number]."""
+    return Independent(Bernoulli(logits=logits, validate_args=False), 1)
+
+
+def log_joint(z, strength):
+    """log p(x, z) of a sigmoid belief network with three latent bits. z: [..., 3] → [...]."""
+    log_likelihood = bits(strength * z @ weight.T + bias).log_prob(x)
+    return bits(prior_logits).log_prob(z) + log_likelihood
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Three latent bits have eight outcomes, two draws 64, four draws 4,096: the computer can visit them all, with the probability of each, and so knows the mean and the variance of any estimator that
+# draws bits. The strength multiplies the weights: 1 is the gentle bench, 2 the sharp one. Ask what a sharp f means for an estimator that trusts slopes: section 5 comes back to it.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The integrand is the log weight, $f(z) = \log p(x, z) - \log q_\phi(z)$, with two benches: weights as they are (`gentle`), and weights twice as large (`sharp`). In the second term $\phi$ is held fixed: as lesson
+# 02, section 3, showed, the gradient that it would add there has mean zero for samples of $q$. So $f$ is one fixed function of $z$, and estimators differ in nothing but how they treat it. (The bits are built with `validate_args=False`, because
+# sections 5 and 7 will ask for $f$ *between* 0 and 1. The formula of $\log p$ has an answer there; whether it means anything is another question.)
+
+# %% slideshow={"slide_type": "skip"}
+held = bits(phi.detach())  # q at a phi that no gradient reaches
+q = bits(phi)
+
+
+def gentle(z):
+    """Log weight in nats. z: [..., 3] → [...]."""
+    return log_joint(z, 1.0) - held.log_prob(z)
+
+
+def sharp(z):
+    """The same with the weights doubled."""
+    return log_joint(z, 2.0) - held.log_prob(z)
+
+
+benches = {"gentle": gentle, "sharp": sharp}
+truth = {name: exact_gradient(f, q, parameters=[phi]).gradient[0] for name, f in benches.items()}
+for name, f in benches.items():
+    judged = exact_moments(ScoreFunction(), f, q, 1, parameters=[phi])
+    print(
+        f"{name:7} gradient {truth[name].numpy().round(3)}   mean of the score function "
+        f"{judged.mean[0].numpy().round(3)}   its variance {judged.total_variance:.2f}"
+    )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# `exact_gradient` sums over the eight outcomes and differentiates the sum. `exact_moments` runs the *estimator* once for every outcome of all its draws, and weighs each run by its probability. They agree: the
+# score function is unbiased. Its spread, the square root of its variance, is several times the length of the gradient itself.
+#
+# ### What has to be integrated
+#
+# Some estimators draw more than bits. ARM and DisARM (section 4) draw uniform noise and cut it at thresholds: between the thresholds nothing happens, so a rule with one or two nodes in each interval is still exact. REBAR, RELAX and
+# Gumbel-softmax (sections 5 and 7) use noise smoothly. For one bit a quadrature rule does it; for three bits you draw: a *batch* of 50,000 copies of the problem, each with its own noise, in one call. Such numbers come with standard errors.
+
+# %% slideshow={"slide_type": "skip"}
+def cuts(q):
+    """Where the noise of antithetic pairs changes a bit: at p and at 1 - p. [2, number]."""
+    return torch.stack([q.mean, 1 - q.mean]).detach()
+
+
+def from_copies(estimator, f, logits, num_samples, copies):
+    """Independent estimates of the gradient, one a row: [copies, number]."""
+    many = logits.detach().expand(copies, -1).clone().requires_grad_()
+    estimate = estimator(f, bits(many), num_samples)
+    return torch.autograd.grad(estimate.surrogate.sum(), many)[0]
+
+
+def settle(estimator, f, logits, num_samples):
+    """Let the estimator's own control variate learn, on this f, to lower the variance."""
+    torch.manual_seed(0)
+    many = bits(logits.detach().expand(64, -1).clone().requires_grad_())
+    optimizer = torch.optim.Adam(estimator.parameters(), lr=0.03)
+    for _ in range(settings.budget(full=400, smoke=5)):
+        optimizer.zero_grad()
+        estimator(f, many, num_samples).auxiliary_loss.backward()
+        optimizer.step()
+    return estimator.requires_grad_(False)
+
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Predict
+#
+# All get **four evaluations of $f$**. Plain score function, leave-one-out, DisARM, MuProp, local enumeration, straight-through: you know hardly more than the names yet. Will the **order** by variance be the same on the gentle and on the sharp bench? And which
+# of the ten below is biased the most?
+#
+# <details><summary>Answer</summary>
+#
+# No: on the gentle bench MuProp is calmer than DisARM and leave-one-out, on the sharp one it is noisier than both. Only straight-through and Gumbel-softmax are biased: Gumbel-softmax the most on the gentle bench, straight-through on the sharp one. Their variances are among the smallest.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+pairs = gauss_legendre(1, cuts(q))
+halves = gauss_legendre(2, cuts(q))  # ARM is linear in its noise between the cuts, its square quadratic
+# name: (section, estimator, evaluations in a call, independent calls that make four evaluations, rule for uniform noise)
+listed = {
+    "score function": ("03", ScoreFunction(), 1, 4, None),
+    "leave-one-out": ("2", LeaveOneOut(), settings.budget(full=4, smoke=2), 1, None),
+    "ARM": ("4", Arm(), 2, 2, halves),
+    "DisARM": ("4", DisArm(), 2, 2, pairs),
+    "MuProp": ("5", MuProp(), 4, 1, None),
+    "local enumeration": ("6", LocalEnumeration(), 4, 1, None),
+    "straight-through": ("7", StraightThrough(), 1, 4, None),
+}
+drawn = {"REBAR": ("5", Rebar, 3), "RELAX": ("5", None, 3), "Gumbel-softmax": ("7", GumbelSoftmax, 1)}
+table = {}  # (estimator, bench): (section, bias in per cent, its error, variance, its error)
+for bench, f in benches.items():
+    length = truth[bench].norm()
+    for name, (section, estimator, evaluations, calls, rule) in listed.items():
+        judged = exact_moments(estimator, f, q, evaluations, parameters=[phi], uniform=rule)
+        off = 100 * ((judged.mean[0] - truth[bench]).norm() / length).item()
+        table[name, bench] = (section, off, None, judged.total_variance / calls, None)
+    for name, (section, make, evaluations) in drawn.items():
+        torch.manual_seed(0)
+        network = FeedForward((8,), nn.Tanh).build((3,), (1,)).double()
+        estimator = make() if make else ResidualRelax(network)
+        if evaluations == 3:
+            settle(estimator.double(), f, phi, 3)
+        rows = from_copies(estimator, f, phi, evaluations, settings.budget(full=50_000, smoke=2_000))
+        square = (rows - rows.mean(0)).square().sum(1)  # its mean is the variance
+        off = 100 * ((rows.mean(0) - truth[bench]).norm() / length).item()
+        off_error = 100 * ((square.mean() / len(rows)).sqrt() / length).item()
+        scale = evaluations / 4  # of a mean over 4 / evaluations independent calls
+        variance, error = scale * square.mean().item(), scale * square.std().item() / len(rows) ** 0.5
+        table[name, bench] = (section, off, off_error, variance, error)
+
+# %% slideshow={"slide_type": "fragment"}
+def entry(value, error, digits):
+    spread = "" if error is None else f" ± {error:.{digits}f}"
+    return f"{value:.{digits}f}{spread}"
+
+
+print(f"{'':17}  §    gentle: bias, %    variance        sharp: bias, %     variance")
+for name in dict.fromkeys(name for name, _ in table):
+    section, *gentle_row = table[name, "gentle"]
+    _, *sharp_row = table[name, "sharp"]
+    cells = [f"{entry(*each[:2], 1):>14} {entry(*each[2:], 3):>16}" for each in (gentle_row, sharp_row)]
+    print(f"{name:17} {section:>2}  {'   '.join(cells)}")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Do not explain the rows yet: each has its section. Read the table down once for the bias and once for the variance, then across: who moves most from gentle to sharp? Two readings to plant now: the biased ones are calm, and calm is not right;
+# and nobody is best in both columns at every price. Full enumeration is left out because it would take eight evaluations, and would have no variance at all.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Each sampled bias lies within its error of zero, or is far outside: REBAR and RELAX are unbiased, Gumbel-softmax is not. `settle` let the control variates of REBAR and RELAX learn first; section 5 says what. The two biased
+# rows are among the calmest. Calm is not right: section 7.
+#
+# ### The price of a step
+#
+# Variance is half of the story. Here is the other half, at a size that people train: 200 bits, 784 pixels, 64 images, forward and backward, twelve evaluations of $f$ for everyone. Two cannot do it for twelve.
+
+# %% slideshow={"slide_type": "skip"}
+big_model, big_posterior = sigmoid_belief_network((200,), (1, 28, 28))
+with torch.no_grad():  # images drawn from the model itself: for a price, any will do
+    big_x = big_model(big_model.prior((64,)).sample()).sample()
+for estimator in (LocalEnumeration(), Enumeration()):
+    try:
+        Elbo(big_model, big_posterior, estimator, 12)(big_x)
+    except ValueError as refusal:
+        print(f"{type(estimator).__name__}: {refusal}\n")
+
+# %% slideshow={"slide_type": "skip"}
+priced = {
+    "score function": ScoreFunction(),
+    "leave-one-out": LeaveOneOut(),
+    "VIMCO": Vimco(),
+    "ARM": Arm(),
+    "DisARM": DisArm(),
+    "MuProp": MuProp(),
+    "REBAR": Rebar(),
+    "RELAX": ResidualRelax(FeedForward((32,), nn.Tanh).build((200,), (1,))),
+    "straight-through": StraightThrough(),
+    "Gumbel-softmax": GumbelSoftmax(),
+    "local enumeration, 201 evaluations": LocalEnumeration(),
+}
+
+
+def step_seconds(estimator, num_samples):
+    """Seconds of one forward and backward pass."""
+    objective = Elbo(big_model, big_posterior, estimator, num_samples)
+    started = time.perf_counter()
+    estimate = objective(big_x)
+    (estimate.auxiliary_loss - estimate.surrogate.mean()).backward()
+    return time.perf_counter() - started
+
+
+rounds = settings.budget(full=5, smoke=1)
+seconds = {}
+for name, estimator in priced.items():
+    evaluations = None if "201" in name else 12
+    took = sorted(step_seconds(estimator, evaluations) for _ in range(rounds + 1))
+    seconds[name] = took[len(took) // 2]  # the median, so that a first slow step does not count
+
+# %% slideshow={"slide_type": "subslide"}
+plots.bars(
+    {name: 1000 * value for name, value in seconds.items()},
+    "milliseconds a step, 64 images, 200 bits",
+    caption="The price, on this machine, at 12 evaluations of f. REBAR and RELAX differentiate f at relaxed bits, and then differentiate that once "
+    "more to train their control variate.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Equal evaluations are not equal seconds. Ask who pays twice and why: REBAR and RELAX need a gradient of f inside the step, and a gradient of that gradient for their own training. Local enumeration wins the table of the last slide, and its bar
+# says what that costs once there are 200 bits rather than three: one evaluation for each bit, and one more. In the notebook it refuses twelve, and full enumeration refuses altogether.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 2 · Leave one out
+#
+# Lesson 03 needed a baseline: a guess of the reward that does not look at the sample. With $S$ samples of the same $z$, you own such guesses already: **the other samples' rewards**.
+#
+# $$ \hat g = \frac1S \sum_{s=1}^{S} \Big( f(z_s) - \frac{1}{S-1} \sum_{r \ne s} f(z_r) \Big)\, \nabla_\phi \log q_\phi(z_s), \qquad S \ge 2. $$
+#
+# No network, no running mean, nothing to save. And a constant added to $f$ cancels.
+
+# %% slideshow={"slide_type": "fragment"}
+print("variance                      S = 2      S = 3")
+raised = {"f": gentle, "f + 100": lambda z: gentle(z) + 100}
+for words, f in raised.items():
+    for name, estimator in {"score function": ScoreFunction(), "leave-one-out": LeaveOneOut()}.items():
+        found = [exact_moments(estimator, f, q, S, parameters=[phi]).total_variance for S in (2, 3)]
+        print(f"{name:14} of {words:7} {found[0]:9.3f}  {found[1]:9.3f}")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Why may sample r be the baseline of sample s? Because it is independent of it: that is the whole proof. Then ask what goes wrong if you subtract the mean of all S rewards, the sample's own among them: the gradient shrinks by (S-1)/S. Exercise 04.1
+# has that as its most frequent mistake. Point at the two equal lines: a constant cancels.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 04.1 · ●●○ · 8 minutes
+#
+# Write the leave-one-out surrogate, $\frac 1 S \sum_s \big[f(z_s) + (f(z_s) - b_s) \log q(z_s)\big]$, where $b_s$ is the mean of the *other* samples' $f$. Gradients go through $f(z_s)$ and $\log q(z_s)$; the bracket that weighs $\log q$ is a number. There are two samples or more.
+
+# %% slideshow={"slide_type": "skip"}
+def leave_one_out_surrogate(f, log_q):
+    """1/S sum_s [f(z_s) + (f(z_s) - b_s) log q(z_s)], b_s: the mean f of the other samples.
+
+    Gradients flow as the estimator wants them: through f(z_s) and log q(z_s), and not
+    through the bracket that weighs log q. f, log_q: [samples, batch] → [batch].
+    """
+    ...  # your code
+
+
+check("04.1", leave_one_out_surrogate)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Eight minutes. The values come at once; the routes of the gradient are the exercise. Ask: which parameters are in f, and which in log q? Detach the baseline, detach the reward where it multiplies, and keep f's own route: three decisions, each of which `check` tells apart.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Stuck? `hint("04.1")` in a cell of its own gives a nudge, again the formula, again the first line. `solution("04.1")` shows a solution. Nothing below
+# depends on your answers.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Predict
+#
+# Leave-one-out costs nothing, and above it took more than nine tenths of the variance away. Can it ever be **noisier than doing nothing**? Take one fair bit, and look for values $f(0)$ and $f(1)$ such that the plain score function, with
+# the same two samples, has less variance.
+#
+# <details><summary>Answer</summary>
+#
+# $f = 2b - 1$ is the worst case. Then $f(b)\,(b - \tfrac12) = \tfrac12$ for *both* outcomes: the plain estimate has no noise at all. The best baseline is 0, and leave-one-out subtracts $\pm 1$.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+fair = torch.zeros((), dtype=torch.float64, requires_grad=True)
+shifts = torch.linspace(-3, 3, settings.budget(full=49, smoke=7), dtype=torch.float64)
+
+
+def noise_at(shift, estimator):
+    """Exact variance of two samples, for a fair bit b and f = 2 b - 1 + shift."""
+    coin = Bernoulli(logits=fair)
+    return exact_moments(estimator, lambda b: 2 * b - 1 + shift, coin, 2, parameters=[fair]).total_variance
+
+
+pair = {"score function": ScoreFunction(), "leave-one-out": LeaveOneOut()}
+noise = {name: [noise_at(shift, estimator) for shift in shifts] for name, estimator in pair.items()}
+
+# %% slideshow={"slide_type": "fragment"}
+plots.curves(
+    {name: (shifts, values) for name, values in noise.items()},
+    "c, in f(b) = 2b − 1 + c",
+    "variance, 2 samples",
+    size=(820, 340),
+    caption="One fair bit. Within about 1.4 of c = 0, where both outcomes are surprising by the same amount, the "
+    "others' rewards are a worse guess than none.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Let them try numbers aloud before the picture. The best constant baseline is a weighted mean of the rewards, with weights that prefer surprising outcomes (lesson 03); for the fair bit with f = ±1 it is 0, and the other sample's reward is a coin flip around it.
+# The parabola is c²/8, the line 1/4: they cross at the square root of 2. With four samples the line lies at 1/24.
+#
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+for S in (2, 3, 4, 8):
+    judged = exact_moments(
+        LeaveOneOut(), lambda b: 2 * b - 1, Bernoulli(logits=fair), S, parameters=[fair]
+    )
+    print(f"S = {S}: variance of leave-one-out {judged.total_variance:.4f}, 1 / (2 S (S - 1)) = {1 / (2 * S * (S - 1)):.4f}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The plain score function has none of it at $c = 0$, at any $S$. But the region is narrow: two steps to the side, and leave-one-out wins. The log likelihood of an image is tens of nats away from zero. So the rule of thumb survives: *with two or more
+# samples, leave one out*. It is a rule of thumb, not a theorem.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 3 · Many samples inside the logarithm
+#
+# With $S$ samples in hand, lesson 02's importance-weighted bound is tighter:
+#
+# $$ \mathcal L_S = \mathbb E\,[L] \le \log p(x), \qquad L = \log \frac1S \sum_{s=1}^S e^{f(z_s)}, \qquad f(z) = \log p(x, z) - \log q_\phi(z). $$
+#
+# But its score function multiplies *every* $\nabla_\phi \log q_\phi(z_s)$ with the *same* $L$. **VIMCO** asks what each sample added: $L - L_s$, where in $L_s$ the sample's $f(z_s)$ is replaced by the mean of the others' $f$.
+
+# %% slideshow={"slide_type": "skip"}
+def log_weight(z):
+    """The log weight on the sharp bench, phi in q and all: inside a logarithm its gradient counts."""
+    return log_joint(z, 2.0) - q.log_prob(z)
+
+
+def same_credit_for_all(num_samples):
+    """The plain score function of the bound with many samples."""
+    z = draw(q, num_samples)  # [samples, 3]
+    each = log_weight(z)  # [samples]
+    bound = each.logsumexp(0) - math.log(num_samples)
+    return Estimate(bound.detach(), bound + bound.detach() * q.log_prob(z).sum(0))
+
+
+log_evidence = log_joint(torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * 3), 2.0).logsumexp(0)
+largest = settings.budget(full=4, smoke=2)
+
+# %% slideshow={"slide_type": "fragment"}
+print(f"log p(x) = {log_evidence.item():.3f} nats")
+print(" S    bound   length of its gradient   variance: same credit    VIMCO   leave-one-out")
+for S in range(2, largest + 1):
+    target = exact_gradient(log_weight, q, "log_mean_exp", S, parameters=[phi])
+    same = exact_moments_of(lambda: same_credit_for_all(S), parameters=[phi])  # noqa: B023
+    vimco = exact_moments(Vimco(), log_weight, q, S, parameters=[phi])
+    single = exact_moments(LeaveOneOut(), log_weight, q, S, parameters=[phi])
+    for unbiased in (same, vimco):
+        assert (unbiased.mean[0] - target.gradient[0]).norm() < 1e-9 * target.gradient[0].norm()
+    print(
+        f"{S:2} {target.value.item():8.3f} {target.gradient[0].norm().item():24.3f} "
+        f"{same.total_variance:23.3f} {vimco.total_variance:8.3f} {single.total_variance:15.3f}"
+    )
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Three readings. The bound rises towards log p(x). The same credit for all gets worse with every sample. And VIMCO is no rival of leave-one-out: it climbs another hill. Ask what happens to the gradient of q as S grows: the printed length falls, because a bound that is tight already has little left to say about q.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# VIMCO and the score function with the same credit for all have the same mean, to nine digits; the cell would stop if they had not. The last column belongs to another target, so its variance does not compare with VIMCO's: at $S = 4$, leave-one-out climbs the average of four one-sample bounds, and
+# VIMCO one bound of four. What does compare is the signal: as $S$ grows, VIMCO's gradient gets shorter, because a bound that is already tight says little about $q$. If a good $q$ is what you want, a tighter bound is not always the better teacher.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 04.2 · ●●● · 10 minutes
+#
+# Credit each of $S$ samples with what it adds to $L = \log \frac 1 S \sum_t w_t$: return $L - L_s$, where $L_s$ is $L$ with $\log w_s$ replaced by the mean of the other samples' $\log w$. In nats, without a gradient, and right where $w$ is far too small for a floating-point number.
+
+# %% slideshow={"slide_type": "skip"}
+def vimco_signals(log_weight):
+    """L - L_s in nats, without gradient. L = log 1/S sum_t w_t, from log_weight = log w.
+
+    L_s is L with log w_s replaced by the mean of the other samples' log w.
+    log_weight: [samples, batch] → [samples, batch].
+    """
+    ...  # your code
+
+
+check("04.2", vimco_signals)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Ten minutes, the longest of today. Draw the S by S table on the board: row s is the list of log weights with entry s replaced. Each row gives one L_s by the same logsumexp. Ask for the signal when all weights are equal, and when one sample dwarfs the others: zero for all, and nearly all of the
+# credit to one.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 4 · Antithetic pairs
+#
+# Draw **two** bits from **one** uniform number, as different from each other as they may be: $b = 1[u > 1 - p]$ and $b' = 1[u < p]$. Both have probability $p$. ARM weighs their difference with the noise that made them,
+#
+# $$ \text{ARM:}\quad \hat g_i = \big(f(b) - f(b')\big)\big(u_i - \tfrac12\big), $$
+#
+# one $u_i$ for each bit. **DisARM** sums $u$ out, given the two bits. It keeps the mean and can only lose variance; a bit on which the pair agrees gets exactly nothing.
+
+# %% slideshow={"slide_type": "skip"}
+# an odd number of points, so that 1/2 is among them
+probabilities = torch.linspace(0.03, 0.97, settings.budget(full=19, smoke=5), dtype=torch.float64)
+contenders = {"score function": ScoreFunction(), "leave-one-out": LeaveOneOut(), "ARM": Arm(), "DisARM": DisArm()}
+noise = {name: [] for name in contenders}
+for p in probabilities:
+    logit = p.logit().requires_grad_()
+    bit = Bernoulli(logits=logit)
+    for name, estimator in contenders.items():
+        judged = exact_moments(
+            estimator, lambda b: 2 * b, bit, 2, parameters=[logit], uniform=gauss_legendre(2, cuts(bit))
+        )
+        noise[name].append(judged.total_variance)
+
+# %% slideshow={"slide_type": "fragment"}
+plots.curves(
+    {name: (probabilities, values) for name, values in noise.items()},
+    "p, the probability of the bit",
+    "variance, 2 evaluations",
+    size=(820, 340),
+    caption="One bit and f = 2b. DisARM lies below ARM and leave-one-out everywhere, and has no noise left at p = 1/2, "
+    "where a pair always differs.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Draw the unit interval with two cuts, at p and 1 - p, and let the room say which pair falls in each part: where both are 1, where both are 0, where they differ. For one bit, ARM's two numbers differ only there, and all that u still adds is noise. That is Rao-Blackwell: average over what you
+# do not need. In the notebook, the next Predict asks whether DisARM beats leave-one-out everywhere.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Where $p$ is near 1, the plain score function undercuts them all. That is section 2 again: the outcome that nearly always comes up hardly moves the gradient, and a baseline has little to improve there.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Predict
+#
+# For one bit, DisARM was calmer than leave-one-out at every $p$. Now two bits, $f = 2 z_1$: the second bit is **irrelevant** to $f$. The first is fair, the second has $p = 0.73$. Two evaluations: who is calmer on the logit of $z_1$, who on that of $z_2$?
+#
+# <details><summary>Answer</summary>
+#
+# On $z_1$ DisARM, with no noise at all. On $z_2$ leave-one-out. The antithetic pair *always* differs in $z_1$, so it always has a difference of rewards to hand out, and $z_2$ gets some of it whenever the pair differs there too. Independent samples differ in $z_1$ only half of the time.
+# </details>
+
+# %% slideshow={"slide_type": "fragment"}
+two = torch.tensor([0.0, 1.0], dtype=torch.float64, requires_grad=True)
+pair_of_bits = bits(two)
+p = pair_of_bits.mean[1].item()
+print(f"{'variance, by logit':18}    z_1     z_2")
+for name in ("leave-one-out", "DisARM"):
+    judged = exact_moments(
+        contenders[name], lambda z: 2 * z[..., 0], pair_of_bits, 2, parameters=[two],
+        uniform=gauss_legendre(1, cuts(pair_of_bits)),
+    )  # fmt: skip
+    print(f"{name:18} {judged.variance[0][0].item():6.4f}  {judged.variance[0][1].item():6.4f}")
+print(f"in closed form, z_2: p (1 - p) = {p * (1 - p):.4f} and 2 p² (1 - p) = {2 * p**2 * (1 - p):.4f}")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# With 200 bits, most of them are nearly irrelevant to f at any moment, so this toy is not exotic. On both benches of section 1, leave-one-out with four samples was calmer than DisARM with two pairs: three others make a better baseline than one. Compare with the race of section 10 before you promise anything.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 04.3 · ●●○ · 8 minutes
+#
+# One uniform number makes two bits, $b = 1[u > \mathrm{sigmoid}(-\phi)]$ and $b' = 1[u < \mathrm{sigmoid}(\phi)]$, where $\phi$ is a logit. Write DisARM's estimate of the gradient on the logits, $\frac 1 2 \big(f(b) - f(b')\big)(b - b')\,\mathrm{sigmoid}(|\phi|)$, averaged over the pairs. `f_first` is $f(b)$, `f_second` is $f(b')$: one number for all bits of a datum.
+
+# %% slideshow={"slide_type": "skip"}
+def disarm_gradient(logits, u, f_first, f_second):
+    """1/2 (f(b) - f(b')) (b - b') sigmoid(|logit|), averaged over the pairs: DisARM.
+
+    b = 1[u > sigmoid(-logit)], b' = 1[u < sigmoid(logit)], bit by bit. logits: [batch, bits],
+    u: uniform draws, [pairs, batch, bits]; f_first = f(b), f_second = f(b'): [pairs, batch]
+    → [batch, bits].
+    """
+    ...  # your code
+
+
+check("04.3", disarm_gradient)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Eight minutes. The formula stands on the slide; what goes wrong is the sign, and the shape: f of a pair is one number, the gradient has one for each bit. Ask for the sum over pairs and bits of how often nothing is sent.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 5 · The slope of f, where nobody asked for it
+#
+# $f$ is needed at bits only, but a network has a value, and a slope, between them too. Use it as a control variate, and correct for it exactly:
+#
+# $$ \text{MuProp:}\quad \hat g = \big[f(z) - f(m) - f'(m)^\top (z - m)\big]\, \nabla_\phi \log q_\phi(z) + f'(m)^\top \nabla_\phi m, \qquad m = \mathbb E_q[z]. $$
+#
+# **REBAR** takes $f$ at relaxed bits, $\mathrm{sigmoid}(\text{noisy logit} / \text{temperature})$, in place of the straight line. **RELAX** *learns* the control variate: a network. All three are unbiased, whatever $f$ does between the bits.
+
+# %% slideshow={"slide_type": "fragment"}
+def muprop_by_hand(f, q, z):
+    """Surrogate of one sample z: [number], the formula above."""
+    mean = q.mean
+    middle = mean.detach().requires_grad_()
+    at_middle = f(middle)
+    (slope,) = torch.autograd.grad(at_middle, middle)
+    left = f(z) - at_middle - slope @ (z - middle)  # what the straight line does not explain
+    return left.detach() * q.log_prob(z) + slope @ mean
+
+
+torch.manual_seed(1)
+by_hand = muprop_by_hand(sharp, q, q.sample())
+torch.manual_seed(1)
+ours = MuProp()(sharp, q, 2).surrogate  # two evaluations of f: at the mean, and at one sample
+for name, surrogate in (("by hand", by_hand), ("package", ours)):
+    print(name, torch.autograd.grad(surrogate, phi)[0].numpy().round(6))
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Cover the last term and ask for the mean: wrong. Add it and ask again. If f is a straight line, the bracket is zero for every z and no noise remains. Ask what can be said of f between the bits in general. Nothing: the next slide makes three functions that agree on all bits, so that the
+# problem is the same, the gradient is the same, and the noise is not.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Predict
+#
+# One bit, three functions that agree at 0 and at 1: a straight line, the square $(b - 0.45)^2$, and the line with a **bump** between. For which of them do MuProp and REBAR have less noise than the score function, for which more?
+#
+# <details><summary>Answer</summary>
+#
+# Less for the line: MuProp has none at all. For the square MuProp is already *noisier* than the score function, because its slope at $p$ has little to do with $f(1) - f(0)$. The bump is ruinous for both. Leave-one-out and the score function see only the bits: for them the three are one function.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+logit = torch.tensor(-0.8, dtype=torch.float64, requires_grad=True)
+bit = Bernoulli(logits=logit)
+between = {
+    "line": lambda b: 0.2025 + 0.1 * b,
+    "square": lambda b: (b - 0.45) ** 2,
+    "bump": lambda b: 0.2025 + 0.1 * b + torch.sin(math.pi * b) ** 2,
+}
+smooth = for_logistic_noise(settings.budget(full=14, smoke=4))
+
+
+def noise_of(estimator, f, evaluations, calls=1):
+    """Exact variance, on one bit, of the mean of so many independent calls."""
+    return exact_moments(estimator, f, bit, evaluations, parameters=[logit], uniform=smooth).total_variance / calls
+
+
+def learned_variance(estimator, f):
+    """Exact variance of one sample, after the control variate has been trained on f."""
+    settle(estimator.double(), lambda z: f(z[..., 0]), logit.reshape(1), estimator.evaluations_per_sample)
+    judged = exact_moments(
+        estimator, lambda z: f(z[..., 0]), bits(logit.reshape(1)), parameters=[logit], uniform=smooth
+    )
+    return judged.total_variance
+
+
+rows = {
+    "score function": (ScoreFunction(), 1, 6),
+    "leave-one-out": (LeaveOneOut(), 6, 1),
+    "MuProp": (MuProp(), 6, 1),
+    "REBAR, temperature 0.5": (Rebar(), 3, 2),
+}
+found = {name: [noise_of(estimator, f, *rest) for f in between.values()] for name, (estimator, *rest) in rows.items()}
+rebars = {name: Rebar() for name in between}
+found["REBAR, learned"] = [learned_variance(rebars[name], f) / 2 for name, f in between.items()]  # two samples
+found["   its temperature"] = [rebar.log_temperature.exp().item() for rebar in rebars.values()]
+found["   its eta"] = [rebar.eta.item() for rebar in rebars.values()]
+
+# %% slideshow={"slide_type": "fragment"}
+print("variance at 6 evaluations      line   square     bump")
+for name, values in found.items():
+    print(f"{name:24}  {''.join(f'{value:9.5f}' for value in values)}")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Read down the columns. The first two rows do not move: they cannot see between the bits. REBAR brings its own rescue, because its temperature and its strength eta are trained on the variance itself: where f between the bits is of no use, it learns to look less. RELAX goes one further and learns the whole control
+# variate. What this costs stands in the bars of section 1.
+#
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+temperatures = settings.budget(full=[0.15, 0.25, 0.5, 1.0, 2.0], smoke=[0.5, 1.0])
+plots.curves(
+    {
+        f"REBAR, {name}": (temperatures, [noise_of(Rebar(t).double(), between[name], 3, 2) for t in temperatures])
+        for name in ("square", "bump")
+    },
+    "temperature",
+    "variance, 6 evaluations",
+    references={"score function": noise_of(ScoreFunction(), between["bump"], 1, 6)},
+    xscale="log",
+    yscale="log",
+    size=(820, 340),
+    caption="REBAR at full strength, eta = 1. At no temperature shown is it calmer than the score function on either: the "
+    "strength has to be learned too.",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# MuProp's price for a wrong slope is paid in noise, never in bias. REBAR spends six evaluations on two samples. When its strength `eta` goes to zero it *is* the score function, with a third of the samples: that is what it falls back to on the square.
+# On the bump it found a use for a weak control variate at a high temperature. At full strength both stay noisier than the score function at every temperature of the figure: what makes REBAR usable on an $f$ that you do not know is that it learns how much to trust it.
+#
+# **RELAX.** Its network sees the noise behind the bits, never $f$ between them. So the three functions are one to it. The next cell trains a network of eight units on each.
+
+# %% slideshow={"slide_type": "skip"}
+for name, f in between.items():
+    torch.manual_seed(0)
+    relax = Relax(FeedForward((8,), nn.Tanh).build((1,), (1,)))
+    print(f"RELAX, learned, on the {name:6}: {learned_variance(relax, f) / 6:.7f} at 6 evaluations")  # six samples
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 6 · One site at a time
+#
+# Draw $z$. For bit $i$, keep all other bits and look at **both** outcomes of this one. Given the others, its gradient is a sum, not a guess:
+#
+# $$ \hat g_i = p_i (1 - p_i)\, \big( f(z_{-i}, z_i = 1) - f(z_{-i}, z_i = 0) \big). $$
+#
+# **Local enumeration** asks $D$ bits for $1 + D$ evaluations a sample; the noise that is left comes from the *other* bits. **Full enumeration** asks for $2^D$, and leaves none.
+#
+# **Predict.** On which $f$ does local enumeration have no noise at all?
+
+# %% slideshow={"slide_type": "fragment"}
+print("variance, by logit                       z_1      z_2      z_3")
+for bench, f in benches.items():
+    for name, estimator, calls in (
+        ("score function, 4 evaluations", ScoreFunction(), 4),
+        ("local enumeration, 4", LocalEnumeration(), 1),
+        ("full enumeration, 8", Enumeration(), 1),
+    ):
+        judged = exact_moments(estimator, f, q, None, parameters=[phi])
+        found = "".join(f"{value.item() / calls:9.4f}" for value in judged.variance[0])
+        print(f"{bench:7} {name:29}{found}")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# The answer to the Predict: on any sum of functions of one bit each, because then the difference does not depend on the other bits. Our f is nearly such a sum on the gentle bench, less so on the sharp one. Ask what the price becomes for 200 bits, and what one could buy for it instead: 201 samples of leave-one-out.
+# The next cell of the notebook measures that trade.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The answer: on every $f$ that is a *sum* of functions of one bit each. Then the difference in the brackets does not depend on the others.
+#
+# **Predict.** At 200 bits, one sample of local enumeration costs 201 evaluations. Spend them on 201 samples of leave-one-out instead, and most rewards get an excellent baseline. Who is calmer?
+#
+# <details><summary>Answer</summary>
+#
+# Local enumeration, by far, on this network, whose $f$ is nearly a sum. Its trouble is not that 201 evaluations are badly spent. It is that you may not want to spend 201 on a single step: section 10 has the race.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+one_image = big_x[:1]
+with torch.no_grad():
+    big_logits = big_posterior(one_image).base_dist.logits[0]  # [200]
+
+
+def big_f(z):
+    """Log weight of one image at fixed q. z: [samples, copies, 200] → [samples, copies]."""
+    return big_model.log_joint(one_image, z) - bits(big_logits).log_prob(z)
+
+
+for name, estimator, evaluations in (
+    ("leave-one-out, 201 samples", LeaveOneOut(), 201),
+    ("DisARM, 100 pairs", DisArm(), 200),
+    ("local enumeration, 1 sample", LocalEnumeration(), 201),
+):
+    rows = from_copies(estimator, big_f, big_logits, evaluations, copies=settings.budget(full=60, smoke=2))
+    square = (rows - rows.mean(0)).square().sum(1) * len(rows) / (len(rows) - 1)
+    print(f"{name:28} variance {square.mean():8.4f} ± {square.std() / len(rows) ** 0.5:.4f}")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 04.4 · ●●○ · 8 minutes
+#
+# Sum each bit $i$ out, given a sample of the others: the gradient on its logit is $\mathbb E\big[p_i (1 - p_i)\,\big(f(z \text{ with } z_i = 1) - f(z \text{ with } z_i = 0)\big)\big]$. You are given $f$ at each sample and, in `f_flipped`, $f$ with one bit flipped. Average over the samples.
+
+# %% slideshow={"slide_type": "skip"}
+def local_gradient(logits, z, f, f_flipped):
+    """Gradient of E_q[f] on the logits of bits, each bit summed out given a sample of the others.
+
+    logits: [batch, bits], z: samples, [samples, batch, bits]; f = f(z): [samples, batch];
+    f_flipped: f at z with this one bit flipped, [samples, batch, bits] → [batch, bits].
+    """
+    ...  # your code
+
+
+check("04.4", local_gradient)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Eight minutes. The trap is the direction of the difference: f with the bit flipped minus f as it is has the sign of 1 - 2z. Whoever finishes early may say why the factor is p (1 - p) and not the probability of the other outcome: it is the derivative of p by its logit.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 7 · Calm and wrong
+#
+# **Straight-through**: pretend that the sampled bit moves as its mean does, and differentiate $f$ at it:
+# $\;\hat g = f'(b)\, \nabla_\phi p$. **Gumbel-softmax**: replace $b$ by a relaxed bit $\mathrm{sigmoid}\big((\phi + \varepsilon) / \text{temperature}\big)$ with logistic noise $\varepsilon$, and differentiate through it.
+#
+# **Predict.** One bit and $f(b) = (b - 0.45)^2$, a cost. Minimise $\mathbb E[f]$ over $p$. Where is the minimum, and where does straight-through stop?
+#
+# <details><summary>Answer</summary>
+#
+# $\mathbb E[f]$ is a straight line in $p$, and $f(0) < f(1)$, so the minimum is $p = 0$. Straight-through's mean gradient is $2(p - 0.45)\,p(1 - p)$: it stops at $p = 0.45$, as if the bit were a grey. Its bias is $(2p - 1)\, p (1 - p)$.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+target = 0.45
+grid = torch.linspace(0.02, 0.98, settings.budget(full=25, smoke=5), dtype=torch.float64)
+
+
+def cost(b):
+    return (b - target) ** 2
+
+
+temperatures = (1.0, 0.5, 0.1)
+slopes = {"exact": [], "straight-through": [], **{f"Gumbel, {t}": [] for t in temperatures}}
+spread = {f"Gumbel, {t}": [] for t in temperatures}
+for p in grid:
+    logit = p.logit().requires_grad_()
+    bit = Bernoulli(logits=logit)
+    slopes["exact"].append(exact_gradient(cost, bit, parameters=[logit]).gradient[0].item())
+    judged = exact_moments(StraightThrough(), cost, bit, parameters=[logit])
+    slopes["straight-through"].append(judged.mean[0].item())
+    for t in temperatures:
+        # the relaxed bit climbs from 0 to 1 around u = 1 - p, the faster the lower the temperature
+        breaks = (torch.tensor([-6.0, -2.0, 0.0, 2.0, 6.0], dtype=torch.float64) * t - logit.detach()).sigmoid()
+        judged = exact_moments(
+            GumbelSoftmax(t), cost, bit, parameters=[logit], uniform=gauss_legendre(12, breaks)
+        )
+        slopes[f"Gumbel, {t}"].append(judged.mean[0].item())
+        spread[f"Gumbel, {t}"].append(judged.total_variance)
+
+# %% slideshow={"slide_type": "fragment"}
+plots.curves(
+    {name: (grid, values) for name, values in slopes.items()},
+    "p",
+    "mean gradient on the logit",
+    references={"": 0.0},
+    size=(820, 380),
+    caption="Descent goes left where the mean gradient is above zero, and right where it is below. The exact one is above zero "
+    "everywhere; a fit that follows another stops where that one crosses zero from below.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Have the room trace a ball on each curve: start at 0.6, go left while the curve is above zero. Only the exact one lets it reach zero. Gumbel's crossing moves towards zero with the temperature, and the notebook prints what is paid for that: variance. In the notebook, noisy descents confirm
+# where each stops. Ask who has trained with straight-through and was happy: a biased gradient may still point uphill, and the benches of section 1 showed how wrong it was there.
+#
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+closed_form = (2 * grid - 1) * grid * (1 - grid)
+found = torch.tensor(slopes["straight-through"], dtype=torch.float64) - torch.tensor(slopes["exact"], dtype=torch.float64)
+print(f"straight-through's bias against (2p - 1) p (1 - p): largest difference {(found - closed_form).abs().max():.1e}")
+middle = len(grid) // 2
+for t in temperatures:
+    bias_there = slopes[f"Gumbel, {t}"][middle] - slopes["exact"][middle]
+    print(f"Gumbel at p = {grid[middle]:.2f}, temperature {t}: bias {bias_there:+.4f}, variance {spread[f'Gumbel, {t}'][middle]:.4f}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Twenty noisy descents with each, all from $p = 0.6$:
+
+# %% slideshow={"slide_type": "skip"}
+torch.manual_seed(0)
+racers = {
+    "leave-one-out": (LeaveOneOut(), 4),
+    "straight-through": (StraightThrough(), 4),
+    **{f"Gumbel, {t}": (GumbelSoftmax(t), 4) for t in temperatures},
+}
+steps = settings.budget(full=3000, smoke=20)
+for name, (estimator, evaluations) in racers.items():
+    logits = torch.full((20,), 0.6).logit().requires_grad_()
+    optimizer = torch.optim.SGD([logits], lr=0.5)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        estimator(cost, Bernoulli(logits=logits), evaluations).surrogate.sum().backward()
+        optimizer.step()
+    p = logits.detach().sigmoid()
+    expected = p * (1 - target) ** 2 + (1 - p) * target**2
+    print(f"{name:17} ends at p = {p.mean():.3f} ± {p.std():.3f} (spread of 20), expected cost {expected.mean():.4f}")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 04.5 · ●●○ · 7 minutes
+#
+# One bit $b$ is 1 with probability $p = \mathrm{sigmoid}(\phi)$. Return the exact gradient of $\mathbb E[f(b)]$ on $\phi$, and the bias of straight-through: the mean of $f'(b)\,\frac{\mathrm d p}{\mathrm d \phi}$ over $b$, less the exact gradient. `f` and `slope` hold $f$ and $f'$ at 0 and at 1.
+
+# %% slideshow={"slide_type": "skip"}
+def straight_through_bias(logits, f, slope):
+    """Exact gradient of E[f(b)] on the logit of one bit, and the bias of straight-through there.
+
+    Straight-through draws b, and takes f'(b) times the slope of b's mean for the gradient.
+    logits: [batch]; f, slope: f and f' at b = 0 and at b = 1, [2, batch]
+    → exact gradient, straight-through's mean less the exact gradient: [batch] each.
+    """
+    ...  # your code
+
+
+check("04.5", straight_through_bias)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Seven minutes. Two expectations over one bit, and their difference. Those who are quick may look for an f whose bias is zero at every p: the slopes at both ends must average, with weights 1 - p and p, to f(1) - f(0). Only if both equal it.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 8 · Gaussians too
+#
+# For $z \sim \mathcal N(\mu, \sigma^2)$ there are two unbiased gradients in $\mu$, from lessons 02 and 03:
+#
+# $$ \text{pathwise: } f'(\mu + \sigma \varepsilon), \qquad\qquad \text{score: } f(\mu + \sigma \varepsilon)\, \frac{\varepsilon}{\sigma}. $$
+#
+# Lesson 02 used the first without a second thought, and everybody says that it is the calmer of the two.
+#
+# **Predict.** For $f(z) = \sin(k z)$ and $q = \mathcal N(0, 1)$: for which $k$ is it?
+#
+# <details><summary>Answer</summary>
+#
+# Only for slow waves, up to $k$ of about 1.1. Beyond, the score function is calmer, and the gap grows with $k^2$.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+loc = torch.zeros((), dtype=torch.float64, requires_grad=True)
+frequencies = torch.linspace(0.25, 4, settings.budget(full=31, smoke=4), dtype=torch.float64).tolist()
+noise = {"pathwise": [], "score function": []}
+for k in frequencies:
+    for name, estimator in (("pathwise", Pathwise()), ("score function", ScoreFunction())):
+        judged = exact_moments(
+            estimator, lambda z: torch.sin(k * z), Normal(loc, 1.0), 1,  # noqa: B023
+            parameters=[loc], gaussian_nodes=80,
+        )  # fmt: skip
+        noise[name].append(judged.total_variance)
+plots.curves(
+    {name: (frequencies, values) for name, values in noise.items()},
+    "k, in f(z) = sin(kz)",
+    "variance, 1 sample",
+    yscale="log",
+    size=(820, 340),
+    caption="q = N(0, 1), exact by Gauss-Hermite quadrature. Slow waves are for the slope; fast ones, for the height.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# The answer to the Predict: only where k is below about 1.1. The pathwise gradient scales with the slope, k; the score function with the height, 1, whatever k is. A mean over many waves has little slope, and a single slope tells nothing about it. Ask where a decoder might have such an f: saturated
+# units, sharp likelihoods, contact in a physics simulator.
+#
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+ahead = [math.log(path / score) for path, score in zip(*noise.values(), strict=True)]  # above 0: pathwise is noisier
+after = next(place for place, value in enumerate(ahead) if value > 0)
+share = -ahead[after - 1] / (ahead[after] - ahead[after - 1])
+border = frequencies[after - 1] + share * (frequencies[after] - frequencies[after - 1])
+print(f"equally noisy at k = {border:.2f}; at k = {frequencies[-1]:.0f} pathwise has {math.exp(ahead[-1]):.0f} times the variance")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The pathwise gradient has the size of $f$'s *slope*, the score function that of its *height*, over $\sigma$. If $f$ turns many times within the width of $q$, the slope at one point says little about how the mean over all of them moves. For a $q$ that is narrow against the features of $f$, as an encoder's is late in training,
+# the pathwise gradient wins, and by far. Move the dials, and find the border for a tall and for a flat wave, and for one on a slope.
+
+# %% slideshow={"slide_type": "fragment"}
+reparameterise_or_score()
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Give the room three targets, a minute each: make the score function win; make it win with the slowest wave that you can; then add the slope and see who profits. A narrow q hands the victory back to the pathwise gradient, always: the scale of q against the wave is what counts.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 04.6 · ●●○ · 8 minutes
+#
+# For $z = \mu + \sigma\epsilon$, both $f(z)\,\epsilon / \sigma$ (score function) and $f'(z)$ (pathwise) estimate the gradient of $\mathbb E[f(z)]$ on $\mu$. Return the exact variance of each, one sample, from quadrature: the mean of any $g(\epsilon)$ is `weight @ g(eps)`.
+
+# %% slideshow={"slide_type": "skip"}
+def gaussian_variances(f, slope, scale, eps, weight):
+    """Variance of two gradients of E_q[f] on loc, one sample each, z = loc + scale eps.
+
+    The score function f(z) eps / scale, and the pathwise gradient f'(z). f, slope: f and f' at z,
+    [nodes, batch]; scale: [batch]; eps, weight: nodes of a standard normal and their weights,
+    which sum to 1: [nodes] → variances of the score function and of the pathwise gradient, [batch].
+    """
+    ...  # your code
+
+
+check("04.6", gaussian_variances)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Eight minutes. Quadrature is a weighted sum over nodes: a mean, then a mean of squares. Most errors are a forgotten division by the scale, or a variance without the square of the mean taken away. Both means must agree: those who check that find their own mistakes.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 9 · The variance laboratory
+#
+# Bits, samples, and how sharp $f$ is: turn the dials, and read exact bias, exact variance and price of all at once.
+#
+# **Predict**, before you touch it: raise the sharpness. Who suffers most? Raise the number of bits. Who becomes unaffordable? Set the offset of $f$ to 0. Whom does the plain score function beat now?
+#
+# <details><summary>Answer</summary>
+#
+# Sharpness: those who trust slopes. MuProp, nearly without noise at 0.5, falls behind leave-one-out at 6; straight-through's bias grows most. Bits: full enumeration, which at four bits needs 16 evaluations. Offset 0: leave-one-out, ARM and DisARM.
+# </details>
+
+# %% slideshow={"slide_type": "fragment"}
+prices = measured_prices()  # seconds, timed on this machine
+variance_laboratory(prices)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Those who trust slopes suffer from sharpness: MuProp and REBAR in noise, straight-through in bias. Both enumerations pay for bits. Offset 0 is section 2's counter-example: a constant in f is what makes baselines worth having. Let each table find the state in which its favourite loses most clearly, and report it.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 10 · Bound against seconds
+#
+# The real thing: 200 bits, 784 pixels, binarised MNIST; the same start, optimiser and budget for everyone. A row of results for each estimator comes with this workbook; the command that made them is printed.
+#
+# **Predict.** The calmest gradient wins the race?
+#
+# <details><summary>Answer</summary>
+#
+# Calm per *step* is not calm per second. Local enumeration spends 201 evaluations a step where the others spend 6, so from the same budget it takes 33 times fewer steps. And a calm gradient that is biased climbs another hill. How far noise decides among the rest, the table below the figures in the notebook shows: compare its columns.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+results = {row.name: row for row in read_rows() if row.name.startswith("race-") and row.runs}
+if not results:
+    print("No rows of the race yet. `python -m helpers.reproduce nvil` makes them.")
+for command in sorted({row.command for row in results.values()}):
+    print(command)
+
+
+timed = {name: row for name, row in results.items() if "valid_by_seconds" in row.runs[0].curve}
+
+
+def race_figure(names, caption):
+    """Bound against seconds of the named rows that are there, to the second at which the first of all is done."""
+    if not timed:
+        return print("No timed rows to draw yet: `python -m helpers.reproduce nvil` makes them.")
+    curves = {row.runs[0].details["label"]: row.runs[0].curve["valid_by_seconds"] for row in timed.values()}
+    end = min(curve[-1][0] for curve in curves.values())
+    grids = {label: np.linspace(curve[0][0], end, 80) for label, curve in curves.items()}
+    heights = {label: np.interp(grids[label], *zip(*curve, strict=True)) for label, curve in curves.items()}
+    top = max(height[-1] for height in heights.values())
+    shown, below = {}, []
+    for name in names:
+        if f"race-{name}" in timed:
+            label = timed[f"race-{name}"].runs[0].details["label"]
+            if heights[label][-1] > top - 15:
+                shown[label] = (grids[label], heights[label])
+            else:
+                below.append(f"{label}, {heights[label][-1]:.0f} nats")
+    return plots.curves(
+        shown, "seconds of training, one thread", "validation bound, nats", ylim=(top - 15, top + 0.5),
+        size=(900, 400), caption=caption + (f" Below the figure: {'; '.join(below)}." if below else ""),
+    )  # fmt: skip
+
+
+# %% slideshow={"slide_type": "fragment"}
+race_figure(
+    ["score-function", "centred", "self-critic", "learned-baseline", "nvil", "leave-one-out", "vimco"],
+    "The score function and what was done to its reward, each with six evaluations of f a step. "
+    "VIMCO trains on a tighter bound; the bound shown is the same for all.",
+)
+
+# %% slideshow={"slide_type": "fragment"}
+race_figure(
+    ["leave-one-out", "disarm", "arm", "muprop", "rebar", "relax", "local-enumeration",
+     "straight-through", "gumbel-softmax"],
+    "Leave-one-out again, beside pairs, slopes, sums and the two biased ones. Local enumeration "
+    "spends 201 evaluations a step, and takes fewer steps for it.",
+)  # fmt: skip
+
+# %% slideshow={"slide_type": "skip"}
+print(f"{'':26} {'bound':>8} {'evaluations':>12} {'ms a step':>10} {'variance':>10} {'|mean|':>7}   unbiased?")
+for row in sorted(results.values(), key=lambda row: -row.mean):
+    details = row.runs[0].details
+    milliseconds = f"{1000 * details['seconds_per_step']:10.1f}" if "seconds_per_step" in details else f"{'':10}"
+    last = details["gradient_noise"][-1] if details.get("gradient_noise") else None
+    noise = f"{last['variance']:10.4g} {last['norm']:7.2f}" if last else f"{'':18}"
+    print(
+        f"{details['label']:26} {row.mean:8.2f} {details['evaluations']:12} {milliseconds} {noise}   "
+        f"{'yes' if details['unbiased'] else 'no'}"
+    )
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Take the vote of the first slide out again. Ask for two estimators with nearly the same bound and very different seconds, and for two with nearly the same noise and different bounds. The table in the notebook has variance and length of the gradient at one common state of the network late in training. Caution the room: one network, one data set, one seed.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# *Variance* and *|mean|*, the length of the mean gradient, are over all of the encoder's weights, for one batch of 100 images, late in training, at the same parameters for every row. A mean of 0.00 is one that could not be seen under its own noise; rewards that are scaled shrink both columns. Bounds are those of a single sample, in nats an image, over bits, for every row alike. One seed: differences of a few tenths of a nat mean little.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 11 · In Pyro
+#
+# `TraceEnum_ELBO` sums out every site that is marked for enumeration. That is our `Enumeration`, found by names instead of by a type.
+
+# %% slideshow={"slide_type": "fragment"}
+import pyro
+import pyro.distributions as dist
+from pyro.infer import TraceEnum_ELBO, config_enumerate
+
+pyro_phi = phi.detach().clone().requires_grad_()
+
+
+def pyro_model():
+    sites = [pyro.sample(f"z_{i}", dist.Bernoulli(logits=prior_logits[i])) for i in range(3)]
+    z = torch.stack(torch.broadcast_tensors(*sites), -1)  # [2, 2, 2, 3], or [3]
+    pyro.sample("x", dist.Bernoulli(logits=2.0 * z @ weight.T + bias).to_event(1), obs=x)
+
+
+@config_enumerate
+def pyro_guide():
+    for i in range(3):
+        pyro.sample(f"z_{i}", dist.Bernoulli(logits=pyro_phi[i]))
+
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Each site gets a dimension of its own, to the left of the others, so the three bits make a 2 by 2 by 2 table by broadcasting. Ask what 200 such sites would need. In the notebook, loss and gradient agree with ours to the last digits, and so does Pyro's relaxed bit with a straight-through backward pass, which is a third biased
+# estimator: bits forward, Gumbel's slope backward.
+#
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+loss = TraceEnum_ELBO(max_plate_nesting=0).differentiable_loss(pyro_model, pyro_guide)
+(theirs,) = torch.autograd.grad(-loss, pyro_phi)
+estimate = Enumeration()(log_weight, q)
+(ours,) = torch.autograd.grad(estimate.surrogate, phi)
+print(f"bound      Pyro {-loss.item():.10f}   ours {estimate.value.item():.10f} nats")
+print(f"gradient   relative difference {((ours - theirs).norm() / theirs.norm()).item():.1e}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Pyro's `RelaxedBernoulliStraightThrough` rounds a relaxed bit, and passes the gradient through the rounding as if it were not there: section 7's two ideas in one. On the same noise:
+
+# %% slideshow={"slide_type": "skip"}
+copies = settings.budget(full=200_000, smoke=2_000)
+logits = torch.full((copies,), 0.6, dtype=torch.float64).logit().requires_grad_()
+temperature = torch.tensor(0.5, dtype=torch.float64)
+torch.manual_seed(0)
+theirs = dist.RelaxedBernoulliStraightThrough(temperature, logits=logits).rsample()
+torch.manual_seed(0)
+u = torch.rand(copies, dtype=torch.float64)
+relaxed = ((logits + u.logit()) / temperature).sigmoid()
+ours = (relaxed > 0.5).double() + (relaxed - relaxed.detach())
+gradients = [torch.autograd.grad(cost(b).sum(), logits)[0] for b in (theirs, ours)]
+print(f"largest difference between their gradients and ours: {(gradients[0] - gradients[1]).abs().max():.1e}")
+
+logit = torch.tensor(0.6, dtype=torch.float64).logit().requires_grad_()
+bit = Bernoulli(logits=logit)
+print(f"exact gradient {exact_gradient(cost, bit, parameters=[logit]).gradient[0]:.4f}")
+print(f"mean of straight-through {exact_moments(StraightThrough(), cost, bit, parameters=[logit]).mean[0]:.4f}")
+print(f"mean of Pyro's {gradients[0].mean():.4f} ± {gradients[0].std() / copies**0.5:.4f}")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 12 · Which one, when?
+#
+# | your problem | begin with | measured in |
+# |---|---|---|
+# | few outcomes in all | full enumeration: no noise | section 6 |
+# | two samples or more, $f$ a black box | leave-one-out: nothing to tune | 1, 2, 10 |
+# | bits, evaluations in pairs | DisARM, raced against leave-one-out | 1, 4 |
+# | a tighter bound, for the model's sake | VIMCO | 3 |
+# | $f$ differentiable between bits, noise is what hurts | REBAR or RELAX, learned | 1, 5 |
+# | tens of bits, evaluations cheap | local enumeration | 1, 6, 9 |
+# | Gaussians | pathwise, unless $f$ turns within $q$'s width | 8 |
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Vote again on the names from the board, then strike out the question and write: for which f, at what price? Straight-through and Gumbel-softmax are not in the table, because a table cannot say whether their bias matters to you: measure it on a small copy of your problem, as section 7 did. With a single sample, go back to lesson 03: a learned baseline.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Straight-through and Gumbel-softmax are not in the table. They may be what you need, where a wrong but calm direction is good enough for a while; what you should not do is believe their end point. Make a small copy of your problem, and measure the bias there, as sections 1 and 7 did. With one sample only, go back to lesson 03: a learned baseline.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+# - On a small problem, bias and variance are sums: no estimator needs to be believed.
+# - The other samples are a baseline for free; VIMCO does for the tighter bound what leave-one-out does for the ELBO.
+# - Pairs, slopes and local sums take noise away where $f$ suits them. For each there is an $f$ that does not.
+# - Biased and calm is not right and calm: a fit stops where the *mean* of its gradient is zero.
+# - Pathwise gradients scale with $f$'s slope, score functions with its height. And a step has a price.
+
+# %% slideshow={"slide_type": "skip"}
+progress()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## Go further
+#
+# - Let `settle` run longer for REBAR and RELAX on the sharp bench, and with a wider network. How much of the noise is left?
+# - Find, by random search over its eight values, the $f$ over three bits for which DisARM does worst in comparison with leave-one-out.
+# - Give `LayeredElbo` of lesson 03 another estimator for each layer, and compare variances layer by layer.
+#
+# ## References
+#
+# - W. Kool, H. van Hoof, M. Welling. Buy 4 REINFORCE Samples, Get a Baseline for Free! ICLR 2019 workshop.
+# - T. Salimans, D. A. Knowles. On Using Control Variates with Stochastic Approximation for Variational Bayes and its Connection to Stochastic Linear Regression. 2014. arXiv:1401.1022
+# - A. Mnih, D. J. Rezende. Variational Inference for Monte Carlo Objectives. ICML 2016. arXiv:1602.06725
+# - T. Rainforth, A. R. Kosiorek, T. A. Le, C. J. Maddison, M. Igl, F. Wood, Y. W. Teh. Tighter Variational Bounds are Not Necessarily Better. ICML 2018. arXiv:1802.04537
+# - M. Yin, M. Zhou. ARM: Augment-REINFORCE-Merge Gradient for Stochastic Binary Networks. ICLR 2019. arXiv:1807.11143
+# - Z. Dong, A. Mnih, G. Tucker. DisARM: An Antithetic Gradient Estimator for Binary Latent Variables. NeurIPS 2020. arXiv:2006.10680
+# - S. Gu, S. Levine, I. Sutskever, A. Mnih. MuProp: Unbiased Backpropagation for Stochastic Neural Networks. ICLR 2016. arXiv:1511.05176
+# - G. Tucker, A. Mnih, C. J. Maddison, D. Lawson, J. Sohl-Dickstein. REBAR: Low-variance, unbiased gradient estimates for discrete latent variable models. NIPS 2017. arXiv:1703.07370
+# - W. Grathwohl, D. Choi, Y. Wu, G. Roeder, D. Duvenaud. Backpropagation through the Void: Optimizing control variates for black-box gradient estimation. ICLR 2018. arXiv:1711.00123
+# - M. K. Titsias, M. Lázaro-Gredilla. Local Expectation Gradients for Black Box Variational Inference. NIPS 2015. arXiv:1503.01494
+# - Y. Bengio, N. Léonard, A. Courville. Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation. 2013. arXiv:1308.3432
+# - E. Jang, S. Gu, B. Poole. Categorical Reparameterization with Gumbel-Softmax. ICLR 2017. arXiv:1611.01144
+# - C. J. Maddison, A. Mnih, Y. W. Teh. The Concrete Distribution: A Continuous Relaxation of Discrete Random Variables. ICLR 2017. arXiv:1611.00712
+# - S. Mohamed, M. Rosca, M. Figurnov, A. Mnih. Monte Carlo Gradient Estimation in Machine Learning. JMLR 2020. arXiv:1906.10652
+# - E. Bingham et al. Pyro: Deep Universal Probabilistic Programming. JMLR 2019. arXiv:1810.09538

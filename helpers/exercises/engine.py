@@ -17,6 +17,7 @@ from helpers.exercises.verdict import Verdict
 Shown = TypeVar("Shown")
 
 _NOTHING: Any = object()
+_of_this_cell: list[Any] = []  # what was said in the cell that runs
 _hints_shown: Counter[str] = Counter()  # of this kernel: after a restart, hints begin again with the first
 
 
@@ -94,10 +95,29 @@ def _meant(exercise: Exercise, answer: Any) -> str | None:
 
 
 def _echoed(shown: Shown) -> Shown:
-    """Print `shown` where nobody else would: in a script. A notebook, IPython and an interactive Python show a line's value."""
-    interactive = hasattr(sys, "ps1") or sys.flags.interactive
-    if not interactive and "IPython" in sys.modules:
-        interactive = sys.modules["IPython"].get_ipython() is not None
-    if not interactive:
+    """See that `shown` is shown, once: an interactive Python shows a line's value, a script shows nothing by itself.
+
+    A cell of IPython shows the value of its last line only, so a `check` above a `hint` would be silent: what is not the cell's
+    value is shown when the cell has run.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        if not _of_this_cell:
+            shell.events.register("post_run_cell", _show_the_rest)
+        _of_this_cell.append(shown)
+    elif not (hasattr(sys, "ps1") or sys.flags.interactive):
         print(shown)
     return shown
+
+
+def _show_the_rest(result: Any) -> None:
+    """Show what was said in the cell that has run, but is not its value. result: IPython's `ExecutionResult`."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    get_ipython().events.unregister("post_run_cell", _show_the_rest)
+    waiting = list(_of_this_cell)
+    _of_this_cell.clear()
+    for shown in waiting:
+        if shown is not result.result:
+            display(shown)

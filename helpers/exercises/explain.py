@@ -131,6 +131,8 @@ MEANINGS: tuple[tuple[Any, str, str | Words], ...] = (
      "have fewer dimensions than you think?"),
     (IndexError, r"out of bounds|out of range|too many indices", "An index points outside the tensor or list."),
     ((RuntimeError, TypeError), r"must have the same dtype|expected scalar type|expected m1 and m2|same dtype", MIXED_TYPES),
+    (RuntimeError, r"Subtraction, the `-` operator, with .*bool",
+     "Two comparisons are subtracted, and truth values have no minus. Make numbers of them first, of an input's dtype: `(u > p).to(u)`."),
     (RuntimeError, r"result type \w+ can't be cast|could not infer output dtype|not implemented for '(Long|Int|Bool)'",
      "The operation needs floating-point numbers, and the tensor holds integers or truth values."),
     (RuntimeError, r"leaf Variable that requires grad is being used in an in-place|view of a leaf Variable",

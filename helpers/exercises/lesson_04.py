@@ -79,7 +79,7 @@ LEAVE_ONE_OUT = Exercise(
         "All samples' sum is at hand. What must you take from it to get the sum of the others, and how many others are there? Then ask "
         "of each factor whether a gradient may pass.",
         "b_s = (Σ_t f(z_t) − f(z_s)) / (S − 1), detached;   surrogate = mean over s of [f + (f.detach() − b) log q].",
-        "reward = f.detach()",
+        "reward = f.detach();   baseline = (reward.sum(0) - reward) / (len(reward) - 1);   then the formula, its bracket from these two.",
     ),
     misconceptions=(
         Misconception(
@@ -221,6 +221,13 @@ def _replaced_by(others):
     return without
 
 
+def _reduced_over_the_copies(log_weight):
+    log_weight = log_weight.detach()
+    itself = torch.eye(len(log_weight), dtype=torch.bool)[:, :, None]
+    replaced = torch.where(itself, _others(log_weight)[:, None], log_weight)
+    return log_weight.logsumexp(0) - replaced.logsumexp(0)
+
+
 def _by_exponentials(log_weight):
     weight = log_weight.detach().exp()
     replaced = weight.sum(0) - weight + _others(log_weight.detach()).exp()
@@ -234,7 +241,7 @@ def _with_gradient(log_weight):
 VIMCO = Exercise(
     id="04.2",
     title="What one sample adds to a bound of many",
-    minutes=10,
+    minutes=15,
     difficulty=3,
     statement=r"Credit each of $S$ samples with what it adds to $L = \log \frac 1 S \sum_t w_t$: return $L - L_s$, where $L_s$ is $L$ "
     r"with "
@@ -257,7 +264,8 @@ VIMCO = Exercise(
         "from the original on a diagonal.",
         "L_s = log 1/S [exp(mean_{t≠s} log w_t) + Σ_{t≠s} w_t];   every log of a sum by `logsumexp`. `torch.eye` and `torch.where` set "
         "the diagonal.",
-        "log_weight = log_weight.detach()",
+        "itself = torch.eye(len(log_weight), dtype=torch.bool)[:, :, None];   torch.where(itself, others[:, None], log_weight) "
+        "is [left out, samples, batch]: reduce dimension 1.",
     ),
     misconceptions=(
         Misconception(
@@ -276,6 +284,12 @@ VIMCO = Exercise(
             "You leave sample s out, or put the mean of the others' w in its place, which is the same. That has no bias either, but "
             "asked "
             "is the mean of their log w, that is, the geometric mean.",
+        ),
+        Misconception(
+            "reduced over the copies",
+            _reduced_over_the_copies,
+            "You have S copies of S log weights, and sum over the copies. Each copy gives one L_s: sum over the samples within it, the "
+            "second of the two dimensions of size S.",
         ),
         Misconception(
             "nothing in its place",
@@ -335,9 +349,9 @@ VIMCO = Exercise(
 def disarm_gradient(logits, u, f_first, f_second):
     """1/2 (f(b) - f(b')) (b - b') sigmoid(|logit|), averaged over the pairs: DisARM.
 
-    b = 1[u > sigmoid(-logit)], b' = 1[u < sigmoid(logit)], bit by bit. logits: [batch, bits],
-    u: uniform draws, [pairs, batch, bits]; f_first = f(b), f_second = f(b'): [pairs, batch]
-    → [batch, bits].
+    b = 1[u > sigmoid(-logit)], b' = 1[u < sigmoid(logit)], bit by bit, numbers of u's dtype.
+    logits: [batch, bits], u: uniform draws, [pairs, batch, bits]; f_first = f(b),
+    f_second = f(b'): [pairs, batch] → [batch, bits].
     """
     b = (u > (-logits).sigmoid()).to(u)  # [pairs, batch, bits]
     other = (u < logits.sigmoid()).to(u)
@@ -528,13 +542,18 @@ LOCAL = Exercise(
         "factor of "
         "±1 covers both.",
         "f₁ − f₀ = (2 z − 1) (f − f_flipped);   gradient = mean over samples of p (1 − p) (f₁ − f₀), with p = sigmoid(φ).",
-        "p = logits.sigmoid()  # [batch, bits]",
+        "p = logits.sigmoid();   f[:, :, None] - f_flipped is [samples, batch, bits], and 2 * z - 1 gives it its sign.",
     ),
     misconceptions=(
         Misconception(
             "the sample less its flip",
             _local_with(lambda p, z, f, flipped: p * (1 - p) * (f - flipped)),
             "Right where the sampled bit is 1. Where it is 0, f is f₀ and f_flipped is f₁: the difference changes its sign.",
+        ),
+        Misconception(
+            "the flip less the sample",
+            _local_with(lambda p, z, f, flipped: p * (1 - p) * (flipped - f)),
+            "Right where the sampled bit is 0. Where it is 1, f is f₁ and f_flipped is f₀: the difference changes its sign.",
         ),
         Misconception(
             "zero less one",
@@ -629,7 +648,7 @@ def _slope_at(p, low, high):
 STRAIGHT_THROUGH = Exercise(
     id="04.5",
     title="How wrong straight-through is",
-    minutes=7,
+    minutes=6,
     difficulty=2,
     statement=r"One bit $b$ is 1 with probability $p = \mathrm{sigmoid}(\phi)$. Return the exact gradient of $\mathbb E[f(b)]$ on "
     r"$\phi$, and "
@@ -656,7 +675,8 @@ STRAIGHT_THROUGH = Exercise(
         "exact = p (1 − p) (f(1) − f(0));   straight-through's mean = p (1 − p) [(1 − p) f′(0) + p f′(1)];   the bias is the second "
         "less the "
         "first.",
-        "p = logits.sigmoid()  # [batch]",
+        "p = logits.sigmoid();   exact = p * (1 - p) * (f[1] - f[0]);   for straight-through, put a mean of "
+        "`slope` in place of the last bracket.",
     ),
     misconceptions=(
         Misconception(
@@ -766,7 +786,7 @@ def _score(f, scale, eps):
 GAUSSIAN = Exercise(
     id="04.6",
     title="Two gradients of a Gaussian",
-    minutes=8,
+    minutes=7,
     difficulty=2,
     statement=r"For $z = \mu + \sigma\epsilon$, both $f(z)\,\epsilon / \sigma$ (score function) and $f'(z)$ (pathwise) estimate the "
     r"gradient of "

@@ -69,6 +69,8 @@ def not_finite(setting: Setting) -> Fault | None:
                 if what == "NaN"
                 else "the logarithm of 0, a division by 0, or an exponential of something large"
             )
+            if "logsumexp" in setting.exercise.solution_source:
+                cause += "; for the logarithm of a sum of exponentials there is `logsumexp`"
             return Fault(
                 f"{setting.subject(index)} is {what} in places where it should be finite. Usual causes: {cause}.",
                 (setting.where(got.case),),

@@ -134,9 +134,9 @@ def _curve(**f_and_q: object) -> tuple[Gradients, list[float]]:
 
 
 def _draw_f(axes: Axes, frequency: float, height: float, scale: float, loc: float, slope: bool) -> None:
-    reach = 4.0 if slope else 2.5
+    reach = 6.0 if slope else 2.5
     panel = Panel(axes, (34, 48, 250, 250), (-4, 4), (-reach, reach))
-    panel.frame(range(-4, 5, 2), range(-2, 3, 2) if slope else range(-2, 3), "z", "f(z), and q(z) at its foot")
+    panel.frame(range(-4, 5, 2), range(-4, 5, 2) if slope else range(-2, 3), "z", "f(z), and q(z) at its foot")
     z = np.linspace(-4, 4, 321)
     q = np.exp(-0.5 * ((z - loc) / scale) ** 2)  # every q as high as the other: its place and width are what is shown
     foot = panel.y(-reach)

@@ -90,3 +90,15 @@ def by_second_moments(f, slope, scale, eps, weight):
 def test_a_right_answer_passes_however_it_is_written(id, answer):
     verdict = judge(find(id), answer)
     assert verdict.passed, verdict
+
+
+def test_what_python_says_of_truth_values_and_of_exponentials_is_put_into_words():
+    def of_truth_values(logits, u, f_first, f_second):
+        pair = (u > (-logits).sigmoid()) - (u < logits.sigmoid())
+        return 0.5 * ((f_first - f_second)[..., None] * pair * logits.abs().sigmoid()).mean(0)
+
+    def of_exponentials(log_weight):
+        return log_weight.detach().exp().mean(0).log() - bound_by_bound(log_weight)
+
+    assert "Make numbers of them first" in judge(find("04.3"), of_truth_values).sentence
+    assert "there is `logsumexp`" in judge(find("04.2"), of_exponentials).sentence

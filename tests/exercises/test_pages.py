@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 import helpers.exercises
 from helpers.exercises import check, engine, hint, registry, solution
 from helpers.exercises.judge import judge
 from tests.exercises.toys import ENERGY, MATRIX, SAMPLE, energy, sample_and_cost
+
+ROOT = Path(__file__).parents[2]
 
 # --- ids ---
 
@@ -132,6 +137,16 @@ def test_an_interactive_python_is_not_told_twice():
         [sys.executable, "-i", "-q"], input=SCRIPT.strip() + "\n", capture_output=True, text=True, timeout=60
     )
     assert done.stdout.count("✓ Passed") == 1
+
+
+def test_a_cell_shows_all_that_is_said_in_it_once():
+    cells = ["from helpers.exercises import check, hint, registry\nexercise = registry.exercises_of(registry.lessons()[0])[0]"]
+    cells += ["check(exercise.id, exercise.solution)\nverdict = check(exercise.id, lambda: 0)\nhint(exercise.id)", "verdict", "1"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
+    said = ["".join(output.data["text/plain"] for output in cell.outputs) for cell in notebook.cells]
+    assert [said[1].count(words) for words in ("✓ Passed", "➜ Not yet", "Hint 1 of 3")] == [1, 1, 1]
+    assert said[2].count("➜ Not yet") == 1 and said[3] == "1"
 
 
 def test_the_public_names():

@@ -1,7 +1,7 @@
 """Control variates of the score function: what is done to a reward before it multiplies grad log q(z).
 
 E_q[b grad log q(z)] = 0 for every b that does not depend on z. So a baseline subtracted from the reward leaves the expected gradient as it
-is, and takes noise away where it foretells the reward.
+is, and takes noise away where it predicts the reward.
 """
 
 from __future__ import annotations

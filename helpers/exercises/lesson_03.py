@@ -206,10 +206,12 @@ def score_function_surrogate(f, logits, z):
     return (f + f.detach() * log_q).mean(0)
 
 
-def _surrogate_inputs(generator: Generator, samples: int, batch: int, bits: int, loc: float = 0.0, scale: float = 2.0) -> dict[str, Tensor]:
+def _surrogate_inputs(
+    generator: Generator, samples: int, batch: int, bits: int, loc: float = 0.0, scale: float = 2.0, logits: float = 1.5
+) -> dict[str, Tensor]:
     return {
         "f": _normal(generator, samples, batch, loc=loc, scale=scale),
-        "logits": _normal(generator, batch, bits, scale=1.5),
+        "logits": _normal(generator, batch, bits, scale=logits),
         "z": _bits(generator, samples, batch, bits),
     }
 
@@ -235,12 +237,12 @@ def _log_q_with(log_q):
 SURROGATE = Exercise(
     id="03.2",
     title="A surrogate for what cannot be differentiated",
-    minutes=7,
+    minutes=6,
     difficulty=2,
     statement=r"Write the score-function surrogate of $S$ samples: its value is $\frac1S \sum_s f(z_s) + f(z_s) \log q(z_s)$, and its "
     r"gradient must be $\frac1S \sum_s \nabla f(z_s) + f(z_s) \nabla \log q(z_s)$. The first term is for the model's parameters, which "
     r"`f` depends on; in the second, $f$ is a reward, a number. Bit $d$ of $z$ is 1 with probability $\mathrm{sigmoid}(\ell_d)$, where "
-    r"$\ell$ is `logits`.",
+    r"$\ell$ is `logits`, which may be ±50.",
     solution=score_function_surrogate,
     why="Only log q carries q's parameters, so its gradient is weighed by f as a number; the other f keeps the model's own route.",
     cases={
@@ -248,6 +250,7 @@ SURROGATE = Exercise(
         "one sample": lambda g: _surrogate_inputs(g, 1, 3, 2),
         "rewards of an image, near −100": lambda g: _surrogate_inputs(g, 5, 2, 3, loc=-100.0, scale=8.0),
         "one datum": lambda g: _surrogate_inputs(g, 2, 1, 6),
+        "bits that q is sure of, logits beyond ±50": lambda g: _surrogate_inputs(g, 4, 3, 5, logits=60.0),
     },
     dimensions={
         "f": ("samples", "batch"), "logits": ("batch", "bits"), "z": ("samples", "batch", "bits"), "return": ("batch",),
@@ -309,8 +312,8 @@ SURROGATE = Exercise(
         Misconception(
             "a loss",
             _surrogate_with(lambda f, log_q: -(f + f.detach() * log_q).mean(0)),
-            "Yours has the wrong sign: it is a loss. The surrogate's gradient estimates that of E_q[f]; the minus comes where f is "
-            "maximised.",
+            "Yours has the wrong sign: it is a loss. The surrogate's gradient estimates that of E_q[f]; leave the minus to the training "
+            "loop, which minimises −surrogate.",
         ),
         Misconception(
             "minus the score term",
@@ -339,6 +342,27 @@ SURROGATE = Exercise(
             "You average over the batch and keep the samples. The samples are the first dimension: average over that one.",
         ),
         Misconception(
+            "log q subtracted from the reward",
+            _surrogate_with(lambda f, log_q: (f + (f - log_q).detach() * log_q).mean(0)),
+            "You subtract log q from the reward. f is the whole reward: in an ELBO it holds −log q already.",
+        ),
+        Misconception(
+            "log q subtracted from f throughout",
+            _surrogate_with(lambda f, log_q: (f - log_q + (f - log_q).detach() * log_q).mean(0)),
+            "You subtract log q from f, in both terms. f is complete: in an ELBO it holds −log q already.",
+        ),
+        Misconception(
+            "log q not summed over the bits",
+            _log_q_with(lambda logits, z: Bernoulli(logits=logits).log_prob(z)),
+            "Your log q has a number for every bit, where f has one for every sample. Sum log q over the bits, the last dimension.",
+        ),
+        Misconception(
+            "logarithms of rounded probabilities",
+            _log_q_with(lambda logits, z: (z * logits.sigmoid().log() + (1 - z) * (1 - logits.sigmoid()).log()).sum(-1)),
+            "Right for moderate logits, and NaN for large ones: 1 − sigmoid(50) rounds to 0, and its logarithm is gone. "
+            "`Bernoulli(logits=…)` and `logsigmoid` stay exact.",
+        ),
+        Misconception(
             "mean over the bits",
             _log_q_with(lambda logits, z: Bernoulli(logits=logits).log_prob(z).mean(-1)),
             "You average log q over the bits. The bits of one code are independent, so their log-probabilities add.",
@@ -352,7 +376,7 @@ SURROGATE = Exercise(
         Misconception(
             "ones and zeros exchanged",
             _log_q_with(lambda logits, z: Bernoulli(logits=-logits).log_prob(z).sum(-1)),
-            "You score ones as zeros and zeros as ones: sigmoid(logit) is the probability of a 1.",
+            "You take ones for zeros and zeros for ones: sigmoid(logit) is the probability of a 1.",
         ),
         Misconception(
             "probabilities given as logits",
@@ -445,7 +469,7 @@ def _weighed_by(weight):
 OPTIMAL_BASELINE = Exercise(
     id="03.3",
     title="The best constant",
-    minutes=8,
+    minutes=11,
     difficulty=2,
     statement=r"A baseline $b$ makes the gradient of one sample $g = (f(z) - b)\, s(z)$ with the score $s = \nabla_\phi \log q$. Its mean "
     r"is the same for every $b$. Find the one $b$ with the least variance, summed over the parameters, and that variance, "
@@ -463,7 +487,7 @@ OPTIMAL_BASELINE = Exercise(
     returns=("b", "the variance"),
     hints=(
         "|E g|² does not depend on b, so make E|g|² small: a parabola in b. Where is its derivative zero?",
-        "b = E[f |s|²] / E[|s|²], with |s|² the sum over the parameters;   variance = E[(f − b)² |s|²] − |E[f s]|².",
+        "E|g|² = E[(f − b)² |s|²], with |s|² the sum over the parameters. At its minimum E[(f − b) |s|²] = 0: solve for b.",
         "weight = probability * (score**2).sum(-1)  # [outcomes]",
     ),
     misconceptions=(
@@ -471,7 +495,7 @@ OPTIMAL_BASELINE = Exercise(
             "the mean reward",
             _baseline_with(lambda p, f, score: p @ f),
             "Your b is the mean reward E[f]: a good baseline, and not the best one. An outcome makes noise in proportion to |s|², and b "
-            "must foretell f there.",
+            "must predict f there.",
         ),
         Misconception(
             "zero",
@@ -522,8 +546,8 @@ OPTIMAL_BASELINE = Exercise(
         Misconception(
             "a baseline for each parameter",
             _one_each,
-            "You give each parameter a baseline of its own. That is unbiased, and calmer still; here one b for all of them is asked: sum "
-            "|s|² over the parameters first.",
+            "You give each parameter a baseline of its own. That is unbiased, and less noisy still; here one b for all of them is asked: "
+            "sum |s|² over the parameters first.",
         ),
         Misconception(
             "second moment",
@@ -627,7 +651,7 @@ def _started_by_the_first(rewards, mean):
 CENTRE = Exercise(
     id="03.4",
     title="Only the past",
-    minutes=6,
+    minutes=4,
     difficulty=2,
     statement=r"Centre the rewards of a run, step by step: subtract the running mean $m$ from each reward of the batch, then update "
     r"$m \leftarrow 0.9\, m + 0.1\, \bar r$ with the batch's mean reward $\bar r$. A batch is never measured against a mean that "
@@ -685,6 +709,12 @@ CENTRE = Exercise(
             "the mean never moves",
             _running(lambda r, m: (r - m, 1.0 * m)),
             "You subtract the same mean at every step. After each step, the batch joins it: 0.9 m + 0.1 of the batch's mean.",
+        ),
+        Misconception(
+            "without a loop",
+            lambda rewards, mean: (rewards - mean, 0.9 * mean + 0.1 * rewards.mean()),
+            "You subtract the starting mean at every step, and update it once, with all steps together. The mean moves after each step: "
+            "go through them one by one.",
         ),
         Misconception(
             "sum of the batch",
@@ -764,13 +794,13 @@ def _losses_with(surrogate=None, loss=None):
 LEARNED_BASELINE = Exercise(
     id="03.5",
     title="A baseline that learns",
-    minutes=8,
-    difficulty=3,
-    statement=r"A network foretells the reward of a datum, $b(x)$. Write the surrogate of value $\frac1S \sum_s f_s + (f_s - b) \log q_s$ "
+    minutes=6,
+    difficulty=2,
+    statement=r"A network predicts the reward of a datum, $b(x)$. Write the surrogate of value $\frac1S \sum_s f_s + (f_s - b) \log q_s$ "
     r"for each datum, and the auxiliary loss: the mean over samples and batch of $(f_s - b)^2$. The surrogate's gradient reaches the model "
     r"through the first $f$ and $q$ through $\log q$, and nothing else; that of the auxiliary loss reaches the baseline, and nothing else.",
     solution=learned_baseline_losses,
-    why="Two optimisations share a cell: the baseline regresses a reward it must not change, and weighs a gradient that must not "
+    why="Two optimisations share one function: the baseline regresses a reward it must not change, and weighs a gradient that must not "
     "change it.",
     cases={
         "three samples of four data": lambda g: _baseline_inputs(g, 3, 4),
@@ -791,7 +821,7 @@ LEARNED_BASELINE = Exercise(
             "the surrogate reaches the baseline",
             _losses_with(lambda f, log_q, b: f + (f.detach() - b) * log_q),
             "The values are right, and the surrogate's gradient reaches the baseline: it would learn to make the surrogate large rather "
-            "than to foretell the reward. Detach f − b as a whole.",
+            "than to predict the reward. Detach f − b as a whole.",
         ),
         Misconception(
             "the reward keeps its graph",
@@ -813,7 +843,7 @@ LEARNED_BASELINE = Exercise(
         Misconception(
             "the auxiliary loss reaches the model",
             _losses_with(loss=lambda f, log_q, b: ((f - b) ** 2).mean()),
-            "The values are right, and the auxiliary loss reaches f: the model would make its reward easy to foretell. Detach f there.",
+            "The values are right, and the auxiliary loss reaches f: the model would make its reward easy to predict. Detach f there.",
         ),
         Misconception(
             "the baseline learns nothing",
@@ -856,7 +886,7 @@ LEARNED_BASELINE = Exercise(
         Misconception(
             "the baseline added",
             _losses_with(lambda f, log_q, b: f + (f + b).detach() * log_q),
-            "Your auxiliary loss is right. In your surrogate the baseline has the wrong sign: f − b is small where b foretells f.",
+            "Your auxiliary loss is right. In your surrogate the baseline has the wrong sign: f − b is small where b predicts f.",
         ),
         Misconception(
             "baseline less reward",
@@ -950,7 +980,7 @@ def _prior_at_the_top(log_prior, log_p, log_q):
 DOWNSTREAM = Exercise(
     id="03.6",
     title="What a layer has a say in",
-    minutes=7,
+    minutes=8,
     difficulty=3,
     statement=r"A network of $L$ layers of bits draws $h_1 \sim q(\cdot \mid x)$, then $h_2 \sim q(\cdot \mid h_1)$, up to $h_L$. The log "
     r"weight is $\log p(h_L) + \sum_l \log p(h_{l-1} \mid h_l) - \log q(h_l \mid h_{l-1})$, with $h_0 = x$. Write each layer's reward: "
@@ -990,7 +1020,7 @@ DOWNSTREAM = Exercise(
         Misconception(
             "its own term alone",
             _rewards_with(lambda prior, p, q: prior + p - q),
-            "Each layer is scored by its own term and the prior. The layers above are drawn from it, so their terms depend on it too.",
+            "Each layer is rewarded by its own term and the prior. The layers above are drawn from it, so their terms depend on it too.",
         ),
         Misconception(
             "its own term left out",

@@ -60,7 +60,7 @@ class Setting:
         shapes = []
         for name, value in inputs(self.exercise, case).items():
             if isinstance(value, Tensor):
-                shapes.append(f"{name} {list(value.shape)}")
+                shapes.append(f"{name} {list(value.shape) or 'a scalar'}")
             elif isinstance(value, (int, float, bool)):
                 shapes.append(f"{name} = {value:g}")
         return "Case", case + (f": {', '.join(shapes)}" if shapes else "")

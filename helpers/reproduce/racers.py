@@ -50,6 +50,10 @@ def _baseline() -> LearnedBaseline:
     return LearnedBaseline(IMAGE, FeedForward((100,), nn.Tanh))
 
 
+def _learned_and_centred() -> ControlVariateChain:
+    return ControlVariateChain(_baseline(), CentredReward())
+
+
 def _nvil() -> ControlVariateChain:
     return ControlVariateChain(_baseline(), CentredReward(), ScaledReward())
 
@@ -70,6 +74,12 @@ RACERS = (
     ),
     Racer("race-self-critic", "self-critic", "ScoreFunction(SelfCritic)", lambda: ScoreFunction(SelfCritic())),
     Racer("race-learned-baseline", "learned baseline", "ScoreFunction(LearnedBaseline)", lambda: ScoreFunction(_baseline())),
+    Racer(
+        "race-learned-centred",
+        "learned baseline, centred",
+        "ScoreFunction(LearnedBaseline, CentredReward)",
+        lambda: ScoreFunction(_learned_and_centred()),
+    ),
     Racer(
         "race-nvil",
         "NVIL: learned baseline, centred, scaled",

@@ -67,7 +67,7 @@ def baseline() -> Explorer:
         partial(baseline_picture, rewards()),
         {
             "b": Slider("baseline b, nats", LOWEST, HIGHEST, 0.25, 0.0),
-            "confidence": Slider("confidence of q", 0.0, 2.0, 0.25, 1.0),
+            "confidence": Slider("confidence of q", 0.0, 1.5, 0.25, 1.0),
         },
         stills=({}, {"b": -9.5}),
     )
@@ -137,16 +137,16 @@ def _draw_variance(axes: Axes, found: Baselines, b: float) -> None:
 
 
 def _draw_gradients(axes: Axes, found: Baselines, b: float) -> None:
-    panel = Panel(axes, (380, 48, 255, 236), (-20, 20), (0, 0.75))
-    panel.frame(range(-10, 11, 10), {0.25: "0.25", 0.5: "0.5", 0.75: "0.75"}, "gradient of logit 1", "probability of the code")
+    panel = Panel(axes, (380, 48, 255, 236), (-20, 20), (0, 0.6))
+    panel.frame(range(-10, 11, 10), {0.2: "0.2", 0.4: "0.4", 0.6: "0.6"}, "gradient of logit 1", "probability of the code")
     g = _first(found, b)
     stems = [[(panel.x(at), panel.y(0)), (panel.x(at), panel.y(p))] for at, p in zip(g, found.probability, strict=True)]
     axes.add_collection(LineCollection(stems, colors=YOURS, linewidths=1.8))
     panel.plot(g, found.probability, marker="o", markersize=6, color=YOURS, linestyle="")
     mean = found.gradient[0].item()
-    panel.plot([mean, mean], [0, 0.75], color=INK, linestyle=(0, (5, 2)), linewidth=1.6)
+    panel.plot([mean, mean], [0, 0.6], color=INK, linestyle=(0, (5, 2)), linewidth=1.6)
     beside = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-    axes.text(panel.x(mean) + 6, panel.y(0.71), f"mean {signed(mean, 2)}", va="center", fontsize=12, bbox=beside)
+    axes.text(panel.x(mean) + 6, panel.y(0.57), f"mean {signed(mean, 2)}", va="center", fontsize=12, bbox=beside)
 
 
 def _first(found: Baselines, b: float) -> Tensor:

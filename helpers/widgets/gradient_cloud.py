@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -48,6 +49,11 @@ class Cloud:
         """E|g - E g|², summed over all bits."""
         return self.covariance.trace().item()
 
+    @property
+    def noise(self) -> float:
+        """Standard deviation over the length of the estimate's own mean: a factor on the gradient leaves it as it is."""
+        return self.total_variance**0.5 / self.mean.norm().item()
+
 
 def gradient_cloud() -> Explorer:
     """Choose the estimator, how often it may evaluate f for each datum, and the bits of the code."""
@@ -76,7 +82,7 @@ def gradient_cloud_picture(
     bits: int,
     zoom: bool,
 ) -> Picture:
-    """Left the cloud, seen in the first two bits; right the exact variance of every estimator at the same price.
+    """Left the cloud, seen in the first two bits; right the exact noise of every estimator at the same price.
 
     networks, codes: by the number of bits; codes [repeats, samples, data] are outcome numbers drawn from q, all chance there is.
     """
@@ -88,13 +94,13 @@ def gradient_cloud_picture(
         figure, axes = bare_figure(WIDTH, HEIGHT)
         # Without zoom the widest cloud that these bits can make sets the scale, whatever else is chosen.
         _draw_cloud(axes, cloud, points, cloud if zoom else exact_cloud(network, ESTIMATORS[0], 2))
-        _draw_variances(axes, clouds, estimator)
-    others = [f"{name} {_number(clouds[name].total_variance)}" for name in ESTIMATORS if name != estimator]
+        _draw_noises(axes, clouds, estimator)
+    others = [f"{name} {_number(clouds[name].noise)}" for name in ESTIMATORS if name != estimator]
     alt = (
         f"Left, {REPEATS} gradients by {estimator} with {evaluations} evaluations of f for each datum, {bits} bits, seen in the first two: "
         f"the exact gradient is at {_point(cloud.exact)}, the estimator's exact mean at {_point(cloud.mean)}, its exact standard "
-        f"deviations are {_number(cloud.covariance[0, 0].sqrt().item())} and {_number(cloud.covariance[1, 1].sqrt().item())}. Right, exact "
-        f"variance summed over all bits: {estimator} {_number(cloud.total_variance)}; {listed(others)}."
+        f"deviations are {_number(cloud.covariance[0, 0].sqrt().item())} and {_number(cloud.covariance[1, 1].sqrt().item())}. Right, the "
+        f"exact noise, standard deviation over the length of its mean: {estimator} {_number(cloud.noise)}; {listed(others)}."
     )
     return Picture(figure, alt, _caption(cloud, estimator))
 
@@ -191,13 +197,13 @@ def _draw_cloud(axes: Axes, cloud: Cloud, points: Tensor, scale: Cloud) -> None:
         axes.text(left, place, words, va="center_baseline", fontsize=12)
 
 
-def _draw_variances(axes: Axes, clouds: dict[str, Cloud], estimator: str) -> None:
+def _draw_noises(axes: Axes, clouds: dict[str, Cloud], estimator: str) -> None:
     left, right = 486, 630
     # One scale for all states: dots move, the axis does not.
-    panel = Panel(axes, (left, 48, right - left, 250), (-1, 3.5), (0, 1))
-    panel.frame({-1: "0.1", 1: "10", 3: "1,000"}, (), "variance, all bits")
+    panel = Panel(axes, (left, 48, right - left, 250), (-0.55, 1.25), (0, 1))
+    panel.frame({math.log10(n): f"{n:g}" for n in (0.3, 1, 3, 10)}, (), "noise: sd over |mean|")
     heights = dict(zip(clouds, range(278, 0, -42), strict=False))
-    ends = {name: panel.x(np.clip(np.log10(cloud.total_variance), *panel.xlim)) for name, cloud in clouds.items()}
+    ends = {name: panel.x(np.clip(np.log10(cloud.noise), *panel.xlim)) for name, cloud in clouds.items()}
     lines = [[(left, heights[name]), (ends[name], heights[name])] for name in clouds]
     axes.add_collection(LineCollection(lines, colors=QUIET, linewidths=1.2))
     axes.plot(list(ends.values()), list(heights.values()), marker="o", color=QUIET, markersize=6, linestyle="")
@@ -205,16 +211,16 @@ def _draw_variances(axes: Axes, clouds: dict[str, Cloud], estimator: str) -> Non
     axes.plot(ends[estimator], heights[estimator], marker="s", color=CLOUD, markersize=9, linestyle="")
     for name, cloud in clouds.items():
         color = readable(CLOUD) if name == estimator else INK
-        words = f"{name} {_number(cloud.total_variance)}" + ("\n(biased)" if name in BIASED else "")
+        words = f"{name} {_number(cloud.noise)}" + ("\n(biased)" if name in BIASED else "")
         axes.text(left - 12, heights[name], words, ha="right", va="center", fontsize=12, color=color, linespacing=1.0)
 
 
 def _caption(cloud: Cloud, estimator: str) -> str:
     length, noise = cloud.exact.norm().item(), cloud.total_variance**0.5
-    words = f"The exact gradient has length {_number(length)}; a drawn one misses its mean by {_number(noise)} (root of the variance)."
+    words = f"The exact gradient has length {_number(length)}; a drawn one misses its mean by {_number(noise)} (standard deviation)."
     if estimator not in BIASED:
         return f"{words} Its mean is the exact gradient."
-    return f"{words} Its mean is {cloud.mean.norm().item() / length:.2f} times the exact gradient: a rescaling."
+    return f"{words} Its mean is {cloud.mean.norm().item() / length:.2f} times the exact gradient: a rescaling, signal and noise alike."
 
 
 def _number(value: float) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 MOST_BITS, PIXELS = 8, 12
-# From an empty picture to a full one: a single number cannot foretell the reward of them all.
+# From an empty picture to a full one: a single number cannot predict the reward of them all.
 DATA = torch.tensor(
     [
         [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],

@@ -58,12 +58,6 @@ def with_cross_entropy(f, logits, z):
     return (f - reward * cost).mean(0)
 
 
-def with_probabilities(f, logits, z):
-    p = logits.sigmoid()
-    log_q = (z * p.log() + (1 - z) * (1 - p).log()).sum(-1)
-    return (f + f.detach() * log_q).mean(0)
-
-
 # --- 03.3 ---
 
 
@@ -156,7 +150,7 @@ def layer_by_layer(log_prior, log_p, log_q):
     ("exercise", "answer"),
     [
         *((CATEGORICAL_POSTERIOR, answer) for answer in (by_softmax, by_torch_categorical, with_the_largest_taken_out)),
-        *((SURROGATE, answer) for answer in (with_independent, with_logsigmoid, with_cross_entropy, with_probabilities)),
+        *((SURROGATE, answer) for answer in (with_independent, with_logsigmoid, with_cross_entropy)),
         *((OPTIMAL_BASELINE, answer) for answer in (with_variance_from_its_definition, from_the_parabola, from_covariances)),
         *((CENTRE, answer) for answer in (filled_in, with_lerp, without_a_loop)),
         *((LEARNED_BASELINE, answer) for answer in (in_two_blocks, detached_one_by_one)),
@@ -185,6 +179,35 @@ def test_a_log_q_that_was_not_summed_hears_of_the_bits():
         return (f.unsqueeze(-1) + f.detach().unsqueeze(-1) * Bernoulli(logits=logits).log_prob(z)).mean(0)
 
     says(unsummed, "`bits`", exercise=SURROGATE)
+
+
+def test_a_log_q_that_does_not_fit_the_rewards_hears_of_the_bits():
+    def unsummed(f, logits, z):
+        log_q = z * nn.functional.logsigmoid(logits) + (1 - z) * nn.functional.logsigmoid(-logits)
+        return (f + f.detach() * log_q).mean(0)
+
+    says(unsummed, "Sum log q over the bits", exercise=SURROGATE)
+
+
+def test_logarithms_of_probabilities_hear_of_large_logits():
+    def with_probabilities(f, logits, z):
+        p = torch.sigmoid(logits)
+        each = torch.where(z == 1, p, 1 - p).log()
+        return (f + f.detach() * each.sum(-1)).mean(0)
+
+    def with_products(f, logits, z):
+        p = torch.sigmoid(logits)
+        return (f + f.detach() * (z * p.log() + (1 - z) * (1 - p).log()).sum(-1)).mean(0)
+
+    says(with_products, "1 − sigmoid(50) rounds to 0", exercise=SURROGATE)
+    says(with_probabilities, "1 − sigmoid(50) rounds to 0", exercise=SURROGATE)
+
+
+def test_a_running_mean_without_a_loop_hears_that_the_mean_moves():
+    def at_once(rewards, mean):
+        return rewards - mean, mean + 0.1 * (rewards.mean() - mean)
+
+    says(at_once, "go through them one by one", exercise=CENTRE)
 
 
 def test_a_running_mean_updated_in_place_hears_that_it_changes_its_argument():

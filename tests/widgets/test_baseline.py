@@ -56,7 +56,7 @@ def test_fair_coins_make_the_mean_reward_optimal_and_confidence_parts_them():
         ratios.append((found.variance(found.mean_reward) / found.variance(found.best)).item())
     assert distances[0] == pytest.approx(0, abs=1e-12) and ratios[0] == pytest.approx(1)
     assert distances == sorted(distances) and ratios == sorted(ratios)
-    assert ratios[-1] > 2
+    assert ratios[-1] > 1.6
 
 
 def test_alt_text_and_figure_carry_the_numbers():
@@ -90,7 +90,7 @@ def test_everything_lies_inside_its_panel():
     for confidence in CONFIDENCES:
         found = baselines(REWARDS, confidence)
         assert found.variance(torch.tensor([LOWEST, HIGHEST], dtype=torch.float64)).max() < MOST
-        assert found.probability.max() < 0.75
+        assert found.probability.max() < 0.6
         for b in (LOWEST, HIGHEST):
             assert ((found.f - b) * found.score[:, 0]).abs().max() < 20
 

@@ -9,6 +9,12 @@ from helpers.distributions.conditionals import (
     MixtureOfGaussiansConditional,
 )
 from helpers.distributions.finite import Finite, support
+from helpers.distributions.flow import Flow
+from helpers.distributions.flow_conditionals import (
+    AffineCouplingConditional,
+    InverseAutoregressiveConditional,
+    PlanarFlowConditional,
+)
 from helpers.distributions.layered import LayeredBits
 from helpers.distributions.networks import (
     ConvolutionalDecoder,
@@ -26,8 +32,10 @@ from helpers.distributions.priors import (
     StandardNormalPrior,
 )
 from helpers.distributions.sigmoid_belief import SigmoidBeliefLikelihood, SigmoidBeliefPosterior, SigmoidBeliefPrior
+from helpers.distributions.vamp import VampPrior
 
 __all__ = [
+    "AffineCouplingConditional",
     "BernoulliConditional",
     "BernoulliPrior",
     "CategoricalConditional",
@@ -38,16 +46,20 @@ __all__ = [
     "ConvolutionalEncoder",
     "FeedForward",
     "Finite",
+    "Flow",
     "GaussianConditional",
+    "InverseAutoregressiveConditional",
     "LayeredBits",
     "MixtureOfGaussiansConditional",
     "MixtureOfGaussiansPrior",
     "NetworkRecipe",
+    "PlanarFlowConditional",
     "Prior",
     "SigmoidBeliefLikelihood",
     "SigmoidBeliefPosterior",
     "SigmoidBeliefPrior",
     "StandardNormalPrior",
+    "VampPrior",
     "count_multiply_adds",
     "count_parameters",
     "support",

@@ -2,6 +2,7 @@
 
 from helpers.estimators.arm import Arm, DisArm
 from helpers.estimators.base import Estimate, GradientEstimator, evaluate
+from helpers.estimators.component_then_point import ComponentThenPoint
 from helpers.estimators.control_variates import (
     CentredReward,
     ControlVariate,
@@ -11,6 +12,7 @@ from helpers.estimators.control_variates import (
     Scored,
     SelfCritic,
 )
+from helpers.estimators.doubly_reparameterised import DoublyReparameterised
 from helpers.estimators.draws import DrawSource, draw, draw_reparameterised, draw_uniform, drawing_from
 from helpers.estimators.enumeration import Enumeration
 from helpers.estimators.exact import ExactGradient, exact_gradient, exact_moments, exact_moments_of
@@ -26,15 +28,18 @@ from helpers.estimators.rebar import Rebar
 from helpers.estimators.relax import Relax, ResidualRelax
 from helpers.estimators.replay import EveryOutcome
 from helpers.estimators.score_function import ScoreFunction
+from helpers.estimators.sticking_the_landing import StickingTheLanding
 from helpers.estimators.straight_through import StraightThrough
 from helpers.estimators.vimco import Vimco
 
 __all__ = [
     "Arm",
     "CentredReward",
+    "ComponentThenPoint",
     "ControlVariate",
     "ControlVariateChain",
     "DisArm",
+    "DoublyReparameterised",
     "DrawSource",
     "Enumeration",
     "Estimate",
@@ -57,6 +62,7 @@ __all__ = [
     "ScoreFunction",
     "Scored",
     "SelfCritic",
+    "StickingTheLanding",
     "StraightThrough",
     "Vimco",
     "draw",

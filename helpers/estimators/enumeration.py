@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -15,7 +16,8 @@ class Enumeration(GradientEstimator):
     E_q[f] = sum_k q(z_k) f(z_k);  grad E_q[f] = sum_k f(z_k) grad q(z_k) + q(z_k) grad f(z_k).
 
     Costs one evaluation of f per outcome, so `num_samples` is the size of the support: pass that, or None.
-    Needs a finite support. With a nested f the outer sum is exact and the inner estimate stays what it is.
+    Needs a finite support. With a nested f the outer sum is exact and the inner estimate stays what it is. What has probability 0 does
+    not count, even where f is infinite there.
     """
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
@@ -32,10 +34,11 @@ class Enumeration(GradientEstimator):
         inner = evaluate(f, z, q)
         probability = q.log_prob(z).exp()  # [support, *batch]
         weight = probability.detach()
-        averaged = inner.reduce(lambda over_outcomes: (weight * over_outcomes).sum(0))
+        possible = inner.reduce(lambda over_outcomes: torch.where(weight > 0, over_outcomes, 0.0))
+        averaged = possible.reduce(lambda over_outcomes: (weight * over_outcomes).sum(0))
         return Estimate(
             averaged.value,
-            averaged.surrogate + (probability * inner.value).sum(0),
+            averaged.surrogate + (probability * possible.value).sum(0),
             averaged.terms,
             averaged.auxiliary_loss,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,15 @@ class Moments:
     def total_variance(self) -> float:
         """Summed over all coordinates: E|g - E g|²."""
         return sum(part.sum().item() for part in self.variance)
+
+    @property
+    def signal_to_noise(self) -> float:
+        """|E g| / sqrt(E|g - E g|²) over all coordinates; infinite where there is no noise.
+
+        From draws, `SampledMoments`, the noise left in the mean counts as signal: about 1 / sqrt(repeats) at the least.
+        """
+        signal = math.sqrt(sum(part.square().sum().item() for part in self.mean))
+        return signal / math.sqrt(self.total_variance) if self.total_variance > 0 else math.inf
 
 
 @dataclass(frozen=True)

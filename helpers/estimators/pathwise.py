@@ -33,7 +33,7 @@ def require_rsample(q: Distribution, who: str) -> None:
         instead = (
             "Enumeration sums over its outcomes where they are few."
             if base.has_enumerate_support
-            else "If it is a mixture, score or enumerate the component and reparameterise the point inside it, by nesting."
+            else "If it is a mixture, ComponentThenPoint will do: score or enumerate the component, reparameterise the point, by nesting."
         )
         raise ValueError(
             f"{who} needs a distribution with differentiable samples (has_rsample), and {type(base).__name__} has none. {instead}"

@@ -53,7 +53,7 @@ class Elbo(_Bound):
     importance-weighted bound. With w other than 1 it is the objective of a beta-VAE, and a bound on log p(x) only for w >= 1.
 
     model, posterior: p(x, z) and q(z | x).
-    estimator: of the gradient; `Pathwise()` by default.
+    estimator: of the gradient; `Pathwise()` by default. A mixture posterior wants `ComponentThenPoint()`.
     num_samples: evaluations of the log weight per image; None for the estimator's own fewest.
 
     Called with x [*batch, *outcome], returns an `Estimate` [*batch] in nats, with terms `distortion`, -log p(x | z), and

@@ -92,3 +92,68 @@ def test_expand_and_kl_use_the_stable_normaliser():
     x = x[:, None]
     integral = (q.log_prob(x).exp() * (q.log_prob(x) - other.log_prob(x)) * weight[:, None]).sum(0)
     torch.testing.assert_close(kl_divergence(q, other), integral, rtol=0, atol=1e-6)
+
+
+FAR = [sign * size for size in (1e-9, 1e-4, 0.0499, 0.0501, 0.399, 0.401, 2.0, 14.0, 18.0, 80.0) for sign in (-1, 1)] + [0.0]
+
+
+def exact_mean(logit: float) -> mpmath.mpf:
+    logit = mpmath.mpf(logit)
+    return mpmath.mpf(1) / 2 if logit == 0 else 1 / (1 - mpmath.exp(-logit)) - 1 / logit
+
+
+def exact_quantile(logit: float, u: float) -> mpmath.mpf:
+    logit = mpmath.mpf(logit)
+    return mpmath.mpf(u) if logit == 0 else mpmath.log1p(u * mpmath.expm1(logit)) / logit
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-12)])
+def test_mean_variance_and_entropy_against_fifty_digits(dtype, tolerance):
+    """Out to where a probability rounds to 0 or 1: pixels that are exactly 0 drive logits there."""
+    logits = torch.tensor(FAR, dtype=torch.float64).to(dtype)
+    q = StableContinuousBernoulli(logits=logits)
+    for logit, mean, variance, entropy in zip(
+        logits.tolist(), q.mean.tolist(), q.variance.tolist(), q.entropy().tolist(), strict=True
+    ):
+        exact_variance = float(mpmath.diff(exact_mean, logit)) if abs(logit) > 0.01 else 1 / 12 - logit**2 / 240
+        exact_entropy = mpmath.log(1 + mpmath.exp(logit)) - exact(logit)[0] - exact_mean(logit) * logit
+        assert mean == pytest.approx(float(exact_mean(logit)), abs=tolerance)
+        assert variance == pytest.approx(exact_variance, abs=max(tolerance, 1e-10))
+        assert entropy == pytest.approx(float(exact_entropy), abs=10 * tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+def test_quantiles_and_their_gradient_against_fifty_digits(dtype, tolerance):
+    for logit in torch.tensor(FAR, dtype=torch.float64).to(dtype).tolist():
+        parameter = torch.tensor(logit, dtype=dtype, requires_grad=True)
+        for u in (0.0, 2.0**-10, 0.25, 0.5, 0.875, 1 - 2.0**-10):
+            x = StableContinuousBernoulli(logits=parameter).icdf(torch.tensor(u, dtype=dtype))
+            (slope,) = torch.autograd.grad(x, parameter)
+            assert x.item() == pytest.approx(float(exact_quantile(logit, u)), abs=tolerance)
+            if abs(logit) > 0.01:
+                expected = float(mpmath.diff(lambda at, u=u: exact_quantile(at, u), logit))
+                assert slope.item() == pytest.approx(expected, abs=tolerance)
+            else:
+                assert slope.item() == pytest.approx(u * (1 - u) / 2, abs=max(tolerance, 1e-4))
+            if abs(logit) < 20:
+                back = StableContinuousBernoulli(logits=parameter).cdf(x.detach())
+                assert back.item() == pytest.approx(u, abs=3e-5 if dtype == torch.float32 else 1e-8)
+
+
+def test_samples_stay_in_the_unit_interval_and_move_beyond_sixteen():
+    """torch's own clamp the probability, so that the mean of a logit of 80 would be 0.937 in place of 0.9875."""
+    for logit in (-1e4, -80.0, 80.0, 1e4):
+        q = StableContinuousBernoulli(logits=torch.tensor(logit))
+        draws = q.rsample((20_000,))
+        assert ((draws >= 0) & (draws <= 1)).all()
+        assert (draws.mean() - q.mean).abs() < 5 * draws.std() / 20_000**0.5 + 1e-7
+    ends = StableContinuousBernoulli(logits=torch.tensor([-80.0, 80.0])).icdf(torch.tensor([[0.0], [1.0]]))
+    assert ((ends >= 0) & (ends <= 1)).all()
+
+
+def test_kl_is_zero_on_itself_and_finite_far_out():
+    far = StableContinuousBernoulli(logits=torch.tensor(FAR, dtype=torch.float64))
+    assert kl_divergence(far, far).abs().max() < 1e-12
+    opposite = StableContinuousBernoulli(logits=-far.logits)
+    assert torch.isfinite(kl_divergence(far, opposite)).all()
+    assert (kl_divergence(far, opposite) >= -1e-12).all()

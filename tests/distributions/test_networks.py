@@ -8,13 +8,16 @@ from torch import nn
 
 from helpers.distributions import (
     BernoulliConditional,
+    ContinuousBernoulliConditional,
     ConvolutionalDecoder,
     ConvolutionalEncoder,
     FeedForward,
     GaussianConditional,
+    StandardNormalPrior,
     count_multiply_adds,
     count_parameters,
 )
+from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
 
 
 def test_feed_forward_counts_by_hand():
@@ -83,3 +86,54 @@ def test_refusals():
         BernoulliConditional(3, (784,), ConvolutionalDecoder())
     with pytest.raises(ValueError, match=r"returned the shape \(5, 7\) where \(5, 2, 4\) was expected"):
         GaussianConditional(3, 4, nn.Linear(3, 7))(torch.ones(5, 3))
+
+
+# Height and width of a map never meet in the arithmetic of shapes, so pairs that visit each height and each width suffice.
+SIZES = [(8 + place % 57, 8 + place) for place in range(89)]
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_every_size_from_8x8_to_64x96_goes_in_and_comes_out(colours):
+    assert {height for height, _ in SIZES} == set(range(8, 65))
+    assert {width for _, width in SIZES} == set(range(8, 97))
+    for height, width in [*SIZES, (64, 8), (8, 96), (64, 96), (28, 28)]:
+        image = (colours, height, width)
+        encode = GaussianConditional(image, (2, 2), ConvolutionalEncoder((2, 3, 2)))
+        decode = ContinuousBernoulliConditional((2, 2), image, ConvolutionalDecoder((2, 3, 2), nn.Softplus))
+        x = torch.rand(2, *image)
+        p = decode(encode(x).rsample())
+        decode.check_outcome(p.mean)
+        score = p.log_prob(x)
+        assert score.shape == (2,)
+        score.sum().backward()
+        assert all(parameter.grad.abs().max() > 0 for parameter in decode.parameters())
+
+
+@pytest.mark.parametrize("image", [(1, 8, 8), (3, 9, 13), (1, 28, 28), (3, 64, 96)])
+def test_parameters_and_multiply_adds_at_any_size(image):
+    """Counted by hand, for the default channels 32 and 64: maps of h × w, then h' × w', each half of what came before, rounded up."""
+    colours, height, width = image
+    first, second = (-(-height // 2) * -(-width // 2), -(-height // 4) * -(-width // 4))
+    code, parameters = 10, 20
+    encoder = ConvolutionalEncoder().build(image, (2, code))
+    assert count_parameters(encoder) == (9 * colours + 1) * 32 + (9 * 32 + 1) * 64 + (64 * second + 1) * parameters
+    assert count_multiply_adds(encoder, image) == 9 * colours * 32 * first + 9 * 32 * 64 * second + 64 * second * parameters
+    decoder = ConvolutionalDecoder().build((code,), image)
+    assert count_parameters(decoder) == (code + 1) * 64 * second + (9 * 64 * 32 + 32) + (9 * 32 * colours + colours)
+    assert count_multiply_adds(decoder, (code,)) == code * 64 * second + 9 * 64 * 32 * second + 9 * 32 * colours * first
+
+
+@pytest.mark.parametrize("image", [(1, 1, 1), (3, 7, 5), (1, 8, 12)])
+@pytest.mark.parametrize("code", [(), (3,), (4, 2)])
+def test_codes_of_any_shape_with_dropout_on_images_of_any_shape(image, code):
+    encoder, decoder = ConvolutionalEncoder((3,), dropout=0.2), ConvolutionalDecoder((3,), dropout=0.2)
+    plain = FeedForward((6,), dropout=0.2)
+    for down, up in ((encoder, decoder), (plain, plain), (encoder, plain), (plain, decoder)):
+        model = LatentVariableModel(StandardNormalPrior(code), BernoulliConditional(code, image, up))
+        bound = Elbo(model, AmortizedPosterior(GaussianConditional(image, code, down)), num_samples=2)
+        estimate = bound(torch.rand(2, 3, *image))
+        assert estimate.value.shape == (2, 3)
+        assert torch.isfinite(estimate.value).all()
+        x, z = model.sample((4,))
+        assert x.shape == (4, *image)
+        assert z.shape == (4, *code)

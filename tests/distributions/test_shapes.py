@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.distributions import (
+    AffineCouplingConditional,
     BernoulliConditional,
     BernoulliPrior,
     CategoricalConditional,
@@ -16,8 +17,10 @@ from helpers.distributions import (
     ConvolutionalEncoder,
     FeedForward,
     GaussianConditional,
+    InverseAutoregressiveConditional,
     MixtureOfGaussiansConditional,
     MixtureOfGaussiansPrior,
+    PlanarFlowConditional,
     StandardNormalPrior,
 )
 
@@ -40,6 +43,9 @@ CONDITIONALS = {
     "continuous bernoulli": ContinuousBernoulliConditional,
     "categorical": CategoricalConditional,
     "mixture": lambda given, event, network: MixtureOfGaussiansConditional(given, event, network, 2),
+    "planar flow": PlanarFlowConditional,
+    "coupling flow": AffineCouplingConditional,
+    "inverse autoregressive flow": InverseAutoregressiveConditional,
 }
 
 
@@ -73,9 +79,11 @@ def test_priors(name, batch, shape, nonempty):
 
 
 @given(st.sampled_from(sorted(CONDITIONALS)), batches, shapes, shapes, some, st.sampled_from([(), (5,), (5, 4)]))
-@settings(max_examples=60)
+@settings(max_examples=90)
 def test_feed_forward_conditionals(name, batch, given_shape, shape, nonempty, hidden):
     event = nonempty if name == "categorical" else shape
+    if name == "coupling flow":
+        event = (*shape[:2], 2)  # two numbers or more
     conditional = CONDITIONALS[name](given_shape, event, FeedForward(hidden))
     x = torch.randn((*batch, *given_shape))
     distribution = conditional(x)

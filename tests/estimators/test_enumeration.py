@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.distributions import Bernoulli, Categorical, Independent, Normal, OneHotCategorical
@@ -24,6 +26,20 @@ def test_value_and_gradient_on_bits_are_the_closed_form(refuses):
     ours = torch.autograd.grad(estimate.surrogate.sum(), [logits, a, c])
     for mine, closed in zip(ours, torch.autograd.grad(exact.sum(), [logits, a, c]), strict=True):
         torch.testing.assert_close(mine, closed, rtol=1e-9, atol=1e-12)
+
+
+def test_an_impossible_outcome_may_have_an_infinite_f():
+    """As for `exact_gradient`: a component that has died and run away must not spoil the rest."""
+    logits = torch.tensor([0.2, -math.inf, -0.4], dtype=torch.float64, requires_grad=True)
+    shift = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+    p = torch.tensor([0.2, -0.4], dtype=torch.float64).softmax(0)
+    for spoilt in (-math.inf, math.inf, math.nan):
+        f = torch.tensor([1.0, spoilt, 2.0], dtype=torch.float64)
+        estimate = Enumeration()(lambda z, f=f: f[z] + shift, Categorical(logits=logits))
+        torch.testing.assert_close(estimate.value, (p[0] + 2 * p[1] + shift).detach())
+        of_logits, of_shift = torch.autograd.grad(estimate.surrogate, [logits, shift])
+        torch.testing.assert_close(of_logits, p[0] * p[1] * torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64))
+        assert of_shift.item() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("batch", [(), (3,), (2, 1, 4)])

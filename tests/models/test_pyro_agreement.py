@@ -13,6 +13,7 @@ from pyro.infer import RenyiELBO, Trace_ELBO, TraceMeanField_ELBO
 from torch.nn.functional import softplus
 
 from helpers.distributions import MixtureOfGaussiansPrior
+from helpers.distributions.conditionals import MIN_SCALE
 from helpers.estimators import ImportanceWeighted, drawing_from
 from helpers.models import AnalyticKlElbo, Elbo, LatentVariableModel
 
@@ -117,7 +118,7 @@ def test_a_mixture_prior_agrees_too(vae, replay_noise):
         estimate = Elbo(model, posterior, num_samples=4)(x)
 
     def plain_mixture():
-        points = dist.Normal(prior.loc, softplus(prior.raw_scale)).to_event(1)
+        points = dist.Normal(prior.loc, softplus(prior.raw_scale) + MIN_SCALE).to_event(1)
         return dist.MixtureSameFamily(dist.Categorical(logits=prior.logits), points).expand([IMAGES])
 
     expected = pyro_objective(Trace_ELBO, model, posterior, x, eps, prior=plain_mixture)

@@ -1,0 +1,133 @@
+"""Planar, affine coupling and inverse autoregressive layers of a `Flow`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from helpers.distributions.conditionals import MIN_SCALE
+
+Affine = Callable[[Tensor], Tensor]  # x [..., read] → shift and raw scale [..., 2, written]
+
+_AT_ZERO = math.log(math.e - 1)  # softplus of it is 1: raw parameters of 0 change nothing
+
+
+def scale_of(raw: Tensor) -> Tensor:
+    """A positive scale, 1 at raw = 0, that grows no faster than raw and keeps a floor."""
+    return softplus(raw + _AT_ZERO) + MIN_SCALE
+
+
+class Planar:
+    """y = x + v tanh(w·x + b): stretches space across one plane. log |det| = log(1 + (w·v) sech²(w·x + b)).
+
+    v = u + (m(w·u) - w·u) w / |w|², so that w·v = m(w·u) = softplus(w·u + log(e - 1)) - 1 > -1 and the map is invertible. (The paper's
+    m is shifted by log(e - 1), which makes m(0) = 0 and keeps v bounded where w vanishes.)
+
+    The inverse has no closed form. It needs one number, r = w·x + b, the root of r + (w·v) tanh r = w·y + b: bisection finds it, and a
+    Newton step polishes it and gives it its gradient (once: not its second derivatives). Costs no more for larger sizes.
+
+    u, w: [*batch, size]; b: [*batch].
+    Rezende, Mohamed 2015, "Variational Inference with Normalizing Flows", section 4.1 and appendix A.
+    """
+
+    HALVINGS = 64
+
+    def __init__(self, u: Tensor, w: Tensor, b: Tensor) -> None:
+        self.w, self.b = w, b
+        dot = (w * u).sum(-1)
+        norm = w.square().sum(-1).clamp_min(torch.finfo(w.dtype).tiny)
+        # m(a) - a = log(1 + (e^-a - 1) / e): exact near 0, where softplus(a) - 1 - a is rounding; large -a by softplus.
+        near = torch.log1p(torch.expm1(-dot.clamp_min(-10)) / math.e)
+        self.correction = torch.where(dot > -10, near, softplus(dot + _AT_ZERO) - 1 - dot)
+        self.v = u + (self.correction / norm)[..., None] * w
+        self.stretch = softplus(dot + _AT_ZERO)  # 1 + w·v > 0
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        r = (self.w * x).sum(-1) + self.b
+        return x + self.v * torch.tanh(r)[..., None], self._log_det(r)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        r = self._root((self.w * y).sum(-1) + self.b)
+        return y - self.v * torch.tanh(r)[..., None], self._log_det(r)
+
+    def _log_det(self, r: Tensor) -> Tensor:
+        square = torch.tanh(r).square()
+        return torch.log(square + self.stretch * (1 - square))  # of positive terms: nothing cancels
+
+    def _root(self, target: Tensor) -> Tensor:
+        """r with r + m tanh r = target, m = stretch - 1."""
+        m, c = torch.broadcast_tensors(self.stretch - 1, target)
+        with torch.no_grad():
+            low, high = c - m.abs(), c + m.abs()
+            for _ in range(self.HALVINGS):
+                middle = (low + high) / 2
+                above = middle + m * torch.tanh(middle) > c
+                low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+            r = (low + high) / 2
+            square = torch.tanh(r).square()
+            slope = square + self.stretch * (1 - square)
+        return r - (r + m * torch.tanh(r) - c) / slope
+
+
+class AffineCoupling:
+    """One part of x stays and decides how the other is shifted and scaled: y_moved = s(x_kept) x_moved + t(x_kept).
+
+    log |det| = sum log s. Both ways take one pass of the network.
+
+    affine: x_kept [..., kept] → t and raw s [..., 2, moved].
+    kept, moved: slices that cover x once.
+    Dinh, Sohl-Dickstein, Bengio 2017, "Density estimation using Real NVP".
+    """
+
+    def __init__(self, affine: Affine, kept: slice, moved: slice) -> None:
+        self.affine, self.kept, self.moved = affine, kept, moved
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        shift, scale = self._shift_and_scale(x)
+        return self._with_moved(x, scale * x[..., self.moved] + shift), scale.log().sum(-1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        shift, scale = self._shift_and_scale(y)
+        return self._with_moved(y, (y[..., self.moved] - shift) / scale), scale.log().sum(-1)
+
+    def _shift_and_scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        shift, raw = self.affine(x[..., self.kept]).unbind(-2)
+        return shift, scale_of(raw)
+
+    def _with_moved(self, x: Tensor, moved: Tensor) -> Tensor:
+        parts = [x[..., self.kept].expand(*moved.shape[:-1], -1), moved]
+        return torch.cat(parts if self.kept.start == 0 else parts[::-1], dim=-1)
+
+
+class InverseAutoregressive:
+    """y_i = s_i x_i + t_i, where s_i and t_i depend on the x that come before i. log |det| = sum log s.
+
+    Drawing takes one pass of the network. The inverse has no closed form at one go: it finds one x after another, in as many passes as
+    x has numbers.
+
+    affine: x [..., size] → t and raw s [..., 2, size], autoregressive in `order`.
+    order: [size] the place that comes first, second, ...
+    Kingma, Salimans, Jozefowicz, Chen, Sutskever, Welling 2016, "Improved Variational Inference with Inverse Autoregressive Flow".
+    """
+
+    def __init__(self, affine: Affine, order: Tensor) -> None:
+        self.affine, self.order = affine, order
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        shift, raw = self.affine(x).unbind(-2)
+        scale = scale_of(raw)
+        return scale * x + shift, scale.log().sum(-1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        x = torch.zeros_like(y)
+        for place in self.order:
+            shift, raw = self.affine(x).unbind(-2)
+            scale = scale_of(raw)
+            here = torch.arange(y.shape[-1], device=y.device) == place
+            x = torch.where(here, (y - shift) / scale, x)
+        # s_i depends on earlier x alone, which were all there at the last pass
+        return x, scale.log().sum(-1)

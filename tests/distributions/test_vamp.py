@@ -1,0 +1,135 @@
+"""VampPrior: an average of posteriors, exactly; learned through pseudo-inputs and encoder alike; saved once."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+
+from helpers.distributions import (
+    AffineCouplingConditional,
+    BernoulliConditional,
+    ConvolutionalEncoder,
+    FeedForward,
+    GaussianConditional,
+    InverseAutoregressiveConditional,
+    MixtureOfGaussiansConditional,
+    PlanarFlowConditional,
+    VampPrior,
+)
+from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.training import load_weights, save_weights
+
+IMAGE = (3, 5, 4)
+POSTERIORS = {
+    "gaussian": GaussianConditional,
+    "mixture": lambda given, event, network: MixtureOfGaussiansConditional(given, event, network, 2),
+    "planar": PlanarFlowConditional,
+    "coupling": AffineCouplingConditional,
+    "autoregressive": InverseAutoregressiveConditional,
+}
+
+
+def make(kind="gaussian", event=2, components=3):
+    posterior = POSTERIORS[kind](IMAGE, event, ConvolutionalEncoder((4,)))
+    return posterior, VampPrior(posterior, torch.rand(components, *IMAGE))
+
+
+@pytest.mark.parametrize("kind", POSTERIORS)
+@pytest.mark.parametrize("event", [2, (2, 3)])
+def test_it_is_the_average_of_the_posteriors(kind, event):
+    posterior, prior = make(kind, event)
+    posterior.double(), prior.double()
+    z = torch.randn(4, *prior.event_shape).double()
+    p = prior((5, 4))
+    assert p.batch_shape == (5, 4)
+    assert p.event_shape == prior.event_shape == posterior.event_shape
+    scores = torch.stack([posterior(u).log_prob(z) for u in prior.pseudo_inputs])
+    expected = scores.logsumexp(0) - math.log(3)
+    torch.testing.assert_close(p.log_prob(z), expected.expand(5, 4))
+    assert p.sample((2,)).shape == (2, 5, 4, *prior.event_shape)
+    torch.testing.assert_close(prior().log_prob(z), expected)
+
+
+def test_samples_match_and_the_density_integrates_to_one():
+    posterior, prior = make()
+    posterior.double(), prior.double()
+    with torch.no_grad():
+        posterior.network.network[-1].weight.mul_(8)
+        x = torch.linspace(-12, 12, 241, dtype=torch.float64)
+        points = torch.cartesian_prod(x, x)
+        mass = prior().log_prob(points).exp() * 0.1**2
+        assert mass.sum().item() == pytest.approx(1.0, abs=1e-8)
+        draws = prior((20_000,)).sample()
+        for function in (lambda z: z, lambda z: z**2, torch.sin):
+            exact = mass @ function(points)
+            variance = mass @ (function(points) - exact) ** 2
+            assert ((function(draws).mean(0) - exact).abs() < 5 * (variance / 20_000).sqrt()).all()
+
+
+def test_one_pseudo_input_makes_it_that_posterior():
+    posterior, prior = make(components=1)
+    z = torch.randn(6, 2)
+    torch.testing.assert_close(prior((6,)).log_prob(z), posterior(prior.pseudo_inputs[0]).log_prob(z))
+
+
+def bound(kind="gaussian"):
+    posterior, prior = make(kind)
+    model = LatentVariableModel(prior, BernoulliConditional(2, IMAGE, FeedForward((5,))))
+    return Elbo(model, AmortizedPosterior(posterior))
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "planar", "coupling", "autoregressive"])
+def test_pseudo_inputs_encoder_and_decoder_all_get_gradients(kind):
+    objective = bound(kind)
+    names = [name for name, _ in objective.named_parameters()]
+    assert "model.prior.logits" in names
+    assert not [name for name in names if name.startswith("model.prior.posterior")]  # trained once, as the posterior
+    objective(torch.rand(6, *IMAGE)).surrogate.sum().backward()
+    for name, parameter in objective.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+    # the prior alone moves the encoder: it is made of it
+    encoder = [*objective.posterior.parameters()]
+    (score,) = objective.model.prior((1,)).log_prob(torch.randn(1, 2))
+    assert any(
+        gradient is not None and gradient.abs().max() > 0 for gradient in torch.autograd.grad(score, encoder, allow_unused=True)
+    )
+
+
+def test_pictures_that_are_black_and_white_still_learn():
+    posterior, _ = make()
+    prior = VampPrior(posterior, torch.stack([torch.zeros(IMAGE), torch.ones(IMAGE)]))
+    torch.testing.assert_close(prior.pseudo_inputs[0], torch.full(IMAGE, 0.01))
+    prior().log_prob(torch.ones(2)).backward()
+    assert (prior.logits.grad != 0).float().mean() > 0.5
+    with torch.no_grad():
+        prior.logits.add_(1e4)
+    assert ((prior.pseudo_inputs >= 0) & (prior.pseudo_inputs <= 1)).all()
+
+
+def test_saved_once_and_tied_in_a_copy(tmp_path):
+    one, other = bound(), bound()
+    save_weights(one, tmp_path / "vamp.safetensors")
+    load_weights(other, tmp_path / "vamp.safetensors")
+    z = torch.randn(2)
+    torch.testing.assert_close(other.model.prior().log_prob(z), one.model.prior().log_prob(z))
+    twin = copy.deepcopy(one)
+    assert twin.model.prior.posterior is twin.posterior.conditional is not one.posterior.conditional
+
+
+def test_refusals():
+    posterior, _ = make()
+    with pytest.raises(ValueError, match="made of a conditional.*AmortizedPosterior was given.*`.conditional`"):
+        VampPrior(AmortizedPosterior(posterior), torch.rand(3, *IMAGE))
+    for inputs, sentence in (
+        (torch.rand(3, 1, 5, 4), "pseudo-inputs of VampPrior has.*channels is 1 where 3"),
+        (torch.rand(*IMAGE), r"in a list, \[components, 3, 5, 4\]"),
+        (torch.rand(2, 3, *IMAGE), "in a list"),
+        (torch.rand(0, *IMAGE), "pseudo-inputs are empty"),
+        (255 * torch.rand(3, *IMAGE), "pseudo-inputs run from .*dividing by 255"),
+        (torch.full((3, *IMAGE), math.nan), "NaN"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            VampPrior(posterior, inputs)

@@ -165,10 +165,12 @@ with torch.no_grad():
     q = mixture.posterior(x)
     z = q.sample()  # [batch, categories]
     one_sample = mixture.log_joint(x, z) - q.log_prob(z)
-    hit = shares[mixture.posterior(valid_images).probs.argmax(-1)]  # p(z) of the code that fits: [images]
+    best = mixture.posterior(valid_images).probs.argmax(-1)  # the code that fits: [images]
+    hit = shares[best]  # its p(z)
 print(f"log weight of one code from p(z | x) {one_sample.mean():8.2f}")
 print(f"log p(x), by enumeration             {exact.mean():8.2f}")
-print(f"a draw from p(z) is the code that fits: {hit.mean():.0%}; ten draws all miss it: {((1 - hit) ** 10).mean():.0%}")
+missed = ((1 - hit) ** 10).mean()
+print(f"a draw from p(z) is the code that fits: {hit.mean():.0%}; ten draws all miss it: {missed:.0%}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -897,17 +899,17 @@ plots.bars(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5 · Downstream cost, layer by layer
 #
-# Stack two layers of bits. The guide draws upwards, $q(h_1 \mid x)\, q(h_2 \mid h_1)$; the model runs the other way, $p(h_2)\, p(h_1 \mid h_2)\, p(x \mid h_1)$. As one big code, both layers get the whole log weight as reward:
+# The guide draws two layers upwards, $q(h_1 \mid x)\, q(h_2 \mid h_1)$; the model runs downwards, $p(h_2)\, p(h_1 \mid h_2)\, p(x \mid h_1)$. As one code, both get the whole log weight as reward:
 #
 # $$ f = \underbrace{\log p(x \mid h_1) - \log q(h_1 \mid x)}_{\text{settled before } h_2 \text{ is drawn}} + \underbrace{\log p(h_1 \mid h_2) + \log p(h_2) - \log q(h_2 \mid h_1)}_{\text{downstream of } h_2}. $$
 #
-# To $h_2$, what was settled before is noise. Give each layer its **downstream cost** alone: `LayeredElbo`.
+# To $h_2$, what was settled before is noise. `LayeredElbo` gives each layer its **downstream cost** alone.
 #
 # **Predict.** Which layer gains, and how much: a factor of 2, 10 or 100?
 #
 # <details><summary>Answer</summary>
 #
-# The upper one: 100 is nearest. The lower one gains nothing: all costs are downstream of it.
+# The upper one, nearest 100. To the lower one all costs are downstream: it gains nothing.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -1185,7 +1187,8 @@ import pyro
 import pyro.distributions as dist
 from pyro.infer import TraceGraph_ELBO
 
-predictor = LearnedBaseline(image_shape, FeedForward((20,), nn.Tanh)).double()  # untrained: what holds for one baseline holds for all
+# Untrained: what holds for one baseline holds for all.
+predictor = LearnedBaseline(image_shape, FeedForward((20,), nn.Tanh)).double()
 (decoder,) = (m for m in small.likelihood.modules() if isinstance(m, nn.Linear))
 (encoder,) = (m for m in guide.modules() if isinstance(m, nn.Linear))
 

@@ -1116,7 +1116,7 @@ def race_figure(names, caption):
 race_figure(
     ["score-function", "nvil", "leave-one-out", "disarm", "rebar", "relax", "vimco", "straight-through",
      "gumbel-softmax", "local-enumeration"],
-    "Ten of the sixteen, with six evaluations of f a step; local enumeration 201, and fewer steps. VIMCO trains on a tighter bound, and "
+    "Ten of all, with six evaluations of f a step; local enumeration 201, and fewer steps. VIMCO trains on a tighter bound, and "
     "the bound shown is the same for all.",
 )  # fmt: skip
 

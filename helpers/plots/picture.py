@@ -65,8 +65,10 @@ class Picture:
         # No version and no date in the file, so that the same figure gives the same bytes.
         metadata = {"png": {"Software": None, "Description": self.alt}, "svg": {"Date": None, "Title": self.alt}}
         metadata["pdf"] = {"CreationDate": None, "Title": self.alt}
+        # Under a slider a few more bytes cost less than the milliseconds that pressing them out would take.
+        quick = {"pil_kwargs": {"compress_level": 1}} if kind == "png" and sharpness <= 1 else {}
         with workbook_style():  # some settings, fonts among them, are only looked up while drawing
-            self.figure.savefig(target, format=kind, dpi=sharpness * PIXELS_PER_INCH, metadata=metadata[kind])
+            self.figure.savefig(target, format=kind, dpi=sharpness * PIXELS_PER_INCH, metadata=metadata[kind], **quick)
 
     def _html(self, png: bytes) -> str:
         source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")

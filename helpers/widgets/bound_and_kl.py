@@ -16,6 +16,7 @@ from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.widgets.explorer import Explorer, Slider
 from helpers.widgets.panel import Panel, bare_figure, key
+from helpers.widgets.ticks import signed
 
 NOISE = 0.75  # so that the posterior's scale is 0.6 and its mean 0.64 x: the sliders can reach both
 
@@ -65,9 +66,9 @@ def bound_and_kl_picture(*, x: float, loc: float, scale: float) -> Picture:
         _draw_densities(axes, numbers, loc, scale)
         _draw_bound(axes, numbers)
     alt = (
-        f"Left, densities of z. For x = {_signed(x)} the posterior p(z | x) has mean {_signed(numbers.posterior_loc)} and standard "
-        f"deviation {numbers.posterior_scale:.2f}; q(z) has mean {_signed(loc)} and standard deviation {scale:.2f}; the prior is standard "
-        f"normal. Right, in nats: log p(x) = {_nats(numbers.log_evidence)}, below it ELBO = {_nats(numbers.elbo)}, and between "
+        f"Left, densities of z. For x = {signed(x, 2)} the posterior p(z | x) has mean {signed(numbers.posterior_loc, 2)} and standard "
+        f"deviation {numbers.posterior_scale:.2f}; q(z) has mean {signed(loc, 2)} and standard deviation {scale:.2f}; the prior is "
+        f"standard normal. Right, in nats: log p(x) = {_nats(numbers.log_evidence)}, below it ELBO = {_nats(numbers.elbo)}, and between "
         f"them KL(q || p(z | x)) = {abs(numbers.kl):.3f}."
     )
     return Picture(figure, alt, _caption(numbers))
@@ -139,11 +140,6 @@ def _draw_bound(axes: Axes, numbers: BoundAndKl) -> None:
     axes.text(right + 20, (top + bottom) / 2, f"KL\n{abs(numbers.kl):.3f}", va="center", fontsize=12, linespacing=1.1, bbox=ground)
 
 
-def _signed(value: float, decimals: int = 2) -> str:
-    text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if not float(text) else text.replace("-", "−")
-
-
 def _nats(value: float) -> str:
     """Three decimals, so that two small divergences can be compared."""
-    return _signed(value, 3)
+    return signed(value, 3)

@@ -20,6 +20,7 @@ from helpers.plots.words import number
 from helpers.widgets.explorer import Choice, Explorer, Slider
 from helpers.widgets.panel import Panel, bare_figure, key
 from helpers.widgets.race_track import Encoder, Race, Track, race_track, run_race
+from helpers.widgets.ticks import round_ticks, signed
 
 FARTHEST = 8.0  # standard deviations of the data
 MOST_STEPS = 200
@@ -47,7 +48,7 @@ def race_picture(track: Track, encoders: Mapping[str, Encoder], *, distance: flo
         f"Left, the plane of z, regions of 50 % and 95 %: the posterior of x = ({x}), a tilted ellipse around "
         f"{_point(run.posterior_loc)}; q of {after}, "
         f"around {_point(run.loc[-1])}; and q of the encoder {encoder}, around {_point(run.encoder_loc)}. "
-        f"Right, how far the ELBO is below log p(x) = {_signed(run.log_evidence, 2)}, in nats: {after} {_gap(run.fit_kl[-1])}, "
+        f"Right, how far the ELBO is below log p(x) = {signed(run.log_evidence, 2)}, in nats: {after} {_gap(run.fit_kl[-1])}, "
         f"the encoder {_gap(run.encoder_kl)}, the best uncorrelated q {_gap(track.family_gap)}."
     )
     return Picture(figure, alt, _caption(run, steps))
@@ -89,7 +90,7 @@ def _draw_plane(axes: Axes, track: Track, run: Race) -> None:
     low, high = seen.min(1), seen.max(1)
     middle, half = (low + high) / 2, 0.54 * (high - low).max()
     panel = Panel(axes, (42, 48, 250, 250), *((float(m - half), float(m + half)) for m in middle))
-    panel.frame(_ticks(*panel.xlim), _ticks(*panel.ylim), "z₁", "z₂")
+    panel.frame(round_ticks(*panel.xlim, intervals=5), round_ticks(*panel.ylim, intervals=5), "z₁", "z₂")
 
     axes.text(292, 310, "p: 50 %, 95 %; q: 95 %", ha="right", va="bottom", fontsize=12)
     panel.axes.fill(panel.x(truth[0]), panel.y(truth[1]), color=TRUTH, alpha=0.10, linewidth=0)
@@ -111,7 +112,7 @@ def _draw_bounds(axes: Axes, track: Track, run: Race, steps: int) -> None:
     skip = 1 + len(decades) // 8
     yticks = {10.0**decade: f"{10.0**decade:,.{max(0, -decade)}f}" for decade in decades[::skip]}
     panel.frame({0: "0", 50: "50", 100: "100", 150: "150", 200: "200"}, yticks, "steps of the fit", "log p(x) − ELBO, nats")
-    axes.text(592, 310, f"log p(x) {_signed(run.log_evidence, 2)}", va="bottom", fontsize=12)
+    axes.text(592, 310, f"log p(x) {signed(run.log_evidence, 2)}", va="bottom", fontsize=12)
     panel.plot([0, MOST_STEPS], [floor, floor], color=FAMILY, linestyle=FAMILY_LINE, linewidth=2.4)
     panel.plot(np.arange(steps + 1), run.fit_kl, color=FIT, linestyle="-")
     panel.plot([0, MOST_STEPS], [run.encoder_kl] * 2, color=ENCODER, linestyle=ENCODER_LINE)
@@ -135,15 +136,6 @@ def _draw_key(axes: Axes) -> None:
         ("best uncorrelated q", {"color": FAMILY, "linestyle": FAMILY_LINE, "linewidth": 2.4}, 0),
     ]
     key(axes, 42, HEIGHT - 14, entries)
-
-
-def _ticks(low: float, high: float) -> dict[float, str]:
-    """Three to seven round numbers between two."""
-    raw = (high - low) / 5
-    step = 10 ** math.floor(math.log10(raw))
-    step *= next(factor for factor in (1, 2, 5, 10) if factor * step >= raw)
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    return {k * step: _signed(k * step, decimals) for k in range(math.ceil(low / step), math.floor(high / step) + 1)}
 
 
 def _caption(run: Race, steps: int) -> str:
@@ -170,9 +162,4 @@ def _gap(value: float) -> str:
 
 
 def _point(z: np.ndarray) -> str:
-    return f"({_signed(z[0], 2)}, {_signed(z[1], 2)})"
-
-
-def _signed(value: float, decimals: int) -> str:
-    text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if not float(text) else text.replace("-", "−")
+    return f"({signed(z[0], 2)}, {signed(z[1], 2)})"

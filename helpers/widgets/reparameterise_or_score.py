@@ -18,6 +18,7 @@ from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.plots.words import listed, number
 from helpers.widgets.explorer import Choice, Explorer, Slider, Toggle
 from helpers.widgets.panel import Panel, bare_figure, key
+from helpers.widgets.ticks import signed
 
 SLOWEST, FASTEST = 0.25, 8.0  # frequencies, in radians a unit of z
 LEAST, MOST = 1e-3, 1e4  # edges of the variance axis
@@ -98,7 +99,7 @@ def reparameterise_or_score_picture(
     ) + f" between {SLOWEST:g} and {FASTEST:g}."
     alt = (
         f"Left, f(z) = {wave} and the density of q = N({number(loc)}, {scale:g}²). Right, against the frequency of the wave, the variance "
-        f"of one sample's gradient on the {gradient} of q; the exact gradient is {_signed(float(here.exact), 3)}. Here the score function "
+        f"of one sample's gradient on the {gradient} of q; the exact gradient is {signed(float(here.exact), 3)}. Here the score function "
         f"has variance {_variance(float(here.score))}, the pathwise estimate {_variance(float(here.pathwise))}. {where}"
     )
     ratio = float(here.ratio)
@@ -173,8 +174,3 @@ def gaussian_at(curve: Gradients, frequency: float) -> np.ndarray:
 
 def _variance(value: float) -> str:
     return number(value, 3) if value >= LEAST else f"< {LEAST:g}"
-
-
-def _signed(value: float, decimals: int) -> str:
-    text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if not float(text) else text.replace("-", "−")

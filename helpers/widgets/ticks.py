@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 
-def round_ticks(low: float, high: float) -> dict[float, str]:
-    """Two to five round numbers between two, with their names."""
-    raw = (high - low) / 4
+def round_ticks(low: float, high: float, intervals: int = 4) -> dict[float, str]:
+    """Round numbers between two, with their names, no more than `intervals` + 1 of them."""
+    raw = (high - low) / intervals
     step = 10 ** math.floor(math.log10(raw))
     step *= next(factor for factor in (1, 2, 5, 10) if factor * step >= raw)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))

@@ -16,6 +16,7 @@ from helpers.widgets.explorer import Choice, Explorer, Slider
 from helpers.widgets.laboratory import ESTIMATORS, MOST_BITS, NAMES, Laboratory, Moments
 from helpers.widgets.panel import Panel, bare_figure
 from helpers.widgets.step_price import Price, measured_prices
+from helpers.widgets.ticks import signed
 
 SHARPEST, SHARPNESS_STEP = 6.0, 0.5
 
@@ -89,7 +90,7 @@ def _draw_gradients(axes: Axes, exact: np.ndarray, found: Moments | None, estima
     step = _round_step(reach)
     panel = Panel(axes, (38, 56, 196, 250), (-reach, reach), (bits + 0.5, 0.5))
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    ticks = {k * step: _signed(k * step, decimals) for k in range(-2, 3) if abs(k * step) < reach}
+    ticks = {k * step: signed(k * step, decimals) for k in range(-2, 3) if abs(k * step) < reach}
     panel.frame(ticks, {k: f"φ{'₁₂₃₄'[k - 1]}" for k in range(1, bits + 1)}, "gradient")
     height = 0.22 * min(1, bits / 2)
     for k, value in enumerate(exact, 1):
@@ -207,8 +208,3 @@ def _evaluations(count: int) -> str:
 
 def _capital(words: str) -> str:
     return words[0].upper() + words[1:]
-
-
-def _signed(value: float, decimals: int) -> str:
-    text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if not float(text) else text.replace("-", "−")

@@ -1045,7 +1045,7 @@ check("04.6", gaussian_variances)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9 · The variance laboratory
 #
-# One to four bits and $f(z) = \text{offset} + \tanh\big(\text{sharpness} \cdot w^\top (z - \tfrac12)\big)$: nearly a line where the sharpness is small, a step where it is large. Turn the dials, and read exact bias, exact variance and price of all at once.
+# One to four bits and $f(z) = \text{offset} + \tanh\big(\text{sharpness} \cdot w^\top (z - \tfrac12)\big)$: nearly a line where the sharpness is small, a step where it is large. Turn the dials, and read exact noise and bias of all at once; the caption has the price of the one you chose.
 #
 # **Predict**, before you touch it: raise the sharpness. Who suffers most? Raise the number of bits. Who becomes unaffordable? Set the offset of $f$ to 0. Whom does the plain score function beat now?
 #

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
-from helpers.evaluation import Measured, evaluate_bound
+from helpers.distributions import BernoulliConditional, CategoricalConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.evaluation import Measured, accuracy, evaluate_bound
 from helpers.models import AmortizedPosterior, LatentVariableModel
 
 ROOT = Path(__file__).parents[1]
@@ -171,7 +171,7 @@ def test_one_image_has_a_mean_and_no_standard_error():
 HEAP = """
 import torch
 
-from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import BernoulliConditional, CategoricalConditional, FeedForward, GaussianConditional, StandardNormalPrior
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, LatentVariableModel
 
@@ -199,3 +199,15 @@ def test_memory_does_not_grow_with_the_number_of_images():
     """In a process of its own, for its heap. Results kept between the pieces' large temporaries cost some 17 MB a piece here."""
     grown = subprocess.run([sys.executable, "-c", HEAP], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert float(grown) < 150
+
+
+def test_accuracy_is_the_share_of_right_guesses():
+    classifier = CategoricalConditional((3,), (3,), nn.Linear(3, 3, bias=False))
+    with torch.no_grad():
+        classifier.network.weight.copy_(torch.eye(3))
+    images = torch.eye(3)[[0, 1, 2, 2]]
+    measured = accuracy(classifier, images, torch.tensor([0, 1, 2, 0]), batch_size=3)
+    assert measured.mean == 0.75
+    assert measured.standard_error == pytest.approx(0.5 / 2)
+    with pytest.raises(ValueError, match="one class number"):
+        accuracy(classifier, images, torch.tensor([0, 1, 2]))

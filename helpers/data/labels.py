@@ -21,7 +21,7 @@ def split_labelled(
     Returns (labelled [num_labelled] in random order, unlabelled [N - num_labelled] ascending): int64 indices into
     `labels`, on its device. Raises ValueError where the labels or the number cannot be right.
     """
-    counts = _count_classes(labels, num_classes)
+    counts = count_classes(labels, num_classes)
     if type(num_labelled) is not int or not len(counts) <= num_labelled <= len(labels):
         raise ValueError(
             f"Got num_labelled={num_labelled!r}; expected an integer from {len(counts)}, one a class, to "
@@ -50,7 +50,7 @@ def split_labelled(
     return labelled, is_unlabelled.nonzero().squeeze(1)
 
 
-def _count_classes(labels: torch.Tensor, num_classes: int | None) -> list[int]:
+def count_classes(labels: torch.Tensor, num_classes: int | None) -> list[int]:
     """How many items each class has, after the checks at the door."""
     if labels.dim() != 1 or labels.is_floating_point() or labels.dtype == torch.bool or labels.numel() == 0:
         raise ValueError(

@@ -32,6 +32,7 @@ from helpers.distributions.priors import (
     StandardNormalPrior,
 )
 from helpers.distributions.sigmoid_belief import SigmoidBeliefLikelihood, SigmoidBeliefPosterior, SigmoidBeliefPrior
+from helpers.distributions.style_conditional import StyleConditional, side_by_side
 from helpers.distributions.vamp import VampPrior
 
 __all__ = [
@@ -59,8 +60,10 @@ __all__ = [
     "SigmoidBeliefPosterior",
     "SigmoidBeliefPrior",
     "StandardNormalPrior",
+    "StyleConditional",
     "VampPrior",
     "count_multiply_adds",
     "count_parameters",
+    "side_by_side",
     "support",
 ]

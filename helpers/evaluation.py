@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators import draw
 from helpers.models import LatentVariableModel
+from helpers.products import fast_products
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class BoundEvaluation:
 
 
 @torch.no_grad()
+@fast_products()
 def evaluate_bound(
     model: LatentVariableModel,
     posterior: nn.Module,

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from helpers import settings
 from helpers.estimators import Estimate
 from helpers.files import replacing
+from helpers.products import fast_products
 
 Record = dict[str, list[float]]
 
@@ -115,8 +116,9 @@ def fit(
     try:
         for epoch in range(history.epochs, epochs):
             bar.set_description(f"epoch {epoch + 1}/{epochs}")
-            averages = _train_epoch(objective, train, optimizers, schedulers, clip_norm, history, bar)
-            validated = {} if valid is None else score(objective, valid)
+            with fast_products():
+                averages = _train_epoch(objective, train, optimizers, schedulers, clip_norm, history, bar)
+                validated = {} if valid is None else score(objective, valid)
             _append(history.train, averages)  # all at once, so that Ctrl-C leaves no list longer than another
             _append(history.valid, validated)
             history.seconds.append(time.perf_counter() - started)

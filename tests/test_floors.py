@@ -14,10 +14,10 @@ PACKAGE = Path(__file__).parents[1] / "helpers"
 # From the roof down, as in the design: a room may import what stands after it.
 ROOMS = (
     ("widgets", "exercises", "reproduce"),
-    ("training", "evaluation", "plots"),
+    ("sweep", "training", "evaluation", "plots"),
     ("models",),
     ("estimators", "distributions"),
-    ("data", "files", "settings"),
+    ("data", "files", "products", "settings"),
 )
 ORDER = [room for floor in ROOMS for room in floor]
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -20,7 +20,7 @@ from helpers.data import Batches
 from helpers.estimators import Estimate, ScoreFunction
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel, sigmoid_belief_network
-from helpers.reproduce.fast_products import fast_products
+from helpers.products import fast_products
 from helpers.reproduce.gradient_noise import gradient_noise, seconds_per_step
 from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options, command
@@ -139,19 +139,18 @@ def _run_one(racer: Racer, seed: int, epochs: int, train_images: Tensor, valid_i
             flush=True,
         )
 
-    with fast_products():
-        history = fit(
-            objective,
-            leg,
-            epochs=epochs,
-            valid=Batches(valid_images, batch_size=500, shuffle=False),
-            optimizers=optimizer,
-            schedulers=[up_then_down(optimizer, epochs * len(leg))],
-            checkpoint=options.checkpoints / f"{racer.name}-{seed}.pt",
-            resume=options.resume,
-            after_epoch=after_epoch,
-            progress=False,
-        )
+    history = fit(
+        objective,
+        leg,
+        epochs=epochs,
+        valid=Batches(valid_images, batch_size=500, shuffle=False),
+        optimizers=optimizer,
+        schedulers=[up_then_down(optimizer, epochs * len(leg))],
+        checkpoint=options.checkpoints / f"{racer.name}-{seed}.pt",
+        resume=options.resume,
+        after_epoch=after_epoch,
+        progress=False,
+    )
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
     result = evaluate_bound(model, posterior, valid_images, num_samples=10)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from helpers.data import Batches
 from helpers.estimators import sampled_moments_of
 from helpers.models import Elbo
-from helpers.reproduce.fast_products import fast_products
+from helpers.products import fast_products
 from helpers.reproduce.schedule import up_then_down
 
 

@@ -22,7 +22,6 @@ from helpers.distributions import BernoulliConditional, FeedForward, GaussianCon
 from helpers.estimators import ImportanceWeighted
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
-from helpers.reproduce.fast_products import fast_products
 from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, Run, write_row
@@ -129,18 +128,17 @@ def _run_one(
                 f"   test {history.valid['bound'][-1]:8.2f}   ({system.num_samples}-sample bounds)"
             )
 
-    with fast_products():
-        history = fit(
-            objective,
-            train,
-            epochs=epochs,
-            valid=test,  # for the curve alone: nothing is chosen by it
-            optimizers=optimizers,
-            schedulers=schedules,
-            checkpoint=options.checkpoints / f"{system.name}-{seed}.pt",
-            resume=options.resume,
-            after_epoch=waypoint,
-        )
+    history = fit(
+        objective,
+        train,
+        epochs=epochs,
+        valid=test,  # for the curve alone: nothing is chosen by it
+        optimizers=optimizers,
+        schedulers=schedules,
+        checkpoint=options.checkpoints / f"{system.name}-{seed}.pt",
+        resume=options.resume,
+        after_epoch=waypoint,
+    )
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
     result = evaluate_bound(

@@ -25,7 +25,6 @@ from helpers.estimators import DisArm, GradientEstimator, LeaveOneOut
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, LatentVariableModel, LayeredElbo, sigmoid_belief_network
 from helpers.reproduce.estimator_race import run_race
-from helpers.reproduce.fast_products import fast_products
 from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, Run, write_row
@@ -159,18 +158,17 @@ def _run_one(system: System, seed: int, epochs: int, train: Tensor, held_out: Te
                 flush=True,
             )
 
-    with fast_products():
-        history = fit(
-            objective,
-            batches,
-            epochs=epochs,
-            valid=Batches(held_out, batch_size=1000, shuffle=False),  # for the curve alone: nothing is chosen by it
-            optimizers=optimizer,
-            schedulers=[up_then_down(optimizer, epochs * len(batches))],
-            checkpoint=options.checkpoints / f"{system.name}-{seed}.pt",
-            resume=options.resume,
-            after_epoch=waypoint,
-        )
+    history = fit(
+        objective,
+        batches,
+        epochs=epochs,
+        valid=Batches(held_out, batch_size=1000, shuffle=False),  # for the curve alone: nothing is chosen by it
+        optimizers=optimizer,
+        schedulers=[up_then_down(optimizer, epochs * len(batches))],
+        checkpoint=options.checkpoints / f"{system.name}-{seed}.pt",
+        resume=options.resume,
+        after_epoch=waypoint,
+    )
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
     on_train = evaluate_bound(model, posterior, train, num_samples=10)

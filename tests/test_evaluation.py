@@ -13,7 +13,13 @@ import torch
 from torch import nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from helpers.distributions import BernoulliConditional, CategoricalConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import (
+    BernoulliConditional,
+    CategoricalConditional,
+    FeedForward,
+    GaussianConditional,
+    StandardNormalPrior,
+)
 from helpers.evaluation import Measured, accuracy, evaluate_bound
 from helpers.models import AmortizedPosterior, LatentVariableModel
 

@@ -30,6 +30,8 @@ class SemiSupervisedElbo(nn.Module):
         for each labelled image is 46 s.
     label_samples, style_samples: evaluations of their integrand; None for the estimator's own fewest.
     closed_form: KL(q(z | x, y) || p(z)) in closed form and not by the sample of z: less noise.
+    style_rate_weight: w, of log q(z | x, y) - log p(z) in L, as `rate_weight` in `Elbo`; bounds for w >= 1. Above 1, say at the start of
+        a training, a style is dear, and the class, which costs the same whatever it says, is put to use first.
 
     Called with a `SemiSupervisedBatch`, returns an `Estimate` of shape [], with terms `distortion`, `style_rate` (of z), `label_rate`
     (of y), each in the proportions of the value, and `labelled`, `unlabelled` and `cross_entropy`, the three means.
@@ -48,6 +50,7 @@ class SemiSupervisedElbo(nn.Module):
         label_samples: int | None = None,
         style_samples: int | None = None,
         closed_form: bool = False,
+        style_rate_weight: float = 1.0,
     ) -> None:
         super().__init__()
         _check_parts(model, guide)
@@ -72,6 +75,7 @@ class SemiSupervisedElbo(nn.Module):
         self.label_samples = label_samples
         self.style_samples = style_samples
         self.closed_form = closed_form
+        self.style_rate_weight = style_rate_weight
 
     def forward(self, batch: SemiSupervisedBatch) -> Estimate:
         images, labels, unlabelled = _parts(batch)
@@ -114,13 +118,14 @@ class SemiSupervisedElbo(nn.Module):
 
         def log_weight(z: Tensor) -> Estimate:
             rate = q.log_prob(z) - self.model.style_prior(z.shape[: z.dim() - len(q.event_shape)]).log_prob(z)
-            return log_likelihood(z) + Estimate.of(-rate, style_rate=rate)
+            return log_likelihood(z) + Estimate.of(-self.style_rate_weight * rate, style_rate=rate)
 
         context = x.expand(*y.shape[:-1], *self.guide.style.image_shape)
         if not self.closed_form:
             return self.style_estimator(log_weight, q, self.style_samples, context=context)
         kl = kl_divergence(q, self.model.style_prior(q.batch_shape))
-        return self.style_estimator(log_likelihood, q, self.style_samples, context=context) + Estimate.of(-kl, style_rate=kl)
+        rate = Estimate.of(-self.style_rate_weight * kl, style_rate=kl)
+        return self.style_estimator(log_likelihood, q, self.style_samples, context=context) + rate
 
 
 class LogLikelihood(nn.Module):

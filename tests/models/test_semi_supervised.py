@@ -204,6 +204,19 @@ def test_closed_form_kl_has_the_same_mean():
     torch.testing.assert_close(sampled.unlabelled(x).terms["label_rate"].detach(), theirs["label_rate"])
 
 
+def test_the_weight_of_the_styles_rate_stands_where_it_says():
+    model, guide = small()
+    x = images(3)
+    for closed_form in (False, True):
+        plain, heavy = (
+            SemiSupervisedElbo(model, guide, labelled_share=0.3, closed_form=closed_form, style_rate_weight=weight) for weight in (1.0, 2.5)
+        )
+        with drawing_from(SameNoise()):
+            ours, theirs = heavy.unlabelled(x), plain.unlabelled(x)
+        torch.testing.assert_close(ours.value, theirs.value - 1.5 * theirs.terms["style_rate"])
+        torch.testing.assert_close(ours.terms["style_rate"], theirs.terms["style_rate"])
+
+
 def test_two_halves_of_a_first_layer_are_one_layer_on_image_and_label_side_by_side():
     style = StyleConditional(IMAGE, CLASSES, GaussianConditional((4,), (LATENT,), FeedForward((5,)))).double()
     x, y = images(4), one_hot(torch.tensor([0, 2, 1, 1]), CLASSES).double()

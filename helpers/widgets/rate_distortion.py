@@ -1,0 +1,146 @@
+"""The rate-distortion plane (lesson 05): models trained with one rate weight after another, and what each of them keeps of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from helpers.plots import Picture, mosaic, workbook_style
+from helpers.plots.style import COLORS, INK, QUIET
+from helpers.plots.words import listed
+from helpers.sweep import SweepPoint
+from helpers.widgets.explorer import Explorer, Slider
+from helpers.widgets.panel import Panel, bare_figure
+from helpers.widgets.ticks import round_ticks, signed
+
+COLUMNS = 5  # images in a row
+WIDTH, HEIGHT = 720, 350  # CSS pixels
+PLANE = (62, 56, 262, 224)  # left, bottom, width, height
+STRIP_LEFT, STRIP_WIDTH, STRIP_HEIGHT, PITCH, TOP = 384, 316, 62, 92, 318
+HERE = COLORS[1]
+
+
+@dataclass(frozen=True)
+class Corner:
+    """One model of the sweep and what it draws.
+
+    point: where it lies. strips: by name ("images", "reconstructions", "samples") a row of images as RGB, [height, width, 3].
+    error: mean squared difference between a pixel and its reconstruction. number: how many images are reconstructed.
+    """
+
+    point: SweepPoint
+    strips: dict[str, np.ndarray]
+    error: float
+    number: int
+
+
+def rate_distortion(points: Sequence[SweepPoint], images: Tensor) -> Explorer:
+    """Move along the rate weight: the model's place in the plane, its reconstructions, and its samples.
+
+    points: of `rate_distortion_sweep`, two or more, in any order.
+    images: [n, C, H, W] in [0, 1], one or more; the first five are reconstructed.
+    """
+    corners = drawn_corners(points, images)
+    best = max(range(len(corners)), key=lambda index: corners[index].point.evaluation.elbo.mean)
+    return Explorer(
+        "rate_distortion",
+        partial(rate_distortion_picture, corners),
+        {"model": Slider("model, by rate weight", 1, len(corners), 1, best + 1)},
+        stills=({"model": 1}, {"model": len(corners)}),
+    )
+
+
+@torch.no_grad()
+def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0) -> list[Corner]:
+    """The models by rising rate weight, each with its images, drawn once: z ~ q(z | x) or p(z), then the mean of p(x | z).
+
+    The same draws for every model; the global random state is left as it was.
+    Raises ValueError for fewer than two points, and for images that cannot be shown or that the models do not take.
+    """
+    if len(points) < 2:
+        raise ValueError(f"A plane needs two models or more, and {len(points)} was given: sweep over more rate weights.")
+    images = images[:COLUMNS]
+    corners = []
+    for point in sorted(points, key=lambda point: point.rate_weight):
+        point.model.likelihood.check_outcome(images)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            reconstructed = point.model(point.posterior(images).sample()).mean
+            sampled = point.model(point.model.prior((COLUMNS,)).sample()).mean
+        rows = {"images": images, "reconstructions": reconstructed, "samples": sampled}
+        error = (reconstructed - images).square().mean().item()
+        corners.append(Corner(point, {name: mosaic(row, COLUMNS) for name, row in rows.items()}, error, len(images)))
+    return corners
+
+
+def rate_distortion_picture(corners: Sequence[Corner], *, model: int) -> Picture:
+    """Left all models in the plane, the chosen one on the line of its bound; right what it draws. model: 1 for the smallest weight."""
+    chosen = corners[model - 1].point
+    found = chosen.evaluation
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        _draw_plane(axes, [corner.point for corner in corners], chosen)
+        for row, (name, strip) in enumerate(corners[model - 1].strips.items()):
+            _draw_strip(axes, strip, name, TOP - PITCH * row)
+    best = max(corners, key=lambda corner: corner.point.evaluation.elbo.mean).point
+    places = [
+        f"weight {corner.point.rate_weight:g} at ({corner.point.evaluation.rate.mean:.1f}, {corner.point.evaluation.distortion.mean:.1f})"
+        for corner in corners
+    ]
+    here = (
+        f"Rate weight {chosen.rate_weight:g}: distortion {found.distortion.mean:.1f} + rate {found.rate.mean:.1f} nats, so the bound is "
+        f"{signed(found.elbo.mean, 1)}; active units: {_units(chosen)}."
+    )
+    alt = (
+        f"Left, {len(corners)} models by (rate, distortion) in nats: {listed(places, 20)}. The one with weight {chosen.rate_weight:g} is "
+        f"ringed, on a dashed line of equal bound. Right, {_images(corners[0].number)}, reconstructed by this model with a mean squared "
+        f"error of {corners[model - 1].error:.3f}, and {COLUMNS} samples of it."
+    )
+    return Picture(figure, alt, f"{here} The best bound of the {len(corners)} has weight {best.rate_weight:g}.")
+
+
+def _draw_plane(axes: Axes, points: Sequence[SweepPoint], chosen: SweepPoint) -> None:
+    rate = np.array([point.evaluation.rate.mean for point in points])
+    distortion = np.array([point.evaluation.distortion.mean for point in points])
+    xlim, ylim = _around(min(0.0, rate.min()), rate.max()), _around(distortion.min(), distortion.max())
+    panel = Panel(axes, PLANE, xlim, ylim)
+    panel.frame(round_ticks(*xlim), round_ticks(*ylim), "rate (nats)", "distortion (nats)")
+    here = chosen.evaluation
+    total = here.rate.mean + here.distortion.mean
+    panel.plot(xlim, [total - xlim[0], total - xlim[1]], color=QUIET, linestyle=(0, (4, 3)), linewidth=1.4)
+    panel.plot(rate, distortion, color=INK, linestyle="-", linewidth=1.4, marker="o", markersize=6)
+    ring = {"markerfacecolor": "none", "markeredgewidth": 2.6, "markeredgecolor": HERE, "linestyle": ""}
+    panel.plot([here.rate.mean], [here.distortion.mean], marker="o", markersize=14, zorder=4, **ring)
+    left, y = PLANE[0], HEIGHT - 14
+    axes.plot([left, left + 26], [y, y], color=QUIET, linestyle=(0, (4, 3)), linewidth=1.4)
+    words = f"bound {signed(here.elbo.mean, 1)} at weight {chosen.rate_weight:g}"
+    axes.text(left + 34, y, words, va="center_baseline", fontsize=12, color=INK)
+
+
+def _draw_strip(axes: Axes, strip: np.ndarray, name: str, top: float) -> None:
+    height, width, _ = strip.shape
+    scale = min(STRIP_WIDTH / width, STRIP_HEIGHT / height)
+    extent = (STRIP_LEFT, STRIP_LEFT + scale * width, top - scale * height, top)
+    axes.imshow(strip, extent=extent, interpolation="nearest", aspect="auto", zorder=1)
+    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
+    axes.text(STRIP_LEFT, top + 5, name, va="bottom", fontsize=12, color=INK)
+
+
+def _around(low: float, high: float) -> tuple[float, float]:
+    """A window with a tenth of its width to spare on both sides, and of a nat's width at least."""
+    spare = 0.1 * max(high - low, 1.0)
+    return low - spare, high + spare
+
+
+def _units(point: SweepPoint) -> str:
+    return f"{point.units.count} of {point.units.active.numel()}"
+
+
+def _images(number: int) -> str:
+    return f"{number} image{'' if number == 1 else 's'}"

@@ -1,0 +1,181 @@
+"""Explorer "prior learning": its runs against sums by hand, what they keep alike, its map, and what its words say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.data import load_images
+from helpers.widgets.learned_priors import PRIORS, learn_priors
+from helpers.widgets.prior_learning import MASSES, prior_learning, scene
+from tests.widgets.legible import unreadable
+
+SMALL = {"epochs": 4, "num_components": 5, "batch_size": 60, "hidden": 16, "watched": 80}
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    return load_images("digits").train.images[:300]
+
+
+@pytest.fixture(scope="module")
+def runs(images):
+    return learn_priors(images, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def explorer(runs):
+    return prior_learning(runs)
+
+
+def test_there_is_a_run_for_each_prior_with_snapshots_from_the_start_to_the_end(runs):
+    assert tuple(runs) == PRIORS
+    for name, run in runs.items():
+        assert run.name == name and [one.epoch for one in run.snapshots] == [0, 1, 2, 3, 4]
+        assert all(one.codes.shape == (80, 2) for one in run.snapshots)
+        assert run.snapshots[-1].bound > run.snapshots[0].bound + 5
+        assert len(run.snapshots[0].weights) == (1 if name == "standard" else 5)
+
+
+def test_the_parts_are_what_sums_by_hand_say(images, runs):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        x = (torch.rand_like(images[:80]) < images[:80]).float()
+    for run in runs.values():
+        last, posterior = run.snapshots[-1], run.posterior
+        with torch.no_grad():
+            q, prior = posterior(x), run.model.prior()
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                assert torch.equal(q.sample(), last.codes)
+            own, mixed = [], []
+            for z_i, i in zip(last.codes, range(len(x)), strict=True):
+                densities = torch.stack([posterior(x[j]).log_prob(z_i) for j in range(len(x))]).double()
+                own.append(densities[i])
+                mixed.append(densities.exp().mean().log())
+            own, mixed = torch.stack(own), torch.stack(mixed)
+            log_prior = prior.log_prob(last.codes).double()
+            assert last.mutual_information == pytest.approx((own - mixed).mean().item(), abs=1e-4)
+            assert last.marginal_kl == pytest.approx((mixed - log_prior).mean().item(), abs=1e-4)
+            assert last.rate == pytest.approx((q.log_prob(last.codes) - log_prior).mean().item(), abs=1e-4)
+            assert last.distortion == pytest.approx(-run.model(last.codes).log_prob(x).mean().item(), rel=1e-5)
+        for one in run.snapshots:
+            assert one.rate == pytest.approx(one.mutual_information + one.marginal_kl, abs=1e-4)
+            assert one.bound == -(one.distortion + one.rate) and one.mutual_information <= math.log(80)
+
+
+def test_every_prior_is_kept_as_the_mixture_that_it_was(runs):
+    z = 3 * torch.randn(50, 2, generator=torch.Generator().manual_seed(2))
+    for name, run in runs.items():
+        first, last = run.snapshots[0], run.snapshots[-1]
+        with torch.no_grad():
+            torch.testing.assert_close(last.log_prior(z), run.model.prior().log_prob(z), rtol=1e-4, atol=1e-4)
+        moved = (first.loc - last.loc).abs().max().item()
+        assert moved == 0 if name == "standard" else moved > 0.05  # and no view of parameters that go on learning
+
+
+def test_networks_and_draws_start_alike(runs):
+    standard, mixture, vamp = (runs[name].snapshots[0] for name in PRIORS)
+    assert torch.equal(standard.codes, mixture.codes) and torch.equal(standard.codes, vamp.codes)
+    assert standard.distortion == mixture.distortion == vamp.distortion
+
+
+def test_looking_changes_nothing_and_the_seed_everything(images, runs):
+    before = torch.get_rng_state()
+    again = learn_priors(images, **SMALL, most_snapshots=2)
+    assert torch.equal(torch.get_rng_state(), before)
+    other = learn_priors(images, **SMALL, seed=1, most_snapshots=2)
+    for name, run in runs.items():
+        assert [one.epoch for one in again[name].snapshots] == [0, 4]
+        assert again[name].snapshots[-1].bound == run.snapshots[-1].bound
+        assert torch.equal(again[name].snapshots[-1].codes, run.snapshots[-1].codes)
+        assert other[name].snapshots[-1].bound != run.snapshots[-1].bound
+
+
+def test_many_epochs_have_no_more_snapshots_than_asked(images):
+    run = learn_priors(images[:40], epochs=9, num_components=1, hidden=2, watched=10, most_snapshots=4)["Vamp"]
+    assert [one.epoch for one in run.snapshots] == [0, 3, 6, 9]
+
+
+def test_contours_hold_their_mass(runs):
+    """Of the whole prior, wherever the window ends; for N(0, I) they are circles of known radius."""
+    here = scene(runs["standard"])
+    for lines, mass in zip(here.contours[0], MASSES, strict=True):
+        (line,) = lines
+        assert np.hypot(*line.T) == pytest.approx(np.full(len(line), math.sqrt(-2 * math.log(1 - mass))), abs=0.06)
+    mixture = runs["mixture"].snapshots[-1]
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(9)
+        draws = mixture.log_prior(runs["mixture"].model.prior((20_000,)).sample())
+    for lines, mass in zip(scene(runs["mixture"]).contours[-1], MASSES, strict=True):
+        level = np.concatenate([mixture.log_prior(torch.tensor(line, dtype=torch.float32)).numpy() for line in lines])
+        assert np.ptp(level) < 0.02
+        # five standard errors of a share of 10,000 draws, twice over
+        assert (draws > float(level.mean())).float().mean().item() == pytest.approx(mass, abs=10 * math.sqrt(mass * (1 - mass) / 10_000))
+
+
+def test_the_map_holds_nearly_all_codes_of_the_end_and_marks_lie_on_them(runs, explorer):
+    for name, run in runs.items():
+        here = scene(run)
+        assert np.ptp(here.high - here.low) == pytest.approx(0)  # a square
+        assert here.holds(run.snapshots[-1].codes).mean() >= 0.97 and here.holds(torch.zeros(1, 2)).all()
+        axes = explorer.picture(prior=name, snapshot=4).figure.axes[0]
+        codes = run.snapshots[-1].codes.numpy()[here.holds(run.snapshots[-1].codes)]
+        (dots,) = [line for line in axes.lines if len(line.get_xdata()) == len(codes)]
+        scale = 262 / (here.high - here.low)
+        np.testing.assert_allclose(dots.get_xydata(), (46, 54) + scale * (codes - here.low), atol=1e-3)
+        crosses = [line for line in axes.lines if line.get_marker() == "x"]
+        assert len(crosses) == (0 if name == "standard" else 1)
+        if crosses:
+            places = run.snapshots[-1].loc[here.holds(run.snapshots[-1].loc)].numpy()  # none of the five has died
+            np.testing.assert_allclose(crosses[0].get_xydata(), (46, 54) + scale * (places - here.low), atol=1e-3)
+
+
+def test_words_say_the_state(runs, explorer):
+    for state in explorer.states():
+        picture, now = explorer.picture(**state), runs[state["prior"]].snapshots[state["snapshot"]]
+        shown = f"rate {now.rate:.2f} nats = {now.mutual_information:.2f} mutual information + {now.marginal_kl:.2f} marginal KL"
+        assert f"{state['prior'].capitalize()} prior after {now.epoch} of 4 epochs: bound −{-now.bound:.1f}, {shown}" in picture.caption
+        beyond = (~scene(runs[state["prior"]]).holds(now.codes)).sum()
+        assert (f"{beyond} of 80 codes lie beyond the map" in picture.caption) == (beyond > 0)
+        for name, run in runs.items():
+            assert f"{name} −{-run.snapshots[state['snapshot']].bound:.1f}" in picture.alt
+        words = {text.get_text() for text in picture.figure.axes[0].texts}
+        assert {f"information {now.mutual_information:.2f}", f"marginal KL {now.marginal_kl:.2f}", f"p(z), {state['prior']}"} <= words
+        bold = [text.get_text() for text in picture.figure.axes[0].texts if text.get_weight() == "bold"]
+        assert bold == [state["prior"]]
+
+
+def test_words_can_be_read(explorer):
+    complaints = {str(state): unreadable(explorer.picture(**state).figure) for state in explorer.states()}
+    assert not {state: bad for state, bad in complaints.items() if bad}
+
+
+def test_same_state_same_bytes_and_stills(runs, explorer):
+    assert explorer.start == {"prior": "mixture", "snapshot": 4}
+    one, other = (prior_learning(runs).picture(prior="Vamp", snapshot=2).to_png(1.0) for _ in range(2))
+    assert one == other and explorer.still_html().count("<img ") == 2
+
+
+def test_the_story_holds_on_packaged_digits():
+    """At the lessons' size: every prior that learns leaves less marginal KL than the one that does not."""
+    digits = load_images("digits", size=28).train.images
+    last = {name: run.snapshots[-1] for name, run in learn_priors(digits, epochs=12, batch_size=50, watched=300, most_snapshots=2).items()}
+    assert last["standard"].marginal_kl > 1.2 * max(last["mixture"].marginal_kl, last["Vamp"].marginal_kl)
+    assert min(one.mutual_information for one in last.values()) > 2.5  # none has collapsed
+
+
+def test_says_what_it_cannot_do(images, runs):
+    with pytest.raises(ValueError, match="1 epoch and 2 snapshots or more, and 0 and 13"):
+        learn_priors(images, epochs=0)
+    with pytest.raises(ValueError, match="num_components=4, and 3 images"):
+        learn_priors(images[:3], epochs=1, num_components=4)
+    shorter = replace(runs["Vamp"], snapshots=runs["Vamp"].snapshots[1:])
+    with pytest.raises(ValueError, match="as many snapshots"):
+        prior_learning({**runs, "Vamp": shorter})
+    with pytest.raises(ValueError, match="these have none"):
+        prior_learning({})

@@ -1,0 +1,1353 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: notebooks//ipynb,lessons_src//py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# # 05 · Richer priors and posteriors
+#
+# *Let the prior learn where the codes are, let the posterior have two modes or a bend, and measure in nats what each of them buys.*
+#
+# **95 minutes** (49 reading and running, 46 exercises) · before this: [02 The variational autoencoder](02_variational_autoencoder.ipynb), and sections 2 and 8 of
+# [04 The estimator laboratory](04_the_estimator_laboratory.ipynb)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# So far every VAE of this series had a standard normal prior and a Gaussian posterior with independent coordinates. Ask what each of the two choices cannot say, and write the guesses on the board: in nats, which of
+# them costs more? The table of section 10 answers for one data set.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# **You will be able to**
+#
+# 1. score grey pixels with a density, the continuous Bernoulli, right to the last digit (exercise 05.1);
+# 2. report distortion, rate, bound and likelihood together, and say what the rate is made of (05.2);
+# 3. see a latent unit collapse, and keep it alive with free bits (05.3);
+# 4. train a prior: a mixture of Gaussians or a VampPrior (05.4), and look at what it has learned;
+# 5. train a mixture posterior with its component summed out (05.5), and a flow, whose density you can write down (05.6);
+# 6. say which bound and which gradient still teach the encoder when samples are many (Predict, section 8).
+#
+# `check` tests what names an exercise. A Predict is for you alone: decide first, then open its answer.
+
+# %% slideshow={"slide_type": "skip"}
+import math
+
+import torch
+from torch import nn
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    ContinuousBernoulli,
+    Independent,
+    MixtureSameFamily,
+    Normal,
+    kl_divergence,
+)
+
+from helpers import plots, settings
+from helpers.data import Batches, binarise_dynamically, load_images
+from helpers.distributions import (
+    AffineCouplingConditional,
+    BernoulliConditional,
+    ContinuousBernoulliConditional,
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    FeedForward,
+    GaussianConditional,
+    InverseAutoregressiveConditional,
+    MixtureOfGaussiansConditional,
+    MixtureOfGaussiansPrior,
+    PlanarFlowConditional,
+    StandardNormalPrior,
+    VampPrior,
+    count_multiply_adds,
+    count_parameters,
+)
+from helpers.distributions.continuous_bernoulli import log_normaliser as log_normaliser_of_logits
+from helpers.estimators import (
+    ComponentThenPoint,
+    DoublyReparameterised,
+    Estimate,
+    ImportanceWeighted,
+    LeaveOneOut,
+    Pathwise,
+    ScoreFunction,
+    StickingTheLanding,
+)
+from helpers.evaluation import active_units, evaluate_bound
+from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
+from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.reproduce.rows import read_rows
+from helpers.sweep import rate_distortion_sweep
+from helpers.training import fit
+from helpers.widgets.prior_learning import learn_priors, prior_learning
+from helpers.widgets.rate_distortion import rate_distortion
+
+settings.seed_everything(0)
+data = load_images("fashion_mnist", size=28, fallback="digits")
+train_images, train_labels = data.train.images[:20_000], data.train.labels[:20_000]
+number_of_test = settings.budget(full=2000, smoke=100)
+test_images, test_labels = data.test.images[:number_of_test], data.test.labels[:number_of_test]
+greys = data.name == "fashion_mnist"
+class_names = (
+    ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
+    if greys
+    else tuple(map(str, range(10)))
+)
+# five epochs of 20,000 images, more of a small set
+epochs = settings.budget(full=max(5, 100_000 // len(train_images)), smoke=1)
+print(f"{data.name}: {len(train_images):,} training and {len(test_images):,} test images, {epochs} epochs a fit")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# On a machine with neither FashionMNIST nor a network, the lesson runs on a small packaged set of digits and has just said so. Every cell works there too. The networks are small and the fits short, so that
+# the whole lesson takes minutes on two cores: what you compare here are fits of equal budget, not records. Where a cell says `settings.budget(full=2000, smoke=100)`, you get the first number; the second is for
+# a quick automatic test. Numbers in the text and in folded answers were seen on FashionMNIST.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 1 · What a pixel is
+#
+# A grey pixel $x \in [0, 1]$ can be made a bit: 1 with probability $x$, drawn afresh at each visit. Then a Bernoulli is right. Or it stays a number, and wants a *density* on $[0, 1]$.
+#
+# Many VAEs put the grey itself into the Bernoulli's formula, $x \log \lambda + (1 - x) \log (1 - \lambda)$. With the logit $\eta = \log \frac{\lambda}{1 - \lambda}$,
+#
+# $$ \int_0^1 \lambda^x (1 - \lambda)^{1 - x}\, dx = \frac{\tanh(\eta / 2)}{\eta} \le \frac12, \qquad \text{so} \quad C(\eta) = \frac{\eta}{\tanh(\eta / 2)} $$
+#
+# is missing. With it, it is a density: the **continuous Bernoulli**.
+
+# %% slideshow={"slide_type": "fragment"}
+logits = torch.tensor([-8.0, -2.0, -0.01, 2.0, 8.0]).double()
+x = (torch.arange(20_000).double() + 0.5)[:, None] / 20_000  # midpoints of [0, 1]
+as_bits = Bernoulli(logits=logits, validate_args=False).log_prob(x)
+pixel = ContinuousBernoulliConditional((), (), nn.Identity())  # its network gives the logit
+print("logit                  ", *(f"{value:7.2f}" for value in logits))
+print("integral, Bernoulli    ", *(f"{value:7.4f}" for value in as_bits.exp().mean(0)))
+print("integral, continuous B.", *(f"{value:7.4f}" for value in pixel(logits).log_prob(x).exp().mean(0)))
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Ask for the integral at λ = 1/2 before the cell is shown: the integrand is one half everywhere, so it is one half, and C is two. For sure pixels it goes to zero. So the missing factor is different for each pixel of each image, and a model that is trained without it
+# is rewarded for the wrong thing: it may hide in the middle, where the formula forgives. With bits the formula is a probability and there is nothing wrong with it.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The missing $\log C$ is between $\log 2$ and a few nats, for each of 784 pixels, and it *depends on $\lambda$*: leaving it out is not leaving out a constant. Train one VAE each way on the greys, and score both as densities, with $C$.
+#
+# **Predict.** The two have the same networks and the same budget. Is the one that was trained without $C$ behind by 10 nats, 100, or 1,000?
+#
+# <details><summary>Answer</summary>
+#
+# By about 1,000, on FashionMNIST. A sum over 784 pixels is unforgiving, and most pixels of these images are nearly black or nearly white, where $C$ is large.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+image_shape, latent = (1, 28, 28), 10
+network = FeedForward((200,), activation=nn.ReLU)
+
+
+def build(likelihood=BernoulliConditional, network=network, latent=latent, seed=0):
+    """An untrained model and posterior: standard normal prior, mean-field Gaussian posterior."""
+    torch.manual_seed(seed)
+    model = LatentVariableModel(StandardNormalPrior(latent), likelihood((latent,), image_shape, network))
+    return model, AmortizedPosterior(GaussianConditional(image_shape, (latent,), network))
+
+
+def train(objective, transform=binarise_dynamically, epochs=epochs, **options):
+    """Fit on the training images, from a fixed seed."""
+    torch.manual_seed(0)
+    batches = Batches(train_images, batch_size=128, transform=transform)
+    return fit(objective, batches, epochs=epochs, progress=False, **options)
+
+
+trained_on_greys = {}
+for name, likelihood in {"without C": BernoulliConditional, "with C": ContinuousBernoulliConditional}.items():
+    model, posterior = build(likelihood)
+    train(AnalyticKlElbo(model, posterior), transform=None)
+    as_density = ContinuousBernoulliConditional((latent,), image_shape, model.likelihood.network)
+    scored = evaluate_bound(LatentVariableModel(model.prior, as_density), posterior, test_images, num_samples=10)
+    trained_on_greys[name] = model, posterior
+    print(f"trained {name:9}  bound on the log density of the test images {scored.elbo} nats")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# A density may be larger than 1, so these bounds may be positive; they cannot be compared with those of bits. Note one more thing about the continuous Bernoulli: its mean is not $\lambda$. Show `model(z).mean`, never the sigmoid of the logits.
+#
+# ### Near one half
+#
+# At $\eta = 0$ the formula is $0/0$, and near it the *gradient* $1/\eta - 1/\sinh \eta$ is a small difference of large numbers. PyTorch's own distribution works on $\lambda$ instead of $\eta$ and switches to a series near one half.
+
+# %% slideshow={"slide_type": "skip"}
+etas = torch.logspace(-3, 1, 41, dtype=torch.float64)
+slope = 1 / etas - 1 / etas.sinh()  # of log C, in double precision
+
+
+def relative_error(log_c):
+    """Of the gradient of log C in single precision, against the slope."""
+    eta = etas.float().requires_grad_()
+    (gradient,) = torch.autograd.grad(log_c(eta).sum(), eta)
+    return ((gradient.double() - slope) / slope).abs().clamp_min(1e-9)
+
+
+contenders = {
+    "PyTorch's": lambda eta: ContinuousBernoulli(logits=eta)._cont_bern_log_norm(),
+    "as the formula stands": lambda eta: (eta / (eta / 2).tanh()).log(),
+    "from the logit, with series": log_normaliser_of_logits,
+}
+plots.curves(
+    {name: (etas, relative_error(log_c)) for name, log_c in contenders.items()},
+    "logit η",
+    "relative error of the gradient",
+    xscale="log",
+    yscale="log",
+    size=(820, 360),
+    caption="The gradient of log C in the logit, in single precision.",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Near one half the formula as it stands loses all its digits, and PyTorch's most of them just outside its own series. The package computes from the logit, with a series near zero, and keeps nearly all. Many pixels of an untrained decoder are exactly there.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 05.1 · ●●○ · 8 minutes
+#
+# Write the continuous Bernoulli's log-normaliser, $\log C = \log \dfrac{\eta}{\tanh(\eta / 2)}$ in nats, from the logit $\eta$. At $\eta = 0$ that is $0/0$: where $|\eta| < 10^{-3}$ take its series, $\log 2 + \eta^2 / 12$. Value *and gradient* must be right everywhere, at $\eta = 0$ and at $\eta = 800$ too.
+
+# %% slideshow={"slide_type": "skip"}
+def log_normaliser(logits):
+    """log C in nats of the density C exp(x log p + (1 - x) log(1 - p)) on [0, 1], p = sigmoid(logit).
+
+    log C = log(logit / tanh(logit / 2)), and near logit = 0 its series log 2 + logit² / 12.
+    Value and gradient are right at 0 exactly. logits: [batch, pixels] → [batch, pixels].
+    """
+    ...  # your code
+
+
+check("05.1", log_normaliser)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Eight minutes. The value is the easy part. Ask what autograd does with `torch.where(small, series, formula)` at zero: it differentiates both branches, multiplies the unwanted one by zero, and zero times infinity is no number. The cure is to feed the
+# unwanted branch a harmless argument. Large logits are the second trap: a sinh or an exp overflows where a tanh does not.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Stuck? `hint("05.1")` gives a nudge, again the formula, again the first line. `solution("05.1")` shows a solution. Nothing below depends on your answers. From here on, pixels are bits, drawn afresh at each visit.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 2 · One bound, four numbers
+#
+# $$ \underbrace{D}_{\text{distortion}} = \mathbb E_q[-\log p(x \mid z)], \qquad \underbrace{R}_{\text{rate}} = \mathbb E_q\!\left[\log \tfrac{q(z \mid x)}{p(z)}\right], \qquad \text{bound} = -(D + R) \le \log p(x). $$
+#
+# And with $S$ samples *inside* the logarithm,
+#
+# $$ \mathcal L_S = \mathbb E\Big[\log \tfrac1S \sum_s \tfrac{p(x, z_s)}{r(z_s)}\Big] \;\nearrow\; \log p(x), \qquad z_s \sim r. $$
+#
+# With $r = p(z)$ it is the **naive** bound, with $r = q(z \mid x)$ the **importance-weighted** one. Trained on instead of the bound it is called an **IWAE**. Always report the four together: none alone tells what a model does.
+
+# %% slideshow={"slide_type": "skip"}
+torch.manual_seed(1)
+x_test = binarise_dynamically(test_images)  # the same bits for every evaluation below
+
+
+def report(name, model, posterior):
+    """The four numbers on test images, printed, and returned."""
+    torch.manual_seed(2)
+    result = evaluate_bound(model, posterior, x_test, settings.budget(full=50, smoke=3))
+    print(
+        f"{name:22} distortion {result.distortion}   rate {result.rate}   bound {result.elbo}   "
+        f"log p(x) > {result.log_likelihood}"
+    )
+    return result
+
+
+model, posterior = build()
+train(AnalyticKlElbo(model, posterior))
+standard = report("standard VAE", model, posterior)
+iwae_model, iwae_posterior = build()
+train(Elbo(iwae_model, iwae_posterior, ImportanceWeighted(), num_samples=5))
+iwae = report("IWAE, 5 samples", iwae_model, iwae_posterior)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The errors are standard errors over images, and both models saw the same images: the differences are surer than the errors suggest. The IWAE was trained on $\mathcal L_5$. Its own *bound*, with one sample, is what it was not trained for.
+#
+# **Predict.** The rate of a standard VAE is about 15 nats. How many draws from the *prior* does the naive bound need before it is as good as one draw from $q$?
+#
+# <details><summary>Answer</summary>
+#
+# Draws from the prior fall where the posterior is about once in $e^{R}$ times: once in millions, for 15 nats. The naive bound is not as poor as that sounds, because it lives off near misses; but after a thousand draws it is still behind a single draw from $q$.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+class PriorAsProposal(nn.Module):
+    """r(z) = p(z), whatever x is: then log p(x, z) - log r(z) = log p(x | z), the naive bound's."""
+
+    def __init__(self, prior):
+        super().__init__()
+        self.prior = prior
+
+    def forward(self, x):
+        return self.prior(x.shape[:1])
+
+
+few = x_test[: settings.budget(full=200, smoke=20)]
+numbers = settings.budget(full=[1, 10, 100, 1000], smoke=[1, 10])
+tightness = {}
+for name, proposal in {"naive": PriorAsProposal(model.prior), "importance-weighted": posterior}.items():
+    torch.manual_seed(3)
+    found = [evaluate_bound(model, proposal, few, number).log_likelihood.mean for number in numbers]
+    tightness[name] = (torch.tensor(numbers), torch.tensor(found))
+
+# %% slideshow={"slide_type": "fragment"}
+plots.curves(
+    tightness,
+    "samples S",
+    "bound on log p(x), nats",
+    xscale="log",
+    size=(820, 300),
+    caption="One model, two proposals, the first test images. Both rise to the same limit; the naive bound needs a number of samples "
+    "that grows like the exponential of the rate.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Cover the figure, and ask how many draws from the prior are worth one from q. Answer: about the exponential of the rate, so millions. The importance-weighted curve is the one to quote as an estimate of log p(x), with its number of samples. The
+# notebook prints the four numbers for a VAE and an IWAE: which of them would you quote to make your own model look good? That is why there are four.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Any image, any code
+#
+# The same two conditionals make networks for any image size, any shape of code (here a matrix, 2×5), with dropout or without. What each costs:
+
+# %% slideshow={"slide_type": "fragment"}
+recipes = {
+    "feed-forward": (FeedForward((200,), dropout=0.1), FeedForward((200,), dropout=0.1)),
+    "convolutional": (ConvolutionalEncoder((16, 32), dropout=0.1), ConvolutionalDecoder((16, 32))),
+}
+code = (2, 5)  # z is a matrix
+print("image        network        parameters  multiply-adds  nats a pixel, untrained")
+for image in ((1, 8, 8), (1, 28, 28), (3, 64, 96)):
+    for name, (encoder, decoder) in recipes.items():
+        torch.manual_seed(0)
+        q = GaussianConditional(image, code, encoder)
+        p = BernoulliConditional(code, image, decoder)
+        bound = AnalyticKlElbo(LatentVariableModel(StandardNormalPrior(code), p), AmortizedPosterior(q))
+        value = bound(torch.rand(4, *image).round()).value.mean().item() / math.prod(image)
+        work = count_multiply_adds(q, image) + count_multiply_adds(p, code)
+        size, parameters = "×".join(map(str, image)), count_parameters(bound)
+        print(f"{size:12} {name:14} {parameters:10,} {work:14,} {value:14.3f}")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Read the table down: the parameters of a feed-forward network grow with the number of pixels, those of the convolutions do not, and yet there is one linear layer at the end of each that does. Small images: the feed-forward one is cheaper in work. An untrained network
+# gives a fair coin a pixel, about -0.69 nats, at any size: a quick test that shapes and sums are right.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# An untrained decoder tosses a coin for each pixel: $-\log 2 = -0.69$ nats. A number far from it, before any training, means that a dimension was summed twice or not at all. For the rest of the lesson the images are 28×28 and the networks have one hidden layer of 200, because that is quick.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 3 · The rate-distortion plane
+#
+# Every trained model is a *point*: rate across, distortion up. The bound $-(D + R)$ is constant along lines of slope $-1$. A **rate weight** $w$ in $-(D + w R)$ makes you pay more or less for a nat of rate, and moves the point.
+#
+# Averaged over images, the rate is a sum of two things:
+#
+# $$ \bar R = \underbrace{I_q(x; z)}_{\text{what } z \text{ says of } x} + \underbrace{\mathrm{KL}\big(q(z) \,\|\, p(z)\big)}_{\text{how wrong the prior is}}, \qquad q(z) = \tfrac1N \sum_i q(z \mid x_i). $$
+#
+# So the rate *bounds* the mutual information from above; only a prior that equals the **aggregate posterior** $q(z)$ wastes nothing.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Derive it in one line: add and subtract log q(z) inside the rate. The first term does not know the prior. The second is the only place where the prior stands in the whole bound: so this formula already says what section 5 has to do. Draw the plane
+# on the board, with three lines of equal bound, before the explorer shows it.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# **Predict.** A model at $w = 3$ and one at $w = 0.3$: which of them has the better *bound*? Which has the sharper reconstructions, and which the better samples?
+#
+# <details><summary>Answer</summary>
+#
+# By a few nats the one at $w = 0.3$; but both were trained for something else, and are behind $w = 1$. The cheap rate, $w = 0.3$, has the sharper reconstructions, because its codes say more; and samples that are worse than its reconstructions suggest, because
+# its prior is further from where its codes are. The table below and the explorer show it.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+rate_weights = settings.budget(full=[0.1, 0.3, 1.0, 3.0, 10.0, 30.0], smoke=[0.3, 1.0, 10.0])
+points = rate_distortion_sweep(
+    build,
+    Batches(train_images, batch_size=128, transform=binarise_dynamically),
+    x_test,
+    rate_weights,
+    epochs,
+    objective=AnalyticKlElbo,
+    num_samples=settings.budget(full=10, smoke=2),
+)
+
+
+@torch.no_grad()
+def split(model, posterior, images):
+    """Mutual information and KL(q(z) || p(z)) over these images, one draw of z from each."""
+    torch.manual_seed(4)
+    q = posterior(images)
+    z = q.sample()  # [images, latent]
+    log_q = q.log_prob(z[:, None])  # [i, j] = log q(z_i | x_j)
+    log_aggregate = log_q.logsumexp(1) - math.log(len(images))
+    information = (log_q.diagonal() - log_aggregate).mean().item()
+    return information, (log_aggregate - model.prior(z.shape[:1]).log_prob(z)).mean().item()
+
+
+print("weight   distortion      rate     bound   active   I(x; z)   KL(q(z) || p(z))")
+for point in points:
+    found = point.evaluation
+    information, divergence = split(point.model, point.posterior, x_test[:1000])
+    print(
+        f"{point.rate_weight:6.2f} {found.distortion.mean:12.2f} {found.rate.mean:9.2f} {found.elbo.mean:9.2f} "
+        f"{point.units.count:8d} {information:9.2f} {divergence:13.2f}"
+    )
+print(f"log N = {math.log(min(1000, len(x_test))):.2f} nats")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Distortion falls as rate rises, and the best bound is near $w = 1$, which trains for it. Two columns need care. *Active* counts the units of $z$ whose posterior mean moves with $x$ (its variance over images above 0.01). And $I(x; z)$ can never be more than
+# $\log N$: a $z$ that tells which of $N$ images it belongs to cannot tell more about *those* images. With a rate well above $\log N$ most of it is bound to be KL: the codes of $N$ images are $N$ separate islands, and no smooth prior fits islands. That is not a reason for a prior with $N$ islands:
+# it would fit these images and no other.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The plane
+#
+# **Find** the model with the best bound, the one with the sharpest reconstructions, and the one with the most credible samples. Are they the same?
+
+# %% slideshow={"slide_type": "fragment"}
+rate_distortion(points, x_test)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Move the slider from the dearest rate to the cheapest. At the dear end all reconstructions are alike: the code says little. At the cheap end they are sharp, and the samples are worse than they promise, because draws from the prior fall between the codes. The dashed line
+# is the bound of the chosen model: all points on it have the same.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 05.2 · ●●○ · 8 minutes
+#
+# Split the rate: return the mutual information $\frac 1 N \sum_i \big[\log q(z_i \mid x_i) - \log q(z_i)\big]$ and the marginal divergence $\frac 1 N \sum_i \big[\log q(z_i) - \log p(z_i)\big]$, where $q(z) = \frac 1 N \sum_j q(z \mid x_j)$ is the aggregate posterior. `log_q[i, j]` is $\log q(z_i \mid x_j)$, and may be far too small for its exponential.
+
+# %% slideshow={"slide_type": "skip"}
+def split_rate(log_q, log_prior):
+    """The rate in two parts, in nats: I(x; z) under q, and KL(q(z) || p(z)), q(z) = 1/N sum_j q(z | x_j).
+
+    log_q[i, j] = log q(z_i | x_j), where z_i was drawn from q(z | x_i): [images, images].
+    log_prior: log p(z_i), [images] → the two parts, each a mean over the z_i, [] and [].
+    """
+    ...  # your code
+
+
+check("05.2", split_rate)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Eight minutes. Which index is summed for the aggregate? The row is the point, the column the image that might have made it: so the logsumexp runs along columns, and the diagonal is the image that did. Ask for the answer where all posteriors are equal to the prior (zero
+# and zero) and where they do not overlap (log N, and the rest).
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 4 · Posterior collapse
+#
+# A unit of $z$ that says nothing costs no rate: $q(z_d \mid x) = p(z_d)$. It is the cheapest place to start from, because at first the decoder cannot read the code. A deep decoder takes long to learn to read. By then the encoder has stopped writing, and there is nothing to read: **posterior collapse**.
+#
+# Two cures. **Annealing**: begin with rate weight 0 and raise it to 1. **Free bits**: the first $\lambda$ nats of each unit cost nothing,
+#
+# $$ R_\lambda = \sum_d \max\big(\lambda,\; \mathbb E_x\, \mathrm{KL}(q(z_d \mid x) \,\|\, p(z_d))\big). $$
+
+# %% slideshow={"slide_type": "skip"}
+class FreeBits(nn.Module):
+    """The ELBO to look at, and to climb a bound whose rate has a floor a unit and a weight."""
+
+    def __init__(self, model, posterior, floor=0.0):
+        super().__init__()
+        self.model, self.posterior, self.floor, self.rate_weight = model, posterior, floor, 1.0
+
+    def forward(self, x):
+        q = self.posterior(x)
+        distortion = -self.model(q.rsample()).log_prob(x)  # [batch]
+        each = kl_divergence(q.base_dist, Normal(torch.zeros_like(q.mean), 1.0))  # [batch, latent]
+        counted = each.mean(0).clamp_min(self.floor).sum()  # no gradient below the floor
+        rate = each.sum(-1).detach()
+        value = -distortion.detach() - rate
+        return Estimate(value, -distortion - self.rate_weight * counted, {"distortion": distortion.detach(), "rate": rate})
+
+
+deep = FeedForward((200, 200, 200), activation=nn.Sigmoid)  # slow to learn to read
+longer = settings.budget(full=max(6, 100_000 // len(train_images)), smoke=1)
+rates, collapse = {}, {}
+for name, floor in {"plain": 0.0, "annealed": 0.0, "free bits": 0.5}.items():
+    deep_model, deep_posterior = build(network=deep)
+    objective = FreeBits(deep_model, deep_posterior, floor)
+
+    def raise_weight(epoch, history, objective=objective):
+        objective.rate_weight = min(1.0, 2 * epoch / longer)
+
+    if name == "annealed":
+        objective.rate_weight = 0.0
+    history = train(objective, epochs=longer, after_epoch=raise_weight if name == "annealed" else None)
+    result = report(name, deep_model, deep_posterior)
+    collapse[name] = active_units(deep_posterior, x_test).count, result
+    rates[name] = history.train["rate"]
+
+# %% slideshow={"slide_type": "fragment"}
+plots.curves(
+    rates,
+    "epoch",
+    "rate, nats",
+    ylim=(0, 12),
+    size=(820, 300),
+    caption="Three hidden layers each way, ten units. " + " ".join(
+        f"{name.capitalize()}: {count} of {latent} units in use, bound {result.elbo.mean:.1f} nats." for name, (count, result) in collapse.items()
+    ),
+)  # fmt: skip
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Ask which curve is which before the names are read: who starts high? Annealing begins with a rate that costs nothing, and a great deal of it; when the price comes, it gives most of it back. Free bits keep every unit writing. Compare the bounds in the caption: the cure is not only about units,
+# the better code makes a better bound here. It need not: a decoder that can do without z (one that sees the pixels before, for example) loses bound when it is forced to use it.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# **Predict**, before you read the figure: which cure brings *all* units to life, and what happens to the rate of the annealed model when the price comes?
+#
+# <details><summary>Answer</summary>
+#
+# Free bits: with half a nat that costs nothing, no unit has a reason to be silent. Annealing starts with a large rate, and gives most of it back once it must be paid for; here it improves the bound, and does not wake more units. Annealing decides where training *starts*, a floor what it may end in.
+# </details>
+#
+# All ten units with free bits, and a better bound than without, at the same budget. Remember that a rate at the floor is not a law of nature: it is what you have asked for. And a collapse need not be a mistake of training: if the decoder can explain the image alone, an unused code is the *optimum* of the bound.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 05.3 · ●○○ · 6 minutes
+#
+# Write the rate with free bits: the KL of each coordinate, $\mathrm{KL}(\mathcal N(\mu, \sigma^2) \,\|\, \mathcal N(0, 1)) = (\mu^2 + \sigma^2 - 1)/2 - \log \sigma$, averaged over the batch, counted as `floor` nats where it is less, and summed over coordinates. A coordinate below the floor gets no gradient.
+
+# %% slideshow={"slide_type": "skip"}
+def free_bits_rate(loc, scale, floor):
+    """The rate with free bits, in nats: each coordinate's mean KL to N(0, 1), counted as `floor` if less, summed.
+
+    q(z | x) = N(loc, scale²), loc and scale: [batch, latent]; floor: nats per coordinate, a float.
+    KL(N(m, s²) || N(0, 1)) = (m² + s² - 1) / 2 - log s; its mean is over the batch → [].
+    """
+    ...  # your code
+
+
+check("05.3", free_bits_rate)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Six minutes. Two decisions: the mean over the batch comes before the floor, the sum over units after it. Ask what the other order does: a floor for each image lets an image be written in one unit and not in another. Then the gradient: below the floor it is zero, and autograd does that by itself.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 5 · Richer priors
+#
+# In $\bar R = I_q(x; z) + \mathrm{KL}(q(z) \,\|\, p(z))$ only the second term knows the prior. So for a given encoder the best prior *is* the aggregate posterior, a mixture of as many components as images: too slow, and overfitted. Take fewer components, and learn them:
+#
+# - **Mixture of Gaussians**: $p(z) = \sum_k w_k\, \mathcal N(z \mid m_k, \mathrm{diag}\, s_k^2)$, all free parameters.
+# - **VampPrior**: $p(z) = \frac1K \sum_k q_\phi(z \mid u_k)$: a posterior of *pseudo-inputs* $u_k$, pictures that are learned.
+#
+# There is no KL in closed form any more; the rate is estimated by sampling, and `Elbo` does that.
+
+# %% slideshow={"slide_type": "skip"}
+components = 16
+
+
+def with_prior(make_prior, seed=0):
+    """An untrained model with the prior that `make_prior` makes of the posterior's conditional."""
+    torch.manual_seed(seed)
+    q = GaussianConditional(image_shape, (latent,), network)
+    p = BernoulliConditional((latent,), image_shape, network)
+    return LatentVariableModel(make_prior(q), p), AmortizedPosterior(q)
+
+
+some_images = train_images[torch.randperm(len(train_images))[:components]]
+priors = {
+    "standard normal": lambda q: StandardNormalPrior(latent),
+    "mixture of Gaussians": lambda q: MixtureOfGaussiansPrior(latent, components),
+    "VampPrior": lambda q: VampPrior(q, some_images),
+}
+fitted = {}
+for name, make_prior in priors.items():
+    fitted[name] = with_prior(make_prior)
+    train(Elbo(*fitted[name]))
+
+# %% slideshow={"slide_type": "fragment"}
+print(f"{'':22} distortion   rate     bound   log p(x) >   I(x; z)   KL(q(z) || p(z))")
+for name, (each_model, each_posterior) in fitted.items():
+    torch.manual_seed(2)
+    found = evaluate_bound(each_model, each_posterior, x_test, settings.budget(full=50, smoke=3))
+    information, divergence = split(each_model, each_posterior, x_test[:1000])
+    print(
+        f"{name:22} {found.distortion.mean:10.2f} {found.rate.mean:6.2f} {found.elbo.mean:9.2f} "
+        f"{found.log_likelihood.mean:12.2f} {information:9.2f} {divergence:12.2f}"
+    )
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Which column did the richer priors change? The last, and with it the rate. The information hardly moves: over a thousand images it stands at its ceiling, log N. Ask whether a nat saved in rate is a nat gained in the bound: not quite, because the networks move too and spend a part of it. Why must a mixture
+# start from different components? Equal ones get equal gradients and never part.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Both learned priors lower the rate by making $\mathrm{KL}(q(z) \,\|\, p(z))$ smaller, at about the same distortion. The two terms are over the first thousand test images, as in section 3, so the information cannot pass $\log N$.
+#
+# **Predict**, for the explorer: with two latents, where will a learned prior put its components: on the classes, on the edges of the cloud of codes, or where most codes are?
+#
+# <details><summary>Answer</summary>
+#
+# Where codes are. Nobody told it of classes; where a class has a cloud of its own, a component goes there because of the cloud. Watch the codes as well: they spread to where the prior lets them, each learns from the other.
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Watch a prior learn
+#
+# Two latents, so that all is seen: codes of images, and the prior's contours, epoch by epoch. **Find** the epoch after which the marginal KL no longer falls.
+
+# %% slideshow={"slide_type": "skip"}
+few = train_images[:4000]
+runs = learn_priors(few, epochs=settings.budget(full=max(10, 24_000 // len(few)), smoke=2), batch_size=50)
+for name, run in runs.items():
+    last = run.snapshots[-1]
+    print(f"{name:9} rate {last.rate:5.2f} = information {last.mutual_information:5.2f} + marginal KL {last.marginal_kl:5.2f}   bound {last.bound:7.2f} nats")
+
+# %% slideshow={"slide_type": "fragment"}
+prior_learning(runs)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Start with the standard prior: the codes are pulled into a disc, whatever their shape wants to be. Then the mixture, epoch by epoch: components travel to the codes, and codes spread along them. Then Vamp: its components are encodings of pictures, so they are where codes are from the first epoch on.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ### Look at a trained prior
+#
+# Ten dimensions cannot be seen at once. First one coordinate at a time, then pairs, then a map. Draws of the aggregate posterior, $z \sim q(z \mid x)$ for test images, and the density of the mixture prior:
+
+# %% slideshow={"slide_type": "skip"}
+mixture_model, mixture_posterior = fitted["mixture of Gaussians"]
+with torch.no_grad():
+    q_test = mixture_posterior(x_test)  # batch_shape [images]
+    z_test = q_test.sample()  # [images, latent]
+    p_z = mixture_model.prior()
+weights = p_z.mixture_distribution.probs.detach()  # [components]
+places, spreads = (getattr(p_z.component_distribution.base_dist, name).detach() for name in ("loc", "scale"))
+
+
+def coordinate_densities(t):
+    """The prior's density in each coordinate. t: [G] → [G, latent]."""
+    return (weights[:, None] * Normal(places, spreads).log_prob(t[:, None, None]).exp()).sum(1)
+
+
+plots.histograms(
+    z_test,
+    label="aggregate posterior",
+    density={"mixture prior": coordinate_densities},
+    columns=5,
+    caption="Coordinate by coordinate, the learned prior follows the codes.",
+)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Two coordinates at a time
+
+# %% slideshow={"slide_type": "skip"}
+def pair_density(log_weights, loc, scale, pair):
+    """Log density of two coordinates of a mixture of Gaussians: points [G, 2] → [G]."""
+    loc, scale = loc[:, pair], scale[:, pair]  # [components, 2]
+    return lambda at: (log_weights + Normal(loc, scale).log_prob(at[:, None]).sum(-1)).logsumexp(1)
+
+
+shown = z_test.var(0).argsort(descending=True)[:4].tolist()  # the four coordinates that vary most
+pairs = [(shown[0], shown[1]), (shown[0], shown[2]), (shown[1], shown[3])]
+most = min(400, len(x_test))  # images: their posteriors make the aggregate
+of_images = torch.full((most,), -math.log(most))
+panels = {}
+for pair in pairs:
+    densities = {
+        "aggregate posterior": pair_density(of_images, q_test.base_dist.loc[:most], q_test.base_dist.scale[:most], list(pair)),
+        "mixture prior": pair_density(weights.log(), places, spreads, list(pair)),
+        "standard normal": lambda at: -0.5 * at.square().sum(-1),
+    }
+    panels[f"z{pair[0] + 1} and z{pair[1] + 1}"] = densities
+reach = 1.15 * z_test[:, shown].abs().max().item()
+
+# %% slideshow={"slide_type": "fragment"}
+plots.contours(
+    panels,
+    xlim=(-reach, reach),
+    ylim=(-reach, reach),
+    resolution=settings.budget(full=101, smoke=31),
+    xlabel="the first of the two",
+    ylabel="the second",
+    size=(960, 380),
+    caption="Three pairs of coordinates. Grey: the posteriors of four hundred test images together. Lines: half and 95 % of the mass of the learned prior, and of the standard normal, "
+    "which this model does not have.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Compare where the standard normal's circles and the grey differ: that is what the rate paid for. The lines of the learned prior are not circles, and nobody told them of the codes' shape except through the rate.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What does a component draw?
+#
+# A hundred labelled images give the components names: each takes the class for which it is most responsible, $p(k \mid z) \propto w_k\, \mathcal N(z \mid m_k, s_k^2)$ at the images' codes.
+
+# %% slideshow={"slide_type": "skip"}
+@torch.no_grad()
+def responsibilities(images):
+    """p(k | z) at one code of each image: [images, components]."""
+    torch.manual_seed(5)
+    z = mixture_posterior(binarise_dynamically(images)).sample()
+    log_joint = weights.log() + Independent(Normal(places, spreads), 1).log_prob(z[:, None])
+    return log_joint.softmax(1)
+
+
+labelled = torch.cat([(train_labels == label).nonzero()[:10, 0] for label in range(10)])  # 10 of each class
+votes = torch.zeros(components, 10).index_add(
+    1, train_labels[labelled], responsibilities(train_images[labelled]).T
+)  # [components, classes]
+meaning = votes.argmax(1)  # [components]
+responsible = responsibilities(test_images).argmax(1)  # [images]
+right = (meaning[responsible] == test_labels).float().mean().item()
+print(f"{100 * right:.0f} % of test images are of the class of their component; guessing would give 10 %")
+print("components that no test image has:", [k + 1 for k in range(components) if not bool((responsible == k).any())] or "none")
+with torch.no_grad():
+    drawn = mixture_model(places).mean  # [components, 1, 28, 28]: what each component's middle is decoded to
+
+# %% slideshow={"slide_type": "fragment"}
+names = [class_names[label] for label in meaning.tolist()]
+plots.image_grid(
+    drawn,
+    columns=8,
+    titles=names,
+    ink="light" if greys else "dark",
+    alt=f"{components} pictures, the middle of each component of the prior, decoded. Named by the class it is most responsible for: {', '.join(names)}.",
+    caption=f"The middle of each component, decoded, and the name that a hundred labels give it. With these names {100 * right:.0f} % of test images "
+    "have the class of their component; guessing would give 10 %.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Training saw no label: the names came afterwards. Ask which classes share components, and which have several: components divide the codes by shape, not by what we call the things. A component is no class. If you want components that mean something, you must say so in the
+# objective, with a few labels for example; lesson 06 does it.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Now a map. t-SNE puts codes that are near each other in ten dimensions near each other on the page. Each code is marked by the component that is responsible for it, written as the component's name.
+
+# %% slideshow={"slide_type": "skip"}
+plots.tsne_map(
+    z_test,
+    meaning[responsible],
+    num_points=settings.budget(full=800, smoke=60),
+    class_names=class_names,
+    size=(640, 400),
+    caption="Codes of test images, marked by the name of the component responsible for each. No test label was used.",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# And the pseudo-inputs of the VampPrior: they began as training images and were free to become anything between 0 and 1.
+
+# %% slideshow={"slide_type": "skip"}
+vamp_model, _ = fitted["VampPrior"]
+plots.image_grid(
+    torch.stack([some_images, vamp_model.prior.pseudo_inputs.detach()]),
+    row_labels=["began as", "became"],
+    ink="light" if greys else "dark",
+    alt=f"Two rows of {components} pictures. Above, the training images that the pseudo-inputs began as; below, what they have become: the "
+    "same things, still to be recognised, and changed in places.",
+    caption="The pseudo-inputs u_k of the VampPrior, before and after training.",
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 05.4 · ●●○ · 7 minutes
+#
+# Write $\log p(z)$ in nats for the prior $p(z) = \frac 1 K \sum_k q(z \mid u_k)$, where $q(z \mid u_k) = \prod_d \mathcal N(z_d \mid \mu_{kd}, \sigma_{kd}^2)$ is what the encoder makes of the pseudo-input $u_k$: `loc` and `scale`. It must be right far away from all of them, where every $q(z \mid u_k)$ is too small for a floating-point number.
+
+# %% slideshow={"slide_type": "skip"}
+def vamp_log_prob(z, loc, scale):
+    """log p(z) in nats of a VampPrior: p(z) = 1/K sum_k q(z | u_k), q(z | u_k) = N(loc_k, diag(scale_k²)).
+
+    z: [batch, latent]. loc, scale: what the encoder makes of the K pseudo-inputs u_k,
+    [components, latent] → [batch].
+    """
+    ...  # your code
+
+
+check("05.4", vamp_log_prob)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Seven minutes. Three reductions in the right order: sum over coordinates inside a component, logsumexp over components, minus log K. Ask what goes wrong with the order exchanged: a mixture in each coordinate, independent of the others, which is another density, with K to the power D bumps.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 6 · Richer posteriors: mixtures
+#
+# Two causes, one effect: $z_1, z_2 \sim \mathcal N(0, 1)$, and $x = z_1 z_2 + \text{noise}$. You see $x = 1$. Both causes are positive, or both negative: the posterior has **two modes**, and both are bent.
+#
+# A Gaussian must choose one. A mixture of two can have both, if its density is the *whole* mixture's:
+#
+# $$ \log q(z) = \log \sum_k w_k\, \mathcal N(z \mid \mu_k, \mathrm{diag}\,\sigma_k^2). $$
+
+# %% slideshow={"slide_type": "skip"}
+def log_joint(z):
+    """log p(x = 1, z) of the two causes. z: [..., 2] → [...]."""
+    one = torch.ones((), dtype=z.dtype)
+    return Normal(0.0, 1.0).log_prob(z).sum(-1) + Normal(z.prod(-1), 0.4).log_prob(one)
+
+
+side = torch.linspace(-5, 5, settings.budget(full=401, smoke=201))
+cell = (side[1] - side[0]).item() ** 2
+plane = torch.cartesian_prod(side, side)  # [G, 2]
+log_evidence = (log_joint(plane).logsumexp(0) + math.log(cell)).item()
+
+
+def climb(conditional, estimator, num_samples=32):
+    """Fit q to the posterior of x = 1; returns q and its gap, log p(x) minus the bound."""
+    torch.manual_seed(0)
+    for parameter in conditional.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    optimizer = torch.optim.Adam(conditional.parameters(), lr=1e-2)
+    for _ in range(settings.budget(full=1000, smoke=20)):
+        q = conditional(torch.ones(1))
+        estimate = estimator(lambda z: log_joint(z) - q.log_prob(z), q, num_samples)  # noqa: B023
+        optimizer.zero_grad()
+        (-estimate.surrogate).backward()
+        optimizer.step()
+    with torch.no_grad():
+        q = conditional(torch.ones(1))
+        z = q.sample((20_000,))
+        return q, log_evidence - (log_joint(z) - q.log_prob(z)).mean().item()
+
+
+linear = FeedForward(())  # from the constant 1 to q's parameters: nothing is amortized here
+gaussian, gaussian_gap = climb(GaussianConditional(1, 2, linear), Pathwise())
+two, two_gap = climb(MixtureOfGaussiansConditional(1, 2, linear, 2), ComponentThenPoint(point_samples=16))
+four, four_gap = climb(MixtureOfGaussiansConditional(1, 2, linear, 4), ComponentThenPoint(point_samples=8))
+print(f"log p(x) = {log_evidence:.3f} nats; missing: Gaussian {gaussian_gap:.3f}, mixture of 2 {two_gap:.3f}, of 4 {four_gap:.3f}")
+
+# %% slideshow={"slide_type": "fragment"}
+plots.contours(
+    {
+        f"Gaussian: {gaussian_gap:.2f}": {"exact posterior": log_joint, "q": gaussian.log_prob},
+        f"mixture of 2: {two_gap:.2f}": {"exact posterior": log_joint, "q": two.log_prob},
+        f"mixture of 4: {four_gap:.2f}": {"exact posterior": log_joint, "q": four.log_prob},
+    },
+    xlim=(-3, 3),
+    ylim=(-3, 3),
+    resolution=settings.budget(full=121, smoke=31),
+    size=(960, 330),
+    caption="The exact posterior, from a grid, and three fits to it by climbing the bound; above each, how many nats it is short of log p(x).",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Before the picture: which will the Gaussian choose, one mode or the middle? The KL that the bound minimises punishes q where p has nothing, so it chooses one mode, and is at least log 2 short. The mixture of two has both, and is still short of the bend; four do better. Ask what
+# it would cost to score z by its own component's density only: then the bound would not know that the components overlap.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### A gradient for mixtures
+#
+# Drawing *which* component is a discrete step: there is no path through it. But only that step is discrete.
+#
+# - score everything: $f(z)\, \nabla \log q(z)$, with leave-one-out or without;
+# - score the component, **reparameterise the point** inside it;
+# - **enumerate** the component: $\sum_k w_k\, f(\mu_k + \sigma_k \odot \varepsilon_k)$, and no draw is discrete any more.
+
+# %% slideshow={"slide_type": "skip"}
+start = [  # the ten numbers of the mixture of two that has just been fitted
+    two.mixture_distribution.logits.detach().double(),
+    two.component_distribution.base_dist.loc.detach().double(),
+    two.component_distribution.base_dist.scale.detach().double().log(),
+]
+
+
+def mixture_of(logits, loc, log_scale):
+    """[..., components], [..., components, 2] twice → q with batch_shape [...]."""
+    inside = Independent(Normal(loc, log_scale.exp()), 1)
+    return MixtureSameFamily(Categorical(logits=logits), inside, validate_args=False)
+
+
+def exact_gradient_on_the_grid():
+    """Of the bound, in q's ten numbers: a sum over the plane, no draw."""
+    parameters = [value.clone().requires_grad_() for value in start]
+    q, at = mixture_of(*parameters), plane.double()
+    log_q = q.log_prob(at)
+    bound = cell * (log_q.exp() * (log_joint(at) - log_q)).sum()
+    return torch.cat([part.flatten() for part in torch.autograd.grad(bound, parameters)])
+
+
+def gradient_rows(estimator, num_samples, copies):
+    """Independent estimates of the same gradient, one a row: [copies, 10]."""
+    many = [value.expand(copies, *value.shape).clone().requires_grad_() for value in start]
+    q = mixture_of(*many)
+    estimate = estimator(lambda z: log_joint(z) - q.log_prob(z), q, num_samples)
+    parts = torch.autograd.grad(estimate.surrogate.sum(), many)
+    return torch.cat([part.flatten(1) for part in parts], 1)
+
+
+gradients = {  # all with two evaluations of f
+    "all scored": ScoreFunction(),
+    "all scored, leave-one-out": LeaveOneOut(),
+    "component scored, point reparameterised": ComponentThenPoint(ScoreFunction()),
+    "component leave-one-out, point reparameterised": ComponentThenPoint(LeaveOneOut()),
+    "component enumerated, point reparameterised": ComponentThenPoint(),
+    "the same, sticking the landing": StickingTheLanding(ComponentThenPoint()),
+}
+truth = exact_gradient_on_the_grid()
+
+# %% slideshow={"slide_type": "fragment"}
+print(f"{'two evaluations of f each':47} variance           mean off by")
+for name, estimator in gradients.items():
+    torch.manual_seed(0)
+    rows = gradient_rows(estimator, 2, settings.budget(full=200_000, smoke=5_000))
+    square = (rows - rows.mean(0)).square().sum(1)  # [copies]; its mean is the variance
+    error = square.std().item() / len(rows) ** 0.5
+    off = (rows.mean(0) - truth) / rows.std(0) * len(rows) ** 0.5  # in standard errors
+    variance, farthest = square.mean().item(), off.abs().max().item()
+    print(f"{name:47} {variance:7.3f} ± {error:.3f}   {farthest:4.1f} standard errors at most")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Every row has the same mean: the last column is the largest of ten differences from the exact gradient, in standard errors, and two or three is what chance does. The variances fall down the table. Sticking the landing adds the score of q, whose mean is zero, so that it cancels the one inside f: calm when q is near the
+# posterior. Ask when enumeration would be too dear: with many components, each costs a decoder call.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# All are unbiased: the largest of ten differences from the exact gradient is within a few standard errors. The variance falls as more of the work is done by sums and paths. The tutorial DPM 2 suggests scoring the component and reparameterising the point: that is the largest step down. Summing the component out costs nothing more at two evaluations, and is a little calmer yet. (It looks into every component once, however rare: with very unequal weights an evaluation is wasted there.) Here $q$ is near its optimum, which is where
+# sticking the landing shines.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 05.5 · ●●● · 9 minutes
+#
+# For $q(z) = \sum_j w_j\, \mathcal N_j(z)$ with $w = \mathrm{softmax}(\text{logits})$, and a point $z_k$ drawn from each component by reparameterisation, write the surrogate $\sum_k w_k \big[\log p(x, z_k) - \log q(z_k)\big]$, where $\log q$ is that of the *whole* mixture. `log_normal[b, k, j]` is $\log \mathcal N_j(z_k)$ for datum $b$, `log_joint[b, k]` is $\log p(x, z_k)$. Nothing is detached.
+
+# %% slideshow={"slide_type": "skip"}
+def mixture_surrogate(logits, log_normal, log_joint):
+    """sum_k w_k [log p(x, z_k) - log q(z_k)]: the component enumerated, its point z_k reparameterised.
+
+    w = softmax(logits), [batch, components]; q(z) = sum_j w_j N_j(z), the whole mixture.
+    log_normal[b, k, j] = log N_j(z_k), z_k drawn from component k: [batch, components, components].
+    log_joint[b, k] = log p(x, z_k): [batch, components] → [batch]. Gradients flow everywhere.
+    """
+    ...  # your code
+
+
+check("05.5", mixture_surrogate)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Nine minutes. Draw the K by K table on the board: row k is the point that was drawn from component k, and column j scores it under component j. The whole mixture's log q at each point is a logsumexp along the row, with the weights inside. The most frequent mistake is the diagonal: each point scored by its own component.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 7 · Flows
+#
+# Bend a Gaussian. If $z = T(z_0)$ with $T$ invertible, the density follows:
+#
+# $$ \log q(z) = \log q_0(z_0) - \log \left| \det \frac{\partial T}{\partial z_0} \right|. $$
+#
+# One **planar** layer, $T(z_0) = z_0 + v \tanh(w^\top z_0 + b)$, has $\det = 1 + w^\top v \,(1 - \tanh^2)$, a single number. The encoder outputs all: mean and scale of the Gaussian, and $u, w, b$ of each layer; $v$ is $u$, moved so that $w^\top v > -1$.
+
+# %% slideshow={"slide_type": "fragment"}
+def planar_by_hand(numbers, eps):
+    """One planar layer on a 2-D Gaussian, from the encoder's 9 numbers. eps: [2] → z, log q(z)."""
+    loc, raw_scale, u, w, b = numbers.tensor_split((2, 4, 6, 8))
+    at_zero = math.log(math.e - 1)  # softplus of it is 1
+    scale = nn.functional.softplus(raw_scale + at_zero) + 1e-5
+    z0 = loc + scale * eps
+    v = u + (nn.functional.softplus(w @ u + at_zero) - 1 - w @ u) * w / w.square().sum()
+    bend = torch.tanh(w @ z0 + b)
+    log_det = torch.log(1 + (w @ v) * (1 - bend**2)).squeeze()
+    return z0 + v * bend, Normal(loc, scale).log_prob(z0).sum() - log_det
+
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# A planar layer pushes all points along one direction v, by an amount that depends on one projection of them: it stretches space across one plane. That is why the determinant is one number. Ask what happens for w·v below -1: the map would fold, two points would land on one, and there would be no density
+# by this formula. In the notebook, the package and automatic differentiation give the same numbers.
+#
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+torch.manual_seed(0)
+numbers, eps = torch.randn(9), torch.randn(2)
+z, log_q = planar_by_hand(numbers, eps)
+packaged = PlanarFlowConditional((9,), 2, nn.Identity(), num_layers=1)(numbers)
+print(f"log q(z): by hand {log_q.item():.5f}, package {packaged.log_prob(z).item():.5f}")
+jacobian = torch.autograd.functional.jacobian(lambda noise: planar_by_hand(numbers, noise)[0], eps)  # dz / d eps
+by_autograd = Normal(0.0, 1.0).log_prob(eps).sum() - jacobian.det().abs().log()
+print(f"          by automatic differentiation of z {by_autograd.item():.5f}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Two more kinds, with networks inside the layers. An **affine coupling** layer keeps one half of $z$ and lets it decide how the other is shifted and scaled; then they change places. An **inverse autoregressive** layer lets each coordinate be shifted and scaled by those before it. In both the determinant is a product of scales, and the
+# encoder speaks to every layer through a few numbers of *context*.
+#
+# **Predict.** Can a flow have two separate modes?
+#
+# <details><summary>Answer</summary>
+#
+# Never entirely: $T$ is continuous, so what was in one piece stays in one piece. But the bridge between two modes may be so thin that it costs next to nothing. Look for it in the figure.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+flows = {
+    "planar": PlanarFlowConditional(1, 2, linear, num_layers=8),
+    "coupling": AffineCouplingConditional(1, 2, linear, num_layers=4, hidden=(16,)),
+    "autoregressive": InverseAutoregressiveConditional(1, 2, linear, num_layers=4, hidden=(16,)),
+}
+bent = {name: climb(conditional, Pathwise()) for name, conditional in flows.items()}
+for name, (q, gap) in bent.items():
+    with torch.no_grad():
+        mass = cell * q.log_prob(plane).exp().sum().item()
+    print(f"{name:23} {gap:.3f} nats short of log p(x); its density sums to {mass:.4f} over the grid")
+
+# %% slideshow={"slide_type": "subslide"}
+plots.contours(
+    {f"{name}: {gap:.2f}": {"exact posterior": log_joint, "q": q.log_prob} for name, (q, gap) in bent.items()},
+    xlim=(-3, 3),
+    ylim=(-3, 3),
+    resolution=settings.budget(full=121, smoke=31),
+    size=(960, 330),
+    caption=f"Three flows on the posterior of section 6; above each, how many nats it is short of log p(x). The Gaussian was {gaussian_gap:.2f} nats short, the mixture of four {four_gap:.2f}.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# A flow may also end in one mode, as the Gaussian did: where a fit ends depends on where it starts. Flows bend, which mixtures of axis-parallel Gaussians cannot. Mixtures separate, which flows can do in the limit only: look for the bridge. Neither is richer than the other. And ask what drawing and scoring cost: a flow draws and scores its own draws in one pass; scoring another z needs the inverse.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 05.6 · ●●○ · 8 minutes
+#
+# Write one affine coupling layer. The first coordinates of $z$, as many as `weight` has rows, stay; shift $t$ and log scale $s$ of the others are the two halves of `kept @ weight + context`, and $y_\text{moved} = e^{s} z_\text{moved} + t$. Return $y$ and $\log q(y) = \log q(z) - \sum s$, with gradients to everything.
+
+# %% slideshow={"slide_type": "skip"}
+def affine_coupling(z, log_q, weight, context):
+    """One affine coupling layer: y and log q(y) in nats. The first coordinates stay, the others move.
+
+    shift and log scale of those that move, side by side: z_kept @ weight + context; y_moved = scale z_moved + shift.
+    z: [batch, kept + moved], log_q = log q(z): [batch]; weight: [kept, 2 moved];
+    context, what the encoder says of x: [batch, 2 moved] → y [batch, kept + moved], [batch].
+    """
+    ...  # your code
+
+
+check("05.6", affine_coupling)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Eight minutes. Draw it as two wires: one passes through, and on its way tells the other how to move. The sign is the exercise: the density of y is that of z divided by the stretch, so the log scales are subtracted. Ask how the layer is inverted: without inverting any network.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 8 · Many samples, and less to learn from
+#
+# The importance-weighted bound is tighter with each sample. But as it comes to depend less on $q$, there is less *signal* for the encoder, $|\mathbb E[\hat g]|$, and for the plain gradient of an IWAE the noise falls more slowly still.
+#
+# **DReG** reparameterises the score of $q$ a second time, and gets, with $\tilde w_s = w_s / \sum_r w_r$,
+#
+# $$ \hat g_\phi = \sum_s \tilde w_s^{\,2}\; \frac{\partial \log w_s}{\partial z_s}\, \frac{\partial z_s}{\partial \phi}, \qquad \text{the same mean.} $$
+
+# %% slideshow={"slide_type": "skip"}
+def signal_to_noise(estimator, num_samples, copies):
+    """|mean| / spread of the gradient in phi: p(z) = N(0.4, 1), x = 1.3 ~ N(0.8 z, 1), q = N(0.1, e^-0.2)."""
+    torch.manual_seed(0)
+    loc, raw = torch.full((copies,), 0.1).requires_grad_(), torch.full((copies,), -0.2).requires_grad_()
+    q = Normal(loc, raw.exp())
+
+    def log_weight(z):
+        return Normal(0.4, 1.0).log_prob(z) + Normal(0.8 * z, 1.0).log_prob(torch.tensor(1.3)) - q.log_prob(z)
+
+    estimate = estimator(log_weight, q, num_samples)
+    rows = torch.stack(torch.autograd.grad(estimate.surrogate.sum(), [loc, raw]), 1).double()  # [copies, 2]
+    return (rows.mean(0).norm() / rows.var(0).sum().sqrt()).item()
+
+
+samples = settings.budget(full=[1, 2, 4, 8, 16, 32, 64, 128], smoke=[1, 4])
+ratios = {
+    name: (samples, [signal_to_noise(estimator, number, settings.budget(full=20_000, smoke=2_000)) for number in samples])
+    for name, estimator in {"DReG": DoublyReparameterised(), "IWAE's own": ImportanceWeighted()}.items()
+}
+landing = signal_to_noise(StickingTheLanding(), 1, settings.budget(full=20_000, smoke=2_000))
+print(f"S = 1: sticking the landing {landing:.3f}, DReG {ratios['DReG'][1][0]:.3f}: with one sample they are one and the same")
+
+# %% slideshow={"slide_type": "fragment"}
+plots.curves(
+    ratios,
+    "samples S",
+    "signal / noise",
+    xscale="log",
+    yscale="log",
+    size=(820, 300),
+    caption="Signal to noise of the encoder's gradient on a Gaussian model with one latent, from independent copies of the same estimate.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Ask first: more samples, a tighter bound: what can be worse? The gradient of the decoder does get better. That of the encoder gets worse relative to its own noise (Rainforth and others 2018), because a tight bound hardly depends on q. DReG has the same mean and a noise that falls faster, so its ratio rises. With one sample
+# the plain gradient is pathwise, and DReG is sticking the landing.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# **Predict.** You have 64 samples an image. Do you train the encoder with the plain gradient of the bound of 64, with DReG, or with 64 separate one-sample bounds?
+#
+# <details><summary>Answer</summary>
+#
+# If the tight bound is what you want to climb, DReG: the plain gradient's signal sinks below its noise. The mean of 64 one-sample bounds has a signal to noise that grows with $\sqrt{64}$ too, but it trains another target: it asks $q$ to be like the posterior in every draw, not only to cover it.
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 9 · In Pyro
+#
+# A mixture prior is a `MixtureSameFamily`, a flow posterior a `TransformedDistribution`; `Trace_ELBO` asks for nothing else. Ours beside it, on the same parameters, images and noise: mixture prior, two coupling layers whose parameters the encoder outputs.
+
+# %% slideshow={"slide_type": "skip"}
+torch.manual_seed(0)
+flow_q = AffineCouplingConditional(image_shape, latent, network, num_layers=2, hidden=(32,))
+for parameter in flow_q.layer_networks.parameters():
+    nn.init.normal_(parameter, std=0.3)  # as if trained: the layers do something
+flow_model = LatentVariableModel(MixtureOfGaussiansPrior(latent, 8), BernoulliConditional((latent,), image_shape, network))
+batch = x_test[:50]
+
+# %% slideshow={"slide_type": "fragment"}
+import pyro
+import pyro.distributions as dist
+from pyro.distributions import transforms
+
+
+def pyro_model(x):
+    with pyro.plate("images", len(x)):
+        z = pyro.sample("z", flow_model.prior())  # MixtureSameFamily
+        pyro.sample("x", flow_model(z), obs=x)
+
+
+def pyro_guide(x):
+    base, coupling = layers_for_pyro(x)  # Normal, and a hypernetwork for each coupling layer
+    swap = transforms.Permute(torch.arange(latent).roll(latent // 2))  # the halves change places
+    steps = [t for network in coupling for t in (transforms.AffineCoupling(latent // 2, network), swap)]
+    with pyro.plate("images", len(x)):
+        pyro.sample("z", dist.TransformedDistribution(base, steps))
+
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# The model is three lines, and would be the same for any prior. Pyro's coupling always moves the second half, so a permutation swaps the halves between two layers. In the notebook, the loss agrees to float precision, and so does its gradient. What Pyro does not have is the composed gradient of section 6: a mixture posterior
+# there is scored as a whole, or written with its component as a site of its own, to be enumerated.
+#
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+def layers_for_pyro(x):
+    """The same encoder, read as Pyro wants it: the base, and a function z_kept → (shift, log scale) for each layer."""
+    q = flow_q(x)
+
+    def of(layer):
+        def shift_and_log_scale(kept):
+            shift, raw = layer.affine(kept).unbind(-2)
+            return shift, (nn.functional.softplus(raw + math.log(math.e - 1)) + 1e-5).log()
+
+        return shift_and_log_scale
+
+    return q.base, [of(layer) for layer in q.layers]
+
+
+pyro.set_rng_seed(0)
+theirs = -pyro.infer.Trace_ELBO().differentiable_loss(pyro_model, pyro_guide, batch) / len(batch)
+pyro.set_rng_seed(0)
+estimate = Elbo(flow_model, AmortizedPosterior(flow_q))(batch)
+ours = estimate.surrogate.mean()
+parameters = [*flow_model.parameters(), *flow_q.parameters()]
+their_gradient, our_gradient = (
+    torch.cat([part.flatten() for part in torch.autograd.grad(value, parameters)]) for value in (theirs, ours)
+)
+difference = ((our_gradient - their_gradient).norm() / their_gradient.norm()).item()
+print(f"bound     Pyro {theirs.item():.4f}   ours {ours.item():.4f} nats per image")
+print(f"gradient  relative difference {difference:.1e}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The same noise, the same value and the same gradient, to float precision. The flow draws its base noise in both cases with one call, which is why one seed serves both.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 10 · What we got
+#
+# FashionMNIST, three priors by three posteriors, 40 latents, the same networks, epochs and four evaluations of $f$ an image and step for all. Rows of results come with this workbook.
+#
+# **Predict.** Which buys more nats here, the richer prior or the richer posterior? Do the two add up?
+#
+# <details><summary>Answer</summary>
+#
+# Read it off the table; in the notebook, the cell after it prints the differences.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+rows = {row.name: row for row in read_rows() if row.name.startswith("priors-") and row.runs}
+for command in sorted({row.command for row in rows.values()}) or ["No rows yet: `python -m helpers.reproduce priors` makes them."]:
+    print(command)
+
+
+def over_seeds(row, key):
+    """Mean and standard deviation of a detail over the seeds; 0 for a single one."""
+    values = torch.tensor([run.details[key] for run in row.runs]).double()
+    return values.mean().item(), values.std().item() if len(values) > 1 else 0.0
+
+
+three_priors = ("standard", "mixture", "vamp")
+three_posteriors = ("mean-field", "mixture", "flow")
+pairs = {
+    (prior, posterior): rows[f"priors-{prior}-{posterior}"]
+    for prior in three_priors
+    for posterior in three_posteriors
+    if f"priors-{prior}-{posterior}" in rows
+}
+columns = ("bound", "log_likelihood", "rate", "distortion")
+
+# %% slideshow={"slide_type": "fragment"}
+heads = "".join(f"{name:>17}" for name in ("bound", "log p(x) >", "rate", "distortion"))
+print(f"{'prior':9} {'posterior':10}{heads}  seeds")
+for (prior, posterior), row in pairs.items():
+    found = [over_seeds(row, key) for key in columns]
+    numbers = "  ".join(f"{mean:8.2f} ± {spread:.2f}" for mean, spread in found)
+    print(f"{prior:9} {posterior:10}  {numbers}  {len(row.runs):3}")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# The ± is the standard deviation over seeds (0 where there is one seed only): it says which differences to believe. Read along a column of the plan, with the posterior fixed and the prior changed, then the other way. Then compare bound and likelihood: their difference is how far the posterior is from the truth, as far as the samples can tell, and should shrink for richer
+# posteriors. Take the guesses from the first slide off the board.
+#
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+if len(pairs) == 9:
+    bound = {pair: over_seeds(row, "bound")[0] for pair, row in pairs.items()}
+    likelihood = {pair: over_seeds(row, "log_likelihood")[0] for pair, row in pairs.items()}
+    plain = ("standard", "mean-field")
+    for words, among in {
+        "a richer prior alone": [(prior, "mean-field") for prior in three_priors[1:]],
+        "a richer posterior alone": [("standard", posterior) for posterior in three_posteriors[1:]],
+        "both": [(prior, posterior) for prior in three_priors[1:] for posterior in three_posteriors[1:]],
+    }.items():
+        best = max(among, key=bound.get)
+        print(
+            f"{words:25} best is {' and '.join(best):20} bound {bound[best] - bound[plain]:+6.2f} nats, "
+            f"log p(x) {likelihood[best] - likelihood[plain]:+6.2f}, over {' and '.join(plain)}"
+        )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# These are nats an image over standard and mean-field, at one budget, with one set of hyperparameters that was chosen on validation images. Three cautions. The spread over seeds says which differences are more than luck. *log p(x) >* is an estimate from below with a few hundred samples. And a nat that a richer prior or posterior brings at one size of
+# network may be had from a larger decoder too: the table compares what it holds fixed.
+#
+# ### The mixture posterior by each of its gradients
+#
+# One system, the standard prior with a mixture of four as posterior, trained by each gradient of section 6, at four evaluations of $f$. Their noise is measured at common weights, those of the enumerated run, early and late.
+
+# %% slideshow={"slide_type": "skip"}
+print(f"{'gradient':60} {'bound':>9} {'variance, early':>16} {'late':>12} {'|mean|, late':>13}")
+for name in ("score-function", "leave-one-out", "component-scored", "component-leave-one-out", "enumerated", "sticking-the-landing"):
+    if (row := rows.get(f"priors-gradient-{name}")) is None:
+        continue
+    details = row.runs[0].details
+    first, *_, last = details["gradient_noise"]
+    print(
+        f"{details['label']:60} {details['bound']:9.2f} {first['variance']:16.4g} {last['variance']:12.4g} {last['norm']:13.4g}"
+    )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# One seed, and fewer epochs than in the table above, so the bounds compare with each other only. Scoring everything without a baseline has a variance that is larger by orders of magnitude, and its fit stays far behind. Among the others, if the order by noise and the order by bound differ, remember lesson 04: a calm gradient helps as long as noise is what holds training back.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Recap
+#
+# - A grey pixel wants a density. The continuous Bernoulli's normaliser depends on $\lambda$, and needs a series near one half.
+# - Report distortion, rate, bound and likelihood together. The rate is information plus $\mathrm{KL}(q(z) \,\|\, p(z))$, so the best prior is the aggregate posterior.
+# - A unit that is silent costs nothing: floors keep units alive, annealing decides where training starts.
+# - Mixtures separate, flows bend. Sum the component out, follow the path inside, score with the whole mixture's density.
+# - A tighter bound can be a worse teacher of the encoder; DReG keeps its signal above its noise.
+
+# %% slideshow={"slide_type": "skip"}
+progress()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## Go further
+#
+# - Give the mixture of section 6 unequal weights, 0.9 and 0.1, and compare enumerating with leave-one-out at two evaluations. When is an evaluation in a rare component wasted?
+# - Train the VampPrior with pseudo-inputs that begin as noise. Are they pictures in the end?
+# - Use a mixture prior as large as the test set of the explorer, and compare the bound on training and test images: does the aggregate posterior overfit?
+# - Put an inverse autoregressive posterior on the images of section 5, and read off the four numbers.
+#
+# ## References
+#
+# - G. Loaiza-Ganem, J. P. Cunningham. The continuous Bernoulli: fixing a pervasive error in variational autoencoders. NeurIPS 2019. arXiv:1907.06845
+# - Y. Burda, R. Grosse, R. Salakhutdinov. Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519
+# - A. A. Alemi, B. Poole, I. Fischer, J. V. Dillon, R. A. Saurous, K. Murphy. Fixing a Broken ELBO. ICML 2018. arXiv:1711.00464
+# - I. Higgins, L. Matthey, A. Pal, C. Burgess, X. Glorot, M. Botvinick, S. Mohamed, A. Lerchner. beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework. ICLR 2017.
+# - M. D. Hoffman, M. J. Johnson. ELBO surgery: yet another way to carve up the variational evidence lower bound. NIPS 2016 workshop on advances in approximate Bayesian inference.
+# - S. R. Bowman, L. Vilnis, O. Vinyals, A. M. Dai, R. Jozefowicz, S. Bengio. Generating Sentences from a Continuous Space. CoNLL 2016. arXiv:1511.06349
+# - D. P. Kingma, T. Salimans, R. Jozefowicz, X. Chen, I. Sutskever, M. Welling. Improved Variational Inference with Inverse Autoregressive Flow. NIPS 2016. arXiv:1606.04934
+# - J. M. Tomczak, M. Welling. VAE with a VampPrior. AISTATS 2018. arXiv:1705.07120
+# - D. J. Rezende, S. Mohamed. Variational Inference with Normalizing Flows. ICML 2015. arXiv:1505.05770
+# - L. Dinh, J. Sohl-Dickstein, S. Bengio. Density estimation using Real NVP. ICLR 2017. arXiv:1605.08803
+# - G. Roeder, Y. Wu, D. Duvenaud. Sticking the Landing: Simple, Lower-Variance Gradient Estimators for Variational Inference. NIPS 2017. arXiv:1703.09194
+# - T. Rainforth, A. R. Kosiorek, T. A. Le, C. J. Maddison, M. Igl, F. Wood, Y. W. Teh. Tighter Variational Bounds are Not Necessarily Better. ICML 2018. arXiv:1802.04537
+# - G. Tucker, D. Lawson, S. Gu, C. J. Maddison. Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives. ICLR 2019. arXiv:1810.04152
+# - W. Aziz. Deep Probabilistic Models 2: Variational Inference for Deep Continuous LVMs. Tutorial.
+# - H. Xiao, K. Rasul, R. Vollgraf. Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms. 2017. arXiv:1708.07747
+# - E. Bingham et al. Pyro: Deep Universal Probabilistic Programming. JMLR 2019. arXiv:1810.09538

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -29,6 +29,7 @@ class SemiSupervisedBatches:
     unlabelled: [U, *image].
     num_classes: every class needs a labelled image.
     batch_size, labelled_batch_size: of the unlabelled part and of the labelled one; the latter at most L.
+    transform: applied to the images of a batch, labelled and unlabelled, such as `binarise_dynamically`.
 
     `labelled_share` is L / (L + U); `len()` the number of batches; `num_items` is U.
     Raises ValueError for labels that are no class numbers or outside the classes, a class without a labelled image, no labelled or no
@@ -44,6 +45,7 @@ class SemiSupervisedBatches:
         num_classes: int,
         batch_size: int,
         labelled_batch_size: int = 100,
+        transform: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         if not len(images):
             raise ValueError("There is no labelled image, so nothing can tie a class to its name. Without labels there is `Elbo`.")
@@ -54,8 +56,8 @@ class SemiSupervisedBatches:
                 f"Got {describe(images)} labelled and {describe(unlabelled)} unlabelled; expected images of one shape in both."
             )
         count_classes(labels, num_classes)
-        self.labelled = Batches(images, labels, batch_size=min(labelled_batch_size, len(images)), drop_last=True)
-        self.unlabelled = Batches(unlabelled, batch_size=batch_size)
+        self.labelled = Batches(images, labels, batch_size=min(labelled_batch_size, len(images)), transform=transform, drop_last=True)
+        self.unlabelled = Batches(unlabelled, batch_size=batch_size, transform=transform)
         self.num_classes = num_classes
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -18,11 +20,27 @@ def initialise(model: LatentVariableModel, posterior: AmortizedPosterior, images
     images: [images, *outcome] in [0, 1], the training images.
     Glorot, Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks".
     """
+    initialise_layers(model.likelihood, [posterior], images)
+
+
+@torch.no_grad()
+def initialise_layers(decoder: nn.Module, encoders: Sequence[nn.Module], images: Tensor, others: Sequence[nn.Module] = ()) -> None:
+    """The same for networks that are given: `decoder` ends in the images' logits, each of `encoders` begins with the images.
+
+    others: networks that see no image.
+
+    images: [images, *outcome] in [0, 1].
+    """
     mean = images.mean(0).flatten()
-    decoder = [layer for layer in model.likelihood.modules() if isinstance(layer, nn.Linear)]
-    encoder = [layer for layer in posterior.modules() if isinstance(layer, nn.Linear)]
-    for layer in decoder + encoder:
+    for layer in _linear(decoder, *encoders, *others):
         nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
-    encoder[0].bias.copy_(-encoder[0].weight @ mean)
-    decoder[-1].bias.copy_(torch.logit(mean.clamp(1e-3, 1 - 1e-3)))  # some pixels are never on
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    for encoder in encoders:
+        first = _linear(encoder)[0]
+        first.bias.copy_(-first.weight @ mean)
+    _linear(decoder)[-1].bias.copy_(torch.logit(mean.clamp(1e-3, 1 - 1e-3)))  # some pixels are never on
+
+
+def _linear(*networks: nn.Module) -> list[nn.Linear]:
+    return [layer for network in networks for layer in network.modules() if isinstance(layer, nn.Linear)]

@@ -16,7 +16,8 @@ from helpers.reproduce.rows import RESULTS, WEIGHTS
 @dataclass(frozen=True)
 class Options:
     """seeds: one run each. resume: continue from checkpoints. smoke: a few steps on packaged data, results thrown away.
-    only: names of rows to make, empty for all. checkpoints: folder of the checkpoints."""
+    only: names of rows to make, empty for all. checkpoints: folder of the checkpoints.
+    labels, variants: of the semi-supervised VAE, empty for all."""
 
     seeds: tuple[int, ...]
     resume: bool
@@ -25,6 +26,8 @@ class Options:
     checkpoints: Path
     results: Path
     weights: Path
+    labels: tuple[int, ...] = ()
+    variants: tuple[str, ...] = ()
 
     def wants(self, row: str) -> bool:
         return not self.only or row in self.only
@@ -45,7 +48,13 @@ def parse(arguments: list[str], names: dict[str, str]) -> tuple[str, Options]:
     parser.add_argument("--smoke", action="store_true", help="a few steps on packaged data; nothing is kept")
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="only these rows of the experiment")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder for checkpoints")
+    ssvae = parser.add_argument_group("ssvae only")
+    ssvae.add_argument("--labels", type=_numbers, default=(), metavar="N,N", help="numbers of labels: 100,600 (default: all)")
+    ssvae.add_argument("--variants", type=_names, default=(), metavar="V,V", help="variants: sampled,enumerated (default: all)")
+    ssvae.add_argument("--splits", type=int, metavar="N", help="N splits: the seeds 0 to N - 1")
     given = parser.parse_args(arguments)
+    if given.splits is not None:
+        given.seeds = range(given.splits)
     scratch = None
     if given.smoke:
         scratch = Path(tempfile.mkdtemp(prefix="reproduce-smoke-"))
@@ -58,7 +67,17 @@ def parse(arguments: list[str], names: dict[str, str]) -> tuple[str, Options]:
         checkpoints=scratch / "checkpoints" if scratch else given.checkpoints,
         results=scratch / "results" if scratch else RESULTS,
         weights=scratch / "weights" if scratch else WEIGHTS,
+        labels=given.labels,
+        variants=given.variants,
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in _names(text))
 
 
 def command() -> str:

@@ -95,6 +95,18 @@ def read_row(name: str, folder: Path = RESULTS) -> Row:
     return Row(**content)
 
 
+def with_earlier_runs(row: Row, folder: Path = RESULTS) -> Row:
+    """`row` with the runs that FOLDER holds of it, if they were made under the same protocol."""
+    try:
+        earlier = read_row(row.name, folder)
+    except FileNotFoundError:
+        return row
+    if earlier.protocol == row.protocol:
+        for run in earlier.runs:
+            row.with_run(run)
+    return row
+
+
 def read_rows(folder: Path = RESULTS) -> list[Row]:
     """All rows, by name."""
     return [read_row(path.stem, folder) for path in sorted(folder.glob("*.json"))]

@@ -41,6 +41,11 @@ def test_few_labels_are_all_in_every_batch():
         assert sorted(batch.labels.tolist()) == sorted(LABELS[:8].tolist())
 
 
+def test_a_transform_reaches_both_parts():
+    for batch in make(transform=lambda x: x + 1):
+        assert batch.images.min() >= 1 and batch.unlabelled.min() >= 1
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -45,3 +45,13 @@ def test_an_unknown_name_or_help_lists_the_experiments(capsys):
     with pytest.raises(SystemExit):
         parse(["--help"], NAMES)
     assert "iwae     tighter bounds" in capsys.readouterr().out
+
+
+def test_cells_of_the_semi_supervised_vae():
+    given = ["ssvae", "--labels", "100,600", "--variants", "sampled,m1m2", "--splits", "3"]
+    _, options = parse(given, {"ssvae": "few labels"})
+    assert options.labels == (100, 600)
+    assert options.variants == ("sampled", "m1m2")
+    assert options.seeds == (0, 1, 2)
+    _, options = parse(["ssvae"], {"ssvae": "few labels"})
+    assert (options.labels, options.variants, options.seeds) == ((), (), (0,))

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from helpers.reproduce.__main__ import EXPERIMENTS, main
-from helpers.reproduce.rows import RESULTS, Row, Run, read_row, read_rows, table, write_row
+from helpers.reproduce.rows import RESULTS, Row, Run, read_row, read_rows, table, with_earlier_runs, write_row
 
 
 def row(*values: float, higher: bool = True, published: float | None = -100.0, error: float | None = 0.5) -> Row:
@@ -134,3 +134,14 @@ def test_committed_weights_load():
     assert weights.stat().st_size < 3_000_000
     model, posterior = vae.load_trained()
     assert model.prior.event_shape == posterior.event_shape == (50,)
+
+
+def test_runs_of_an_earlier_sitting_count_under_the_same_protocol_only(tmp_path):
+    assert with_earlier_runs(row(), tmp_path).runs == []  # nothing there
+    write_row(row(-100.0, -101.0), tmp_path)
+    taken = with_earlier_runs(row(), tmp_path)
+    assert [run.value for run in taken.runs] == [-100.0, -101.0]
+    assert taken.mean == -100.5
+    other = row()
+    other.protocol = "another protocol"
+    assert with_earlier_runs(other, tmp_path).runs == []

@@ -1,0 +1,56 @@
+"""M1 of the stacked semi-supervised VAE: a VAE on all images, and the features that it gives them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from helpers import settings
+from helpers.data import Batches
+from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.models import AmortizedPosterior, AnalyticKlElbo, LatentVariableModel
+from helpers.reproduce.initialise import initialise
+from helpers.reproduce.options import Options
+from helpers.reproduce.schedule import up_then_down
+from helpers.training import fit
+
+LATENT, HIDDEN, BATCH, LEARNING_RATE = 50, (600, 600), 200, 2e-3
+
+
+def train_features(images: Tensor, epochs: int, options: Options) -> AmortizedPosterior:
+    """q(z | x) of a VAE trained on `images` [N, *image], without labels: the same for all cells, so trained once and kept."""
+    settings.seed_everything(0)
+    image = tuple(images.shape[1:])
+    model = LatentVariableModel(StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), image, FeedForward(HIDDEN)))
+    posterior = AmortizedPosterior(GaussianConditional(image, (LATENT,), FeedForward(HIDDEN)))
+    initialise(model, posterior, images.cpu())
+    objective = AnalyticKlElbo(model, posterior).to(images.device)
+    batches = Batches(images, batch_size=BATCH)
+    optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
+    history = fit(
+        objective,
+        batches,
+        epochs=epochs,
+        optimizers=optimizer,
+        schedulers=[up_then_down(optimizer, epochs * len(batches))],
+        checkpoint=Path(options.checkpoints) / "ssvae-features.pt",
+        resume=True,  # whatever the cell: the features are those of the first
+    )
+    if history.stopped:
+        raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
+    return posterior
+
+
+@torch.no_grad()
+def feature_parameters(posterior: AmortizedPosterior, images: Tensor) -> Tensor:
+    """Mean and scale of q(z | x): images [N, *image] → [N, 2, latent]."""
+    parts = [posterior(x).base_dist for x in images.split(1000)]
+    return torch.cat([torch.stack((q.loc, q.scale), 1) for q in parts])
+
+
+def draw_features(parameters: Tensor) -> Tensor:
+    """z ~ q(z | x) afresh: [N, 2, latent] → [N, latent]."""
+    loc, scale = parameters.unbind(1)
+    return loc + scale * torch.randn_like(loc)

@@ -1,0 +1,228 @@
+"""The semi-supervised VAE on MNIST: accuracy at 100, 600, 1,000 and 3,000 labels, in the three attempts of Pyro's talk, and stacked.
+
+    python -m helpers.reproduce ssvae --labels 100,600,1000,3000 --variants sampled,enumerated,classifier-loss,baseline,m1m2 --splits 5
+
+Published: Pyro's talk and tutorial (five splits), and Kingma et al. 2014 for M1+M2. Each cell, a variant with a number of labels and a
+split, is one run in the row `ssvae-VARIANT-LABELS`, written as soon as it is there; a cell that is there is not trained again with
+`--resume`.
+
+Of 50,000 training images some have labels, equally many of each class; all others are the unlabelled ones. One set of hyperparameters for
+all numbers of labels. They were chosen with a hundred labels to train on and a hundred others, of images set aside, to choose by: no
+setting has seen more labels than it trains on, and nothing was chosen on the test part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from helpers import settings
+from helpers.data import Batches, SemiSupervisedBatches, load_images, split_labelled
+from helpers.distributions import BernoulliConditional, GaussianConditional
+from helpers.estimators import Enumeration, GradientEstimator, ScoreFunction
+from helpers.evaluation import accuracy
+from helpers.models import LogLikelihood, SemiSupervisedElbo, semi_supervised_vae
+from helpers.reproduce.features import draw_features, feature_parameters, train_features
+from helpers.reproduce.initialise import initialise_layers
+from helpers.reproduce.options import Options, command
+from helpers.reproduce.rows import Row, Run, with_earlier_runs, write_row
+from helpers.reproduce.schedule import LinearWeight, up_then_down
+from helpers.training import History, fit
+
+CLASSES, IMAGE, LATENT, HIDDEN = 10, (1, 28, 28), 50, 500
+BATCH, LABELLED_BATCH = 200, 100
+EPOCHS, LEARNING_RATE, CLASSIFIER_WEIGHT, RATE_WEIGHT = 30, 3e-3, 10.0, 4.0
+M1_EPOCHS, BASELINE_STEPS = 50, 2000
+PUBLISHED = {
+    "sampled": {100: 0.201, 600: 0.179, 1000: 0.201, 3000: 0.198},
+    "enumerated": {100: 0.225, 600: 0.694, 1000: 0.756, 3000: 0.893},
+    "classifier-loss": {100: 0.932, 600: 0.944, 1000: 0.949, 3000: 0.958},
+    "baseline": {100: 0.771, 600: 0.872, 1000: 0.886, 3000: 0.911},
+    "m1m2": {100: 0.9667, 600: 0.9741, 1000: 0.9760, 3000: 0.9782},
+}
+REACH = {100: 0.955, 600: 0.965, 1000: 0.970, 3000: 0.978}  # of the third attempt
+WORDS = {
+    "sampled": "label drawn, score function",
+    "enumerated": "label summed",
+    "classifier-loss": "label summed, with classifier loss",
+    "baseline": "classifier alone",
+    "m1m2": "M1+M2, label summed, with classifier loss",
+}
+LABELS, VARIANTS = tuple(REACH), tuple(PUBLISHED)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a cell trains on: images, or parameters of their features, [N, 2, latent], and `draw` that makes a batch of them.
+
+    outcome_shape, likelihood: of what the semi-supervised VAE models.
+    """
+
+    train: Tensor
+    train_labels: Tensor
+    test: Tensor
+    test_labels: Tensor
+    draw: Callable[[Tensor], Tensor] | None
+    outcome_shape: tuple[int, ...]
+    likelihood: type[BernoulliConditional | GaussianConditional]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A variant with a number of labels: one row, with a run for each split."""
+
+    variant: str
+    labels: int
+
+    @property
+    def name(self) -> str:
+        return f"ssvae-{self.variant}-{self.labels}"
+
+    @property
+    def estimator(self) -> GradientEstimator:
+        return ScoreFunction() if self.variant == "sampled" else Enumeration()
+
+    @property
+    def classifier_weight(self) -> float:
+        return 0.0 if self.variant in ("sampled", "enumerated") else CLASSIFIER_WEIGHT
+
+
+def run(options: Options) -> list[Row]:
+    """Split by split, and within a split variant by variant, so that a table with one run in each cell is there early."""
+    labels = options.labels or ((20,) if options.smoke else LABELS)
+    cells = [Cell(variant, number) for variant in options.variants or VARIANTS for number in labels]
+    images = _load(options)
+    data = {"images": images}
+    rows = {cell: _row(cell, options) for cell in cells}
+    if options.resume:
+        for row in rows.values():
+            with_earlier_runs(row, options.results)
+    for split in options.seeds:
+        for cell, row in rows.items():
+            if not options.wants(cell.name) or split in [run.seed for run in row.runs]:
+                continue
+            if cell.variant == "m1m2" and "features" not in data:
+                data["features"] = _features(images, options)
+            row.with_run(_run_cell(cell, split, data["features" if cell.variant == "m1m2" else "images"], options))
+            write_row(row, options.results)
+    return [row for row in rows.values() if row.runs]
+
+
+def _row(cell: Cell, options: Options) -> Row:
+    return Row(
+        name=cell.name,
+        system=f"SS-VAE, {cell.labels:,} labels, {WORDS[cell.variant]}",
+        metric="test accuracy",
+        published=PUBLISHED[cell.variant].get(cell.labels),
+        reach=REACH.get(cell.labels) if cell.variant == "classifier-loss" else None,
+        higher_is_better=True,
+        source="Kingma et al. 2014, table 1" if cell.variant == "m1m2" else "Pyro talk and tutorial, five splits",
+        protocol=protocol(cell.variant, _epochs(options)),
+        command=command(),
+    )
+
+
+def protocol(variant: str, epochs: int) -> str:
+    what = f"M1 784-600-600-50, {M1_EPOCHS} epochs; M2 on draws of its features" if variant == "m1m2" else "grey images, Bernoulli"
+    return (
+        f"50,000 training images, the labelled ones among them, equally many of each class; {what}; latent {LATENT}, hidden {HIDDEN}, "
+        f"batch {BATCH} unlabelled beside {LABELLED_BATCH} labelled, {epochs} epochs; Adam {LEARNING_RATE:g}, warm-up and linear decay; "
+        f"KL of the style in closed form; classifier weight {CLASSIFIER_WEIGHT:g} where there is a classifier loss; the weight of the "
+        f"style's rate falls from {RATE_WEIGHT:g} to 1 over the first half of the steps; the same for all numbers of labels; 10,000 test "
+        "images, final parameters"
+    )
+
+
+def _epochs(options: Options) -> int:
+    return 1 if options.smoke else EPOCHS
+
+
+def _load(options: Options) -> Data:
+    data, device, last = load_images("digits", size=IMAGE[-1]) if options.smoke else load_images("mnist"), settings.device(), None
+    if options.smoke:
+        last = 300
+    train, test = ((split.images[:last].to(device), split.labels[:last].to(device)) for split in (data.train, data.test))
+    return Data(*train, *test, None, IMAGE, BernoulliConditional)
+
+
+def _features(images: Data, options: Options) -> Data:
+    posterior = train_features(images.train, 1 if options.smoke else M1_EPOCHS, options)
+    train, test = (feature_parameters(posterior, part) for part in (images.train, images.test))
+    return Data(train, images.train_labels, test[:, 0], images.test_labels, draw_features, test.shape[2:], GaussianConditional)
+
+
+def _run_cell(cell: Cell, split: int, data: Data, options: Options) -> Run:
+    settings.seed_everything(split)
+    labelled, unlabelled = split_labelled(data.train_labels, cell.labels, seed=split, num_classes=CLASSES)
+    images, labels = data.train[labelled], data.train_labels[labelled]
+    model, guide = semi_supervised_vae(data.outcome_shape, CLASSES, data.likelihood, LATENT, (HIDDEN,))
+    if cell.variant != "m1m2":
+        style = guide.style
+        others = (style.label_half, style.above)
+        initialise_layers(model.likelihood, (guide.classifier, style.image_half), data.train.cpu(), others)
+    if cell.variant == "baseline":
+        objective = LogLikelihood(guide.classifier)
+        batches = Batches(images, labels, batch_size=min(LABELLED_BATCH, cell.labels))
+        epochs = 1 if options.smoke else BASELINE_STEPS // len(batches)
+    else:
+        batches = SemiSupervisedBatches(
+            images,
+            labels,
+            data.train[unlabelled],
+            num_classes=CLASSES,
+            batch_size=BATCH,
+            labelled_batch_size=LABELLED_BATCH,
+            transform=data.draw,
+        )
+        objective = SemiSupervisedElbo(
+            model,
+            guide,
+            cell.estimator,
+            labelled_share=batches.labelled_share,
+            classifier_weight=cell.classifier_weight,
+            closed_form=True,
+        )
+        epochs = _epochs(options)
+    objective.to(data.train.device)
+    steps = epochs * len(batches)
+    optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
+    schedulers = [up_then_down(optimizer, steps)]
+    if cell.variant != "baseline":
+        schedulers.append(LinearWeight(objective, "style_rate_weight", RATE_WEIGHT, 1.0, max(1, steps // 2)))
+    curve: list[list[float]] = []
+    waypoints = {epoch for epoch in range(1, epochs + 1) if epoch % max(1, epochs // 15) == 0} | {epochs}
+
+    def waypoint(epoch: int, history: History) -> None:
+        if epoch in waypoints:
+            right = accuracy(guide.classifier, data.test, data.test_labels).mean
+            curve.append([epoch, right])
+            print(f"{cell.name} split {split}   epoch {epoch:4}   {history.seconds[-1]:6.0f} s   test accuracy {right:.4f}", flush=True)
+
+    history = fit(
+        objective,
+        batches,
+        epochs=epochs,
+        optimizers=optimizer,
+        schedulers=schedulers,
+        checkpoint=options.checkpoints / f"{cell.name}-{split}.pt",
+        resume=options.resume,
+        after_epoch=waypoint,
+        progress=False,
+    )
+    if history.stopped:
+        raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
+    measured = accuracy(guide.classifier, data.test, data.test_labels)
+    last = {name: values[-1] for name, values in history.train.items()}
+    return Run(
+        seed=split,
+        value=measured.mean,
+        standard_error=measured.standard_error,
+        epochs=epochs,
+        steps=history.steps,
+        seconds=history.seconds[-1],
+        curve={"test": curve},
+        details={"variant": cell.variant, "labels": cell.labels, "error": 1 - measured.mean, "train": last},
+    )

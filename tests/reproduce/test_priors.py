@@ -1,0 +1,288 @@
+"""Priors by posteriors, and a mixture posterior by its gradients, on a few images: budget, start, rows, and that a sitting resumes."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+
+from helpers import settings
+from helpers.data import binarise_dynamically
+from helpers.distributions import StandardNormalPrior
+from helpers.models import Elbo
+from helpers.reproduce import fashion_cell, mixture_gradients, priors
+from helpers.reproduce.fashion_cell import EVALUATIONS, Fashion, component_use, start
+from helpers.reproduce.mixture_gradients import COMMON, GRADIENTS, run_gradients
+from helpers.reproduce.options import Options
+from helpers.reproduce.priors import COMPONENTS, POSTERIORS, PRIORS, SYSTEMS, build_posterior, build_prior
+from helpers.reproduce.rows import read_rows, write_row
+from helpers.reproduce.schedule import LinearWeight
+
+TWO = ("priors-standard-mean-field", "priors-vamp-mean-field")
+CELLS = [*(system.cell(1) for system in SYSTEMS), *(gradient.cell(1) for gradient in GRADIENTS)]
+
+
+@pytest.fixture
+def data() -> Fashion:
+    torch.manual_seed(0)
+    grey, *binary = torch.rand(250, 1, 28, 28), *(torch.randint(2, (60, 1, 28, 28)).float() for _ in range(2))
+    return Fashion(grey, *binary)
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    folders = {name: tmp_path / name for name in ("checkpoints", "results", "weights")}
+    return Options(seeds=(0,), resume=False, smoke=True, only=TWO, **folders)
+
+
+def run_systems(data: Fashion, options: Options, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Fashion, "load", lambda smoke: data)
+    return priors.run(options)
+
+
+def test_every_prior_with_every_posterior():
+    assert [system.name for system in SYSTEMS] == [f"priors-{prior}-{posterior}" for prior in PRIORS for posterior in POSTERIORS]
+    assert len({cell.name for cell in CELLS}) == len({cell.details["label"] for cell in CELLS}) == 15
+    assert COMMON in [gradient.name for gradient in GRADIENTS]
+    assert [cell.warm_up for cell in CELLS] == [0.4] * 9 + [0] * 6
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_the_budget_is_the_same_and_every_parameter_is_trained(cell, data):
+    torch.manual_seed(0)
+    objective, scored = cell.build(data.train), []
+    objective.model.likelihood.register_forward_pre_hook(lambda _, inputs: scored.append(inputs[0].shape[:-1]))
+    estimate = objective(binarise_dynamically(data.train[:5]))
+    assert sum(shape.numel() for shape in scored) == 5 * EVALUATIONS
+    (-estimate.surrogate.mean()).backward()
+    for name, parameter in objective.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_the_same_seed_starts_at_the_same_point(cell, data):
+    first, again, other = (start(cell, seed, data.train).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    assert any(not torch.equal(value, other[name]) for name, value in first.items())
+
+
+def test_a_flow_starts_as_the_gaussian_it_is_made_of(data):
+    cell = next(system for system in SYSTEMS if system.name == "priors-standard-flow").cell(1)
+    q = start(cell, 0, data.train).posterior(data.test)
+    z = q.sample()
+    torch.testing.assert_close(q.log_prob(z.clone()), q.base.log_prob(z), rtol=0, atol=1e-2)
+
+
+def test_pseudo_inputs_start_from_training_images_and_none_twice(data):
+    vamp = build_prior("vamp", build_posterior("mean-field"), data.train).pseudo_inputs
+    apart = (vamp[:, None] - data.train.clamp(0.01, 0.99)).abs().flatten(2).amax(2)  # [pseudo-inputs, images]
+    nearest = apart.min(1)
+    assert nearest.values.max() < 1e-5
+    assert len(set(nearest.indices.tolist())) == COMPONENTS
+
+
+class Mixture(nn.Module):
+    """q(z | x), whatever x is: unit Gaussians in the plane, `apart` from one another, with the weights 1/2, 1/4, 1/4."""
+
+    def __init__(self, apart: float, weights: tuple[float, ...] = (0.5, 0.25, 0.25)) -> None:
+        super().__init__()
+        self.loc = apart * torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        self.logits = torch.tensor(weights).log()
+
+    def forward(self, x):
+        points = Independent(Normal(self.loc.expand(len(x), 3, 2), 1.0), 1)
+        return MixtureSameFamily(Categorical(logits=self.logits.expand(len(x), 3)), points)
+
+
+@pytest.mark.parametrize(("apart", "information"), [(0.0, 0.0), (40.0, 1.5 * math.log(2))])
+def test_components_in_use(apart, information):
+    found = component_use(Mixture(apart), torch.zeros(700, 1), num_samples=400)
+    assert found["component_shares"] == pytest.approx([0.5, 0.25, 0.25])
+    assert found["component_entropy"] == pytest.approx(1.5 * math.log(2), rel=1e-5)
+    assert found["component_information"] == pytest.approx(information, abs=2e-5)
+
+
+def test_components_that_overlap_and_one_that_has_it_all():
+    q = Mixture(1.5)
+    lattice = torch.cartesian_prod(*[torch.linspace(-8, 10, 400)] * 2)[:, None]
+    log_joint = q.logits + q(lattice).component_distribution.log_prob(lattice)  # [points, components]
+    mass = (18 / 399) ** 2 * log_joint.exp()
+    exact = (mass * (log_joint.log_softmax(-1) - q.logits)).sum().item()
+    draws = [component_use(q, torch.zeros(500, 1))["component_information"] for _ in range(10)]
+    error = statistics.stdev(draws) / 10**0.5
+    assert error < 0.01
+    assert statistics.fmean(draws) == pytest.approx(exact, abs=5 * error)
+    alone = component_use(Mixture(1.5, (1 - 2e-6, 1e-6, 1e-6)), torch.zeros(500, 1))
+    assert alone["component_information"] == pytest.approx(0, abs=1e-3)
+
+
+def test_only_a_mixture_has_components(data):
+    for system in SYSTEMS:
+        found = component_use(start(system.cell(1), 0, data.train).posterior, data.test)
+        assert len(found.get("component_shares", [])) == (EVALUATIONS if system.posterior == "mixture" else 0)
+
+
+def test_what_is_not_there_is_named():
+    with pytest.raises(ValueError, match="no prior 'cauchy'.*standard, mixture, vamp"):
+        build_prior("cauchy", build_posterior("flow"), torch.rand(20, 1, 28, 28))
+    with pytest.raises(ValueError, match="no posterior 'exact'.*mean-field, mixture, flow"):
+        build_posterior("exact")
+
+
+def test_rows(data, options, monkeypatch):
+    rows = run_systems(data, options, monkeypatch)
+    assert [row.name for row in rows] == list(TWO)
+    assert read_rows(options.results) == rows
+    for row in rows:
+        assert row.published is row.reached() is None
+        (run,) = row.runs
+        found = run.details
+        assert run.steps == 3
+        assert [epoch for epoch, _ in run.curve["valid"]] == [epoch for epoch, _ in run.curve["train"]] == [1]
+        assert run.value == found["bound"] == pytest.approx(-found["rate"] - found["distortion"], rel=1e-6)
+        assert found["bound"] < found["log_likelihood"] < found["bound"] + 10
+        assert found["valid_bound"] == pytest.approx(run.curve["valid"][0][1], abs=3)  # other draws of the same bound
+        assert 0 <= found["active_units"] <= found["latent"] == 40
+        assert found["seconds_per_step"] > 0
+    standard, vamp = (row.runs[0].details["parameters"] for row in rows)
+    assert vamp - standard == COMPONENTS * 784
+
+
+def test_the_test_part_moves_nothing_but_what_is_reported_of_it(data, options, monkeypatch):
+    options = replace(options, only=TWO[:1])
+    (one,) = run_systems(data, options, monkeypatch)
+    (other,) = run_systems(Fashion(data.train, data.valid, 1 - data.test), options, monkeypatch)
+    assert one.runs[0].curve == other.runs[0].curve
+    assert one.runs[0].details["valid_bound"] == other.runs[0].details["valid_bound"]
+    assert one.runs[0].value != other.runs[0].value
+
+
+def test_the_weight_of_the_rate_rises_once_and_a_resumed_run_goes_on_with_it(data):
+    objective = start(CELLS[0], 0, data.train)
+    warm_up, weights = LinearWeight(objective, "rate_weight", 0.0, 1.0, 4), []
+    for _ in range(6):
+        weights.append(objective.rate_weight)
+        warm_up.step()
+    assert weights == [0, 0.25, 0.5, 0.75, 1, 1]
+    again = start(CELLS[0], 0, data.train)
+    resumed = LinearWeight(again, "rate_weight", 0.0, 1.0, 4)
+    warm_up.load_state_dict({"steps": 2})
+    resumed.load_state_dict(warm_up.state_dict())
+    resumed.step()
+    assert again.rate_weight == 0.75
+    with pytest.raises(ValueError, match="1 step or more; num_steps=0"):
+        LinearWeight(objective, "rate_weight", 0.0, 1.0, 0)
+
+
+def test_a_curve_is_of_the_whole_bound_and_measured_once_the_rate_counts_in_full(data, options, monkeypatch):
+    """One epoch of three steps, warmed up throughout: what is optimised is not yet the bound that the curve shows."""
+    monkeypatch.setattr(priors, "WARM_UP", 1.0)
+    seen, fit = [], fashion_cell.fit
+
+    def spy(objective, *given, **more):
+        seen.append((objective.rate_weight, history := fit(objective, *given, **more), objective.rate_weight))
+        return history
+
+    monkeypatch.setattr(fashion_cell, "fit", spy)
+    (row,) = run_systems(data, replace(options, only=TWO[:1]), monkeypatch)
+    ((before, history, after),) = seen
+    assert (before, after) == (0, 1)
+    for name, record in (("train", history.train), ("valid", history.valid)):
+        ((_, shown),) = row.runs[0].curve[name]
+        assert shown == pytest.approx(-record["distortion"][0] - record["rate"][0], rel=1e-6)
+    assert row.runs[0].curve["train"][0][1] < history.train["bound"][0] - 0.1  # weights 0, 1/3, 2/3 while it trained
+    fashion_cell.run_cell(GRADIENTS[0].cell(1), 0, data, options)
+    before, history, after = seen[1]
+    assert before == after == 1
+    assert -history.train["distortion"][0] - history.train["rate"][0] == pytest.approx(history.train["bound"][0], rel=1e-6)
+
+
+def test_a_cell_that_fails_leaves_the_rows_before_it_and_the_sitting_goes_on_from_there(data, options, monkeypatch):
+    trained = []
+    run_cell = fashion_cell.run_cell
+
+    def fails_at_the_third(cell, seed, *rest):
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        trained.append((cell.name, seed))
+        return run_cell(cell, seed, *rest)
+
+    options = replace(options, seeds=(0, 1), resume=True)
+    monkeypatch.setattr(priors, "run_cell", fails_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        run_systems(data, options, monkeypatch)
+    assert trained == [(TWO[0], 0), (TWO[1], 0)]  # all cells with one seed, before any with the next
+    before = {row.name: row.runs[0].value for row in read_rows(options.results)}
+    trained.clear()
+    monkeypatch.setattr(priors, "run_cell", lambda *given: trained.append((given[0].name, given[1])) or run_cell(*given))
+    rows = run_systems(data, options, monkeypatch)
+    assert trained == [(TWO[0], 1), (TWO[1], 1)]
+    assert {row.name: row.runs[0].value for row in rows} == before
+    assert [[run.seed for run in row.runs] for row in rows] == [[0, 1], [0, 1]]
+
+
+def test_a_run_of_another_protocol_is_made_again_and_other_seeds_stay(data, options, monkeypatch):
+    options = replace(options, only=TWO[:1])
+    (made,) = run_systems(data, options, monkeypatch)
+    (both,) = run_systems(data, replace(options, resume=True, seeds=(3,)), monkeypatch)
+    assert [run.seed for run in both.runs] == [0, 3]
+    both.protocol = "twice as long"
+    write_row(both, options.results)
+    fit = fashion_cell.fit
+    monkeypatch.setattr(fashion_cell, "fit", lambda *given, **more: (fit(*given, **more), torch.rand(7))[0])
+    (again,) = run_systems(data, replace(options, resume=True), monkeypatch)
+    assert [run.seed for run in again.runs] == [0]
+    # From the checkpoint: no step more, and measured with the same noise, whatever was drawn before.
+    assert (again.mean, again.runs[0].seconds, again.protocol) == (made.mean, made.runs[0].seconds, made.protocol)
+
+
+def test_gradients_are_compared_at_the_same_weights_and_images(data, options, monkeypatch):
+    seen = []
+    noise = mixture_gradients.gradient_noise
+
+    def spy(objective: Elbo, batches, x, **small):
+        seen.append([x.clone(), *(parameter.detach().clone() for parameter in objective.parameters())])
+        return noise(objective, batches, x, **small)
+
+    monkeypatch.setattr(mixture_gradients, "gradient_noise", spy)
+    rows = run_gradients(data, replace(options, only=("gradients",)))
+    assert [row.name for row in rows] == [gradient.name for gradient in GRADIENTS]
+    assert all(torch.equal(a, b) for other in seen[1:] for a, b in zip(seen[0], other, strict=True))
+    assert len(seen) == len(GRADIENTS)
+    (_, *starts), *_ = seen
+    untrained = start(GRADIENTS[0].cell(1), 0, data.train)
+    assert not torch.equal(starts[0], next(untrained.parameters()))
+    found = {row.name.removeprefix("priors-gradient-"): row.runs[0].details["gradient_noise"] for row in rows}
+    assert all([at["epoch"] for at in noises] == [1] for noises in found.values())
+    scored, leave_one_out, enumerated = (found[name][0]["variance"] for name in ("score-function", "leave-one-out", "enumerated"))
+    assert scored > 10 * leave_one_out > 20 * enumerated > 0
+
+
+def test_a_gradient_without_the_weights_at_which_it_is_compared_says_so(data, options):
+    with pytest.raises(SystemExit, match="priors-gradient-enumerated.*missing: make that row first"):
+        run_gradients(data, replace(options, only=("priors-gradient-leave-one-out",)))
+
+
+def test_gradients_are_left_out_unless_asked_for(data, options):
+    assert run_gradients(data, options) == []
+    assert all(isinstance(gradient.objective().model.prior, StandardNormalPrior) for gradient in GRADIENTS)
+
+
+def test_the_images_are_binarised_once_where_they_are_evaluated(monkeypatch):
+    first = Fashion.load(smoke=True)
+    settings.seed_everything(7)
+    again = Fashion.load(smoke=True)
+    assert first.train.shape == first.valid.shape == first.test.shape == (300, 1, 28, 28)
+    for one, other in ((first.valid, again.valid), (first.test, again.test)):
+        assert torch.equal(one, other)
+        assert set(one.unique().tolist()) == {0.0, 1.0}
+    assert len(first.train.unique()) > 10  # greys
+    one, other = (next(iter(first.batches())) for _ in range(2))
+    assert set(one.unique().tolist()) == {0.0, 1.0}
+    assert not torch.equal(one, other)

@@ -923,7 +923,7 @@ layers = deep_guide.conditional.layers  # q(h_1 | x), q(h_2 | h_1)
 
 
 def noise_by_layer(objective, x):
-    """Bias and noise, as on the bench, of each layer's parameters. x: [1, 1, 28, 28]."""
+    """Bias, as on the bench, and standard deviation of each layer's gradient. x: [1, 1, 28, 28]."""
     groups = [list(layer.parameters()) for layer in layers]
     everything = [parameter for group in groups for parameter in group]
     moments = exact_moments_of(lambda: objective(x), parameters=everything, stateful=[objective])
@@ -931,16 +931,15 @@ def noise_by_layer(objective, x):
     found, start = [], 0
     for group in groups:
         part = slice(start, start + len(group))
-        gap, variance, signal, length = (
+        gap, variance, signal = (
             sum(piece.sum().item() for piece in pieces)
             for pieces in (
                 [(a - b).square() for a, b in zip(moments.mean[part], exact.mean[part], strict=True)],
                 moments.variance[part],
                 [piece.square() for piece in exact.mean[part]],
-                [piece.square() for piece in moments.mean[part]],
             )
         )
-        found.append((math.sqrt(gap / signal), math.sqrt(variance / length)))
+        found.append((math.sqrt(gap / signal), math.sqrt(variance)))
         start += len(group)
     return found
 
@@ -954,12 +953,12 @@ objectives = {
 }
 for name, objective in objectives.items():
     for layer, (bias, noise) in enumerate(noise_by_layer(objective, x), 1):
-        print(f"{name:15} h_{layer}: bias {shown(bias)}, noise {noise:8.1f} times its mean")
+        print(f"{name:15} h_{layer}: bias {shown(bias)}, standard deviation {noise:8.2f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# This guide has been trained until its gradient is nearly zero, and everything is large against that: compare lines, not sizes.
+# This guide has been trained until its gradient is nearly zero, so noise stands here as it is, not as a multiple of the mean.
 # The upper layer was rewarded for the pixels, 784 of them, which it never touches. Its own costs are a few nats. The lower layer gains nothing: everything is downstream of it. The same idea in other words: Rao-Blackwellisation along the order of the draws; Pyro finds it from the graph of the program, which is why
 # the loss of section 7 is called TraceGraph.
 #

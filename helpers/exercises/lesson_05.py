@@ -31,12 +31,13 @@ def _scale(generator: Generator, *size: int, low: float = 0.3, high: float = 2.0
 def log_normaliser(logits):
     """log C in nats of the density C exp(x log p + (1 - x) log(1 - p)) on [0, 1], p = sigmoid(logit).
 
-    log C = log(logit / tanh(logit / 2)), and near logit = 0 its series log 2 + logit² / 12.
+    log C = log(logit / tanh(logit / 2)); where |logit| < 0.1, log 2 + logit² / 12 - 7 logit⁴ / 1440.
     Value and gradient are right at 0 exactly. logits: [batch, pixels] → [batch, pixels].
     """
-    small = logits.abs() < 1e-3
+    small = logits.abs() < 0.1
+    series = math.log(2) + logits**2 / 12 - 7 * logits**4 / 1440
     away = torch.where(small, 1.0, logits)  # no 0 / 0, not even where it is thrown away
-    return torch.where(small, math.log(2) + logits**2 / 12, (away / (away / 2).tanh()).log())
+    return torch.where(small, series, (away / (away / 2).tanh()).log())
 
 
 _PLACES = (0.0, 2e-5, -5e-4, 0.15, -0.3, 0.9, -2.5, 6.0, -14.0, 45.0, 800.0)
@@ -50,7 +51,11 @@ def _logits(generator: Generator, batch: int, pixels: int, *places: float) -> di
     return {"logits": value.requires_grad_()}
 
 
-def _near_zero(value, wide=1e-3):
+def _series(logits):
+    return math.log(2) + logits**2 / 12 - 7 * logits**4 / 1440
+
+
+def _near_zero(value, wide=0.1):
     """A wrong answer: right away from 0, and this function of the logits where they are smaller than `wide`."""
 
     def answer(logits):
@@ -61,12 +66,12 @@ def _near_zero(value, wide=1e-3):
     return answer
 
 
-def _everywhere(value, limit):
-    """A wrong answer: this function of the logits, with its limit at 0 put in as it should be."""
+def _away_from_zero(value):
+    """A wrong answer: this function of the logits away from 0, and the right series near 0."""
 
     def answer(logits):
-        small = logits.abs() < 1e-3
-        return torch.where(small, limit(logits), value(torch.where(small, 1.0, logits)))
+        small = logits.abs() < 0.1
+        return torch.where(small, _series(logits), value(torch.where(small, 1.0, logits)))
 
     return answer
 
@@ -79,19 +84,19 @@ def _by_probabilities(logits):
 LOG_NORMALISER = Exercise(
     id="05.1",
     title="What a grey pixel's density lacks",
-    minutes=8,
+    minutes=11,
     difficulty=2,
     statement=r"Write the continuous Bernoulli's log-normaliser, $\log C = \log \dfrac{\eta}{\tanh(\eta / 2)}$ in nats, from the logit "
     r"$\eta$. "
-    r"At $\eta = 0$ that is $0/0$: where $|\eta| < 10^{-3}$ take its series, $\log 2 + \eta^2 / 12$. Value *and gradient* must be right "
-    r"everywhere, at $\eta = 0$ and at $\eta = 800$ too.",
+    r"At $\eta = 0$ that is $0/0$: where $|\eta| < 0.1$ take its series, $\log 2 + \eta^2 / 12 - 7 \eta^4 / 1440$. Value *and gradient* "
+    r"must be right everywhere, at $\eta = 0$ and at $\eta = 800$ too.",
     solution=log_normaliser,
     why="`torch.where` picks values, but its gradient visits both branches, and 0 times NaN is NaN. So the branch that is thrown away "
     "must be "
     "finite too: it is given a harmless logit.",
     cases={
         "from 0 to 800": lambda g: _logits(g, 3, 5, *_PLACES),
-        "all near 0": lambda g: _logits(g, 2, 3, 0.0, 1e-7, -1e-7, 9e-4, -9e-4, -3e-4),
+        "all near 0": lambda g: _logits(g, 2, 5, 0.0, 1e-7, -1e-7, 9e-4, -9e-4, -3e-4, 0.03, -0.06, 0.095, 0.099),
         "ordinary ones": lambda g: _logits(g, 4, 3),
         "one pixel, black": lambda g: _logits(g, 1, 1, -60.0),
     },
@@ -100,8 +105,8 @@ LOG_NORMALISER = Exercise(
     hints=(
         "Which values of η make numerator and denominator both 0? `torch.where(condition, here, there)` chooses place by place. Then ask "
         "what the gradient of the branch that was not chosen is at η = 0.",
-        "log C = where(|η| < 1e-3, log 2 + η²/12, log(η′ / tanh(η′/2))), with η′ = η, but 1 where |η| < 1e-3.",
-        "small = logits.abs() < 1e-3;   away = torch.where(small, 1.0, logits)",
+        "log C = where(|η| < 0.1, log 2 + η²/12 − 7η⁴/1440, log(η′ / tanh(η′/2))), with η′ = η, but 1 where |η| < 0.1.",
+        "small = logits.abs() < 0.1;   away = torch.where(small, 1.0, logits)",
     ),
     misconceptions=(
         Misconception(
@@ -112,43 +117,72 @@ LOG_NORMALISER = Exercise(
         ),
         Misconception(
             "NaN from the branch not chosen",
-            lambda logits: torch.where(
-                logits.abs() < 1e-3, math.log(2) + logits**2 / 12, (logits / (logits / 2).tanh()).log()
-            ),
+            lambda logits: torch.where(logits.abs() < 0.1, _series(logits), (logits / (logits / 2).tanh()).log()),
             "Every value is right, and the gradient at 0 is NaN: `torch.where` sends a zero gradient into the branch that it did not "
             "choose, and zero "
             "times NaN is NaN. Give that branch a harmless logit there.",
         ),
         Misconception(
             "a constant near 0",
-            _near_zero(lambda logits: torch.full_like(logits, math.log(2))),
+            _near_zero(lambda logits: torch.full_like(logits, math.log(2)), wide=1e-3),
             "The values are right to the digits asked, and near 0 the gradient is lost: log 2 alone (or a clamp) is constant. It is "
             "η/6 there, from η²/12.",
         ),
         Misconception(
+            "a constant up to 0.1",
+            _near_zero(lambda logits: torch.full_like(logits, math.log(2))),
+            "Near 0 your log C is constant. Its series goes on after log 2: + η²/12 − 7η⁴/1440.",
+        ),
+        Misconception(
+            "a little added to the logit",
+            lambda logits: ((logits + 1e-6) / ((logits + 1e-6) / 2).tanh()).log(),
+            "The values are right to the digits asked. A little added to the logit moves the place where the slope is 0, and leaves a "
+            "difference of large numbers there. Near 0 the slope should be η/6: take the series.",
+        ),
+        Misconception(
+            "the first term of the series alone",
+            _near_zero(lambda logits: math.log(2) + logits**2 / 12),
+            "Near 0 it is right to three digits. Up to a logit of 0.1 the next term of the series counts too: − 7η⁴/1440.",
+        ),
+        Misconception(
+            "the series with a sixth",
+            _near_zero(lambda logits: math.log(2) + logits**2 / 6 - 7 * logits**4 / 1440),
+            "Near 0 the value is too large and the slope twice too steep: it should be η/6, from η²/12.",
+        ),
+        Misconception(
+            "the fourth order added",
+            _near_zero(lambda logits: math.log(2) + logits**2 / 12 + 7 * logits**4 / 1440),
+            "Away from 0 it is right. In the series the term of fourth order is subtracted: η²/12 − 7η⁴/1440.",
+        ),
+        Misconception(
+            "the series too far out",
+            _near_zero(_series, wide=0.3),
+            "Your series is used farther out than a logit of 0.1, where the terms that it leaves out begin to count.",
+        ),
+        Misconception(
             "log 2 missing near 0",
-            _near_zero(lambda logits: logits**2 / 12),
+            _near_zero(lambda logits: _series(logits) - math.log(2)),
             "Away from 0 it is right. Near 0 the constant of the series is missing: log C tends to log 2, for η / tanh(η/2) tends to 2.",
         ),
         Misconception(
             "the series of C near 0",
-            _near_zero(lambda logits: 2 + logits**2 / 6),
-            "Away from 0 it is right. Near 0 that is the series of C itself; asked is log C.",
+            _near_zero(lambda logits: _series(logits).exp()),
+            "Away from 0 it is right. Near 0 that is C itself; asked is log C.",
         ),
         Misconception(
             "the series everywhere",
-            lambda logits: math.log(2) + logits**2 / 12,
-            "That is the series, everywhere. It holds near 0 only; far away log C grows like log |η|, and not like η².",
+            _series,
+            "That is the series, everywhere. It holds near 0 only; far away log C grows like log |η|.",
         ),
         Misconception(
             "half of the logit forgotten",
-            _everywhere(lambda away: (away / away.tanh()).log(), lambda logits: math.log(2) + logits**2 / 12),
+            _away_from_zero(lambda away: (away / away.tanh()).log()),
             "The tanh takes half of the logit: η / tanh(η / 2).",
         ),
         Misconception(
             "C for log C",
-            _everywhere(lambda away: away / (away / 2).tanh(), lambda logits: 2 + logits**2 / 6),
-            "That is C. Asked is its logarithm.",
+            _away_from_zero(lambda away: away / (away / 2).tanh()),
+            "Near 0 it is right. Farther out that is C; asked is its logarithm.",
         ),
         Misconception(
             "the integral for the normaliser",
@@ -164,9 +198,7 @@ LOG_NORMALISER = Exercise(
         ),
         Misconception(
             "by exponentials",
-            _everywhere(
-                lambda away: (away * (away.exp() + 1) / (away.exp() - 1)).log(), lambda logits: math.log(2) + logits**2 / 12
-            ),
+            _away_from_zero(lambda away: (away * (away.exp() + 1) / (away.exp() - 1)).log()),
             "At a logit of 800 your exponential overflows, and infinity / infinity is NaN. (e^η + 1) / (e^η − 1) is 1 / tanh(η/2), which "
             "does not.",
         ),
@@ -321,7 +353,7 @@ SPLIT_RATE = Exercise(
 
 
 def free_bits_rate(loc, scale, floor):
-    """The rate with free bits, in nats: each coordinate's mean KL to N(0, 1), counted as `floor` if less, summed.
+    """The rate with free bits in nats: a coordinate's mean KL to N(0, 1), or `floor` if less, summed.
 
     q(z | x) = N(loc, scale²), loc and scale: [batch, latent]; floor: nats per coordinate, a float.
     KL(N(m, s²) || N(0, 1)) = (m² + s² - 1) / 2 - log s; its mean is over the batch → [].
@@ -354,7 +386,7 @@ def _straight_floor(loc, scale, floor):
 FREE_BITS = Exercise(
     id="05.3",
     title="Free bits",
-    minutes=6,
+    minutes=4,
     difficulty=1,
     statement=r"Write the rate with free bits: the KL of each coordinate, $\mathrm{KL}(\mathcal N(\mu, \sigma^2) \,\|\, \mathcal N(0, 1)) "
     r"= (\mu^2 + \sigma^2 - 1)/2 - \log \sigma$, averaged over the batch, counted as `floor` nats where it is less, and summed over "
@@ -381,8 +413,8 @@ FREE_BITS = Exercise(
         Misconception(
             "a floor for every image",
             lambda loc, scale, floor: _kl(loc, scale).clamp(min=floor).mean(0).sum(),
-            "You apply the floor to every image's KL, and average then. Average over the batch first: a coordinate may be silent for one "
-            "image and speak for another.",
+            "You apply the floor to every image's KL, and average then. Average over the batch first: a coordinate may be little used for "
+            "one image and much for another.",
         ),
         Misconception(
             "one floor for the sum",
@@ -409,8 +441,8 @@ FREE_BITS = Exercise(
         Misconception(
             "only the excess",
             lambda loc, scale, floor: (_kl(loc, scale).mean(0) - floor).clamp(min=0).sum(),
-            "The gradient is right; the value is too small by the floor of every coordinate. Free bits are paid whether they are used or "
-            "not: max(floor, KL).",
+            "The gradient is right; the value is too small by the floor of every coordinate. Free bits are charged in any case, so that "
+            "using them costs nothing extra: max(floor, KL).",
         ),
         Misconception(
             "the floor added",
@@ -433,6 +465,18 @@ FREE_BITS = Exercise(
             "You average over the coordinates. The rate is their sum.",
         ),
         Misconception(
+            "one mean over images and coordinates",
+            lambda loc, scale, floor: _kl(loc, scale).mean().clamp(min=floor),
+            "You average over images and coordinates at once. Average over the batch, apply the floor to each coordinate, then sum over "
+            "the coordinates.",
+        ),
+        Misconception(
+            "all floors at once",
+            lambda loc, scale, floor: _kl(loc, scale).mean(0).sum().clamp(min=floor * loc.shape[1]),
+            "You compare the whole rate with the sum of the floors: a busy coordinate then pays for an unused one. Compare coordinate by "
+            "coordinate.",
+        ),
+        Misconception(
             "the sum over the batch",
             lambda loc, scale, floor: _kl(loc, scale).sum(0).clamp(min=floor).sum(),
             "You sum over the batch before the floor. The floor is in nats per image: take the mean.",
@@ -441,6 +485,11 @@ FREE_BITS = Exercise(
             "scale for variance",
             lambda loc, scale, floor: _floored((loc**2 + scale - 1) / 2 - scale.log(), floor),
             "In the KL it is the variance σ² that stands beside μ²; you have σ.",
+        ),
+        Misconception(
+            "scale is the variance",
+            lambda loc, scale, floor: _floored((loc**2 + scale - 1 - scale.log()) / 2, floor),
+            "You take `scale` for the variance. It is the standard deviation σ: (μ² + σ² − 1)/2 − log σ.",
         ),
         Misconception(
             "log variance",
@@ -465,7 +514,7 @@ FREE_BITS = Exercise(
 
 
 def vamp_log_prob(z, loc, scale):
-    """log p(z) in nats of a VampPrior: p(z) = 1/K sum_k q(z | u_k), q(z | u_k) = N(loc_k, diag(scale_k²)).
+    """log p(z) in nats of a VampPrior: p(z) = 1/K sum_k q(z | u_k), q(z | u_k) = N(loc_k, scale_k²).
 
     z: [batch, latent]. loc, scale: what the encoder makes of the K pseudo-inputs u_k,
     [components, latent] → [batch].
@@ -500,7 +549,7 @@ def _one_gaussian(z, loc, scale):
 VAMP = Exercise(
     id="05.4",
     title="The density of a VampPrior",
-    minutes=7,
+    minutes=6,
     difficulty=2,
     statement=r"Write $\log p(z)$ in nats for the prior $p(z) = \frac 1 K \sum_k q(z \mid u_k)$, where "
     r"$q(z \mid u_k) = \prod_d \mathcal N(z_d \mid \mu_{kd}, \sigma_{kd}^2)$ is what the encoder makes of the pseudo-input $u_k$: `loc` "
@@ -528,6 +577,19 @@ VAMP = Exercise(
             lambda z, loc, scale: (_log_normals(z, loc, scale).logsumexp(1) - math.log(len(loc))).sum(-1),
             "You mix in each coordinate by itself, which lets z take one coordinate from one component and the next from another. A z "
             "belongs to one component as a whole: sum over the coordinates first, then mix.",
+        ),
+        Misconception(
+            "a mixture in each coordinate, divided once",
+            lambda z, loc, scale: _log_normals(z, loc, scale).logsumexp(1).sum(-1) - math.log(len(loc)),
+            "You mix before you sum over the coordinates, so z may take each coordinate from another component. The order is: sum over "
+            "the coordinates, then logsumexp over the components, then − log K.",
+        ),
+        Misconception(
+            "no dimension for the components",
+            lambda z, loc, scale: (-0.5 * ((z - loc) / scale) ** 2 - scale.log() - 0.5 * math.log(2 * math.pi)).sum(-1).logsumexp(-1)
+            - math.log(len(loc)),
+            "z has shape [batch, latent], and loc [components, latent]: they do not fit each other. Every z meets every component, so give "
+            "z a dimension for the components: `z[:, None]`.",
         ),
         Misconception(
             "the mean of the logs",
@@ -653,7 +715,7 @@ def _own(log_normal):
 MIXTURE = Exercise(
     id="05.5",
     title="Every component, one point each",
-    minutes=9,
+    minutes=11,
     difficulty=3,
     statement=r"For $q(z) = \sum_j w_j\, \mathcal N_j(z)$ with $w = \mathrm{softmax}(\text{logits})$, and a point $z_k$ drawn from each "
     r"component by reparameterisation, write the surrogate $\sum_k w_k \big[\log p(x, z_k) - \log q(z_k)\big]$, where $\log q$ is that of "
@@ -702,6 +764,19 @@ MIXTURE = Exercise(
             "reduced over the points",
             _surrogate_with(lambda logits, log_normal: (log_normal + logits.log_softmax(-1)[:, :, None]).logsumexp(1)),
             "You sum over the points, dimension 1. log q(z_k) sums over the components j that might have made z_k: the last dimension.",
+        ),
+        Misconception(
+            "along the points",
+            _surrogate_with(lambda logits, log_normal: (log_normal + logits.log_softmax(-1)[:, None]).logsumexp(1)),
+            "The weights stand where they should. Sum along the row j, the last dimension, and not over the points k.",
+        ),
+        Misconception(
+            "over points and components at once",
+            _surrogate_with(
+                lambda logits, log_normal: (log_normal + logits.log_softmax(-1)[:, None]).logsumexp((1, 2))[:, None]
+            ),
+            "Your log q is one number for all points of a datum. Every point z_k has a log q of its own: sum along the row j, the last "
+            "dimension, alone.",
         ),
         Misconception(
             "no weights in log q",
@@ -783,7 +858,7 @@ MIXTURE = Exercise(
 def affine_coupling(z, log_q, weight, context):
     """One affine coupling layer: y and log q(y) in nats. The first coordinates stay, the others move.
 
-    shift and log scale of those that move, side by side: z_kept @ weight + context; y_moved = scale z_moved + shift.
+    z_kept @ weight + context: shift and log scale, side by side; y_moved = scale z_moved + shift.
     z: [batch, kept + moved], log_q = log q(z): [batch]; weight: [kept, 2 moved];
     context, what the encoder says of x: [batch, 2 moved] → y [batch, kept + moved], [batch].
     """
@@ -842,7 +917,7 @@ def _interleaved(z, log_q, weight, context):
 COUPLING = Exercise(
     id="05.6",
     title="An affine coupling layer",
-    minutes=8,
+    minutes=7,
     difficulty=2,
     statement=r"Write one affine coupling layer. The first coordinates of $z$, as many as `weight` has rows, stay; shift $t$ and log scale "
     r"$s$ of the others are the two halves of `kept @ weight + context`, and $y_\text{moved} = e^{s} z_\text{moved} + t$. Return $y$ and "

@@ -147,8 +147,11 @@ def _where(density: np.ndarray, grid: np.ndarray, resolution: int, mass: float) 
     top = peaks(density, resolution, mass)
     if len(top) > 1:
         count = {2: "two", 3: "three", 4: "four"}.get(len(top), str(len(top)))
-        lower = [f"{_place(grid[cell])}, {number(density[cell], 2)} times as high" for cell in top[1:]]
-        return f"{count} peaks: the highest at {_place(grid[top[0]])}, then {'; then '.join(lower)}"
+        told = top[1:] if len(top) <= 4 else top[1:3]  # a long list helps nobody who listens
+        lower = [f"{_place(grid[cell])}, {number(density[cell], 2)} times as high" for cell in told]
+        rest = len(top) - 1 - len(told)
+        more = f"; and {rest} lower ones" if rest else ""
+        return f"{count} peaks: the highest at {_place(grid[top[0]])}, then {'; then '.join(lower)}{more}"
     mean = density @ grid / density.sum()
     spread = np.sqrt(density @ (grid - mean) ** 2 / density.sum())
     return f"mean {_place(mean)} and standard deviations {_place(spread)}"

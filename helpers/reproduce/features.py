@@ -13,7 +13,7 @@ from helpers.distributions import BernoulliConditional, FeedForward, GaussianCon
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, LatentVariableModel
 from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options
-from helpers.reproduce.schedule import up_then_down
+from helpers.reproduce.schedule import LinearWeight, up_then_down
 from helpers.training import fit
 
 LATENT, HIDDEN, BATCH, LEARNING_RATE = 50, (600, 600), 200, 2e-3
@@ -29,12 +29,14 @@ def train_features(images: Tensor, epochs: int, options: Options) -> AmortizedPo
     objective = AnalyticKlElbo(model, posterior).to(images.device)
     batches = Batches(images, batch_size=BATCH)
     optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
+    steps = epochs * len(batches)
     history = fit(
         objective,
         batches,
         epochs=epochs,
         optimizers=optimizer,
-        schedulers=[up_then_down(optimizer, epochs * len(batches))],
+        # a rate that counts little at first leaves units the time to become useful: more features
+        schedulers=[up_then_down(optimizer, steps), LinearWeight(objective, "rate_weight", 0.0, 1.0, max(1, steps // 3))],
         checkpoint=Path(options.checkpoints) / "ssvae-features.pt",
         resume=True,  # whatever the cell: the features are those of the first
     )

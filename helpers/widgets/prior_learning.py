@@ -101,6 +101,8 @@ def prior_learning_picture(scenes: Mapping[str, Scene], *, prior: str, snapshot:
         f"{now.mutual_information:.2f} mutual information + {now.marginal_kl:.2f} marginal KL. "
         "Thick line: half of the prior; thin: 95 %."
     )
+    if now.bound < _bound_window(scenes)[0]:
+        caption += " That bound lies below the window of the curves, which begin later."
     if outside:
         caption += f" {outside} of {len(now.codes)} codes lie beyond the map."
     return Picture(figure, alt, caption)
@@ -142,16 +144,22 @@ def _draw_map(axes: Axes, scene: Scene, snapshot: int) -> None:
     axes.text(MAP[0] + 120, y, f"p(z), {scene.run.name}", va="center_baseline", fontsize=12)
 
 
-def _draw_bounds(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: int) -> None:
+def _bound_window(scenes: Mapping[str, Scene]) -> tuple[float, float]:
     """Before training the bound lies far below: the window leaves it out."""
     trained = [one.bound for scene in scenes.values() for one in scene.run.snapshots[1:]]
     spare = 0.08 * max(max(trained) - min(trained), 1.0)
-    panel = _over_time(axes, CURVES, scenes[prior], (min(trained) - spare, max(trained) + spare), "bound (nats)")
+    return min(trained) - spare, max(trained) + spare
+
+
+def _draw_bounds(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: int) -> None:
+    """A curve begins where it enters the window."""
+    panel = _over_time(axes, CURVES, scenes[prior], _bound_window(scenes), "bound (nats)")
     ends = []
     for index, (name, scene) in enumerate(scenes.items()):
         epochs, bounds = _series(scene, "bound")
+        epochs, bounds = epochs[bounds >= panel.ylim[0]], bounds[bounds >= panel.ylim[0]]
         style = {"color": COLORS[index], "linestyle": LINESTYLES[index], "linewidth": 2.6 if name == prior else 1.2}
-        panel.plot(epochs, np.maximum(bounds, panel.ylim[0]), **style)
+        panel.plot(epochs, bounds, **style)
         ends.append((float(panel.y(bounds[-1])), name, COLORS[index], name == prior))
     now = scenes[prior].run.snapshots[snapshot]
     if now.bound >= panel.ylim[0]:

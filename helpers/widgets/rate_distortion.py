@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from helpers.plots import Picture, mosaic, workbook_style
+from helpers.plots.mosaic import Ink
 from helpers.plots.style import COLORS, INK, QUIET
 from helpers.plots.words import listed
 from helpers.sweep import SweepPoint
@@ -40,13 +41,14 @@ class Corner:
     number: int
 
 
-def rate_distortion(points: Sequence[SweepPoint], images: Tensor) -> Explorer:
+def rate_distortion(points: Sequence[SweepPoint], images: Tensor, ink: Ink = "dark") -> Explorer:
     """Move along the rate weight: the model's place in the plane, its reconstructions, and its samples.
 
     points: of `rate_distortion_sweep`, two or more, in any order.
     images: [n, C, H, W] in [0, 1], one or more; the first five are reconstructed.
+    ink: whether a grey value of 1 is drawn dark, on white, or light, on black; as `plots.image_grid` has it.
     """
-    corners = drawn_corners(points, images)
+    corners = drawn_corners(points, images, ink=ink)
     best = max(range(len(corners)), key=lambda index: corners[index].point.evaluation.elbo.mean)
     return Explorer(
         "rate_distortion",
@@ -57,7 +59,7 @@ def rate_distortion(points: Sequence[SweepPoint], images: Tensor) -> Explorer:
 
 
 @torch.no_grad()
-def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0) -> list[Corner]:
+def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0, ink: Ink = "dark") -> list[Corner]:
     """The models by rising rate weight, each with its images, drawn once: z ~ q(z | x) or p(z), then the mean of p(x | z).
 
     The same draws for every model; the global random state is left as it was.
@@ -75,7 +77,7 @@ def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0) -
             sampled = point.model(point.model.prior((COLUMNS,)).sample()).mean
         rows = {"images": images, "reconstructions": reconstructed, "samples": sampled}
         error = (reconstructed - images).square().mean().item()
-        corners.append(Corner(point, {name: mosaic(row, COLUMNS) for name, row in rows.items()}, error, len(images)))
+        corners.append(Corner(point, {name: mosaic(row, COLUMNS, ink) for name, row in rows.items()}, error, len(images)))
     return corners
 
 

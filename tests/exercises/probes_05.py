@@ -33,7 +33,8 @@ LOG_NORMALISER: dict[str, Inputs] = {
     "square": lambda g: logits(away_from_zero(normal(g, 3, 3), 0.02)),
     "one pixel of exactly one half": lambda g: logits(torch.zeros(1, 1, dtype=torch.float64)),
     "smaller than the digits of one half": lambda g: logits(normal(g, 2, 5, scale=1e-17)),
-    "on both sides of the series' edge": lambda g: logits(torch.tensor([[9.9e-4, 1.1e-3], [-9.9e-4, -1.1e-3]], dtype=torch.float64)),
+    "on both sides of the series' edge": lambda g: logits(torch.tensor([[0.097, 0.103], [-0.097, -0.103]], dtype=torch.float64)),
+    "within the series": lambda g: logits(away_from_zero(uniform(g, 4, 6, low=-0.09, high=0.09), 0.005)),
     "between the series and one half": lambda g: logits(away_from_zero(uniform(g, 4, 6, low=-0.5, high=0.5), 0.05)),
     "far out": lambda g: logits(normal(g, 4, 3, scale=3000.0)),
 }

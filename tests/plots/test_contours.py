@@ -99,6 +99,13 @@ def test_alt_text_of_two_peaks_says_both_and_not_the_mean_between():
     assert "far has mean" in alt and "merged has mean" in alt
 
 
+def test_alt_text_of_many_peaks_says_the_highest_three_and_counts_the_rest():
+    spots = [[-1.5, -1.5], [-1.5, 1.5], [1.5, -1.5], [1.5, 1.5], [0.0, 0.0]]
+    alt = contours({"one x": {"q": mixture([0.3, 0.25, 0.2, 0.15, 0.1], spots, [0.2] * 5)}}, **WINDOW).alt
+    assert alt.count("times as high") == 2 and "q has 5 peaks: the highest at (−1.5, −1.5), then (−1.5, 1.5), " in alt
+    assert "; then (1.5, −1.5), " in alt and "times as high; and 2 lower ones." in alt
+
+
 @pytest.mark.parametrize("resolution", [40, 41, 161])
 def test_one_peak_is_one_wherever_the_grid_lies(resolution):
     """Between cells several tie; along a ridge, rounding makes ripples."""

@@ -150,6 +150,18 @@ def test_words_say_the_state(runs, explorer):
         assert bold == [state["prior"]]
 
 
+def test_a_curve_of_the_bound_begins_where_it_enters_the_window(runs, explorer):
+    """No line runs along the lower edge, and where the chosen bound lies below it the caption says so."""
+    lowest = min(one.bound for run in runs.values() for one in run.snapshots[1:])
+    for state in explorer.states():
+        picture, now = explorer.picture(**state), runs[state["prior"]].snapshots[state["snapshot"]]
+        assert ("below the window" in picture.caption) == (state["snapshot"] == 0)
+        assert (now.bound < lowest) == (state["snapshot"] == 0)
+        curves = [line for line in picture.figure.axes[0].lines if line.get_linewidth() in (2.6, 1.2) and len(line.get_xdata()) == 4]
+        assert len(curves) == len(runs)  # of five snapshots, the one before training is left out
+        assert all((np.asarray(line.get_ydata()) > 226).all() for line in curves)
+
+
 def test_words_can_be_read(explorer):
     complaints = {str(state): unreadable(explorer.picture(**state).figure) for state in explorer.states()}
     assert not {state: bad for state, bad in complaints.items() if bad}

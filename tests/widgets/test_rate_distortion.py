@@ -92,6 +92,13 @@ def test_images_are_those_given_the_mean_of_a_draw_and_of_samples():
     assert [image.get_extent()[2] for image in shown] == sorted((image.get_extent()[2] for image in shown), reverse=True)
 
 
+def test_ink_may_be_light():
+    strips = drawn_corners(POINTS, IMAGES, ink="light")[0].strips
+    np.testing.assert_array_equal(strips["images"], mosaic(IMAGES[:COLUMNS], COLUMNS, "light"))
+    shown = rate_distortion(POINTS, IMAGES, "light").picture(model=1).figure.axes[0].images
+    np.testing.assert_array_equal([np.asarray(image.get_array()) for image in shown], list(strips.values()))
+
+
 def test_words_can_be_read():
     complaints = {str(state): unreadable(EXPLORER.picture(**state).figure) for state in STATES}
     assert not {state: bad for state, bad in complaints.items() if bad}

@@ -1,0 +1,265 @@
+"""The number of labels (lesson 06): test accuracy along it, published and ours, and how ours was learned at one of them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from helpers.plots import Picture, workbook_style
+from helpers.plots.style import COLORS, INK, LINESTYLES, MARKERS, QUIET
+from helpers.plots.words import listed
+from helpers.reproduce.rows import Row
+from helpers.reproduce.ssvae import PUBLISHED
+from helpers.widgets.explorer import Choice, Explorer
+from helpers.widgets.panel import Panel, bare_figure, key
+
+NAMES = {
+    "sampled": "label sampled",
+    "enumerated": "label summed",
+    "classifier-loss": "and classifier loss",
+    "baseline": "classifier alone",
+    "m1m2": "M1+M2",
+}
+SCALES = ("accuracy", "error, log scale")
+PREFIX = "ssvae-"
+WIDTH, HEIGHT = 800, 376  # CSS pixels
+ALONG = (58, 54, 276, 262)  # left, bottom, width, height
+CURVES = (450, 54, 326, 112)
+TABLE_LEFT, TABLE_TOP, ROW = 376, 340, 19
+APART = 40  # between the names of two numbers of labels
+ERRORS = {0.005: "0.5 %", 0.01: "1 %", 0.02: "2 %", 0.05: "5 %", 0.1: "10 %", 0.2: "20 %", 0.5: "50 %", 1.0: "100 %"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A variant with a number of labels; shares of the test images.
+
+    published: or None. runs: our test accuracy by split. curves: of each split, [points, 2], the part of the training that is done
+    and the test accuracy then.
+    """
+
+    published: float | None = None
+    runs: Mapping[int, float] = field(default_factory=dict)
+    curves: tuple[np.ndarray, ...] = ()
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.runs.values())
+
+    @property
+    def standard_error(self) -> float | None:
+        """Over splits; None for fewer than two."""
+        return statistics.stdev(self.runs.values()) / math.sqrt(len(self.runs)) if len(self.runs) > 1 else None
+
+
+Results = Mapping[str, Mapping[int, Result]]
+
+
+def results_of(rows: Sequence[Row]) -> Results:
+    """By variant and number of labels: what is published, and what the rows called ssvae-VARIANT-LABELS hold. Others are passed over."""
+    results = {variant: {labels: Result(value) for labels, value in PUBLISHED[variant].items()} for variant in NAMES}
+    for row in rows:
+        variant, _, labels = row.name.removeprefix(PREFIX).rpartition("-")
+        if not row.name.startswith(PREFIX) or variant not in NAMES or not labels.isdecimal() or not row.runs:
+            continue
+        curves = tuple(np.array(run.curve["test"], dtype=float) / (run.epochs, 1.0) for run in row.runs if run.curve.get("test"))
+        results[variant][int(labels)] = Result(row.published, {run.seed: run.value for run in row.runs}, curves)
+    return results
+
+
+def number_of_labels(rows: Sequence[Row]) -> Explorer:
+    """Choose a number of labels, and see what every variant makes of it.
+
+    rows: of `read_rows`, all of them; where there is none of this lesson, the published numbers are shown alone.
+    """
+    results = results_of(rows)
+    numbers = _numbers(results)
+    pages = {(labels, scale): pixels_of(page(results, labels, scale)) for labels in numbers for scale in SCALES}
+    return Explorer(
+        "number_of_labels",
+        partial(number_of_labels_picture, results, pages),
+        {"labels": Choice("labels", numbers, numbers[0]), "scale": Choice("scale", SCALES, SCALES[0])},
+        stills=({"labels": min(PUBLISHED["sampled"])}, {"labels": max(PUBLISHED["sampled"]), "scale": SCALES[1]}),
+    )
+
+
+def number_of_labels_picture(
+    results: Results, pages: Mapping[tuple[int, str], np.ndarray], *, labels: int, scale: str
+) -> Picture:
+    """The page of this number and scale, drawn before: there are few, and each has more marks and words than a slider waits for.
+
+    pages: by number and scale, `pixels_of` its `page`.
+    """
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        # Two pixels to one, halfway between them, bilinear is their mean: what "antialiased" shows, in less time.
+        axes.imshow(pages[labels, scale], extent=(0, WIDTH, 0, HEIGHT), interpolation="bilinear", resample=False, aspect="auto")
+        axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
+    here = {NAMES[variant]: by_labels[labels] for variant, by_labels in results.items() if labels in by_labels}
+    published = [f"{name} {_percent(found.published)}" for name, found in here.items() if found.published is not None]
+    ours = [f"{name} {_spread(found)} ({_number_of(len(found.runs))})" for name, found in here.items() if found.runs]
+    alt = (
+        f"Left, test {scale} against the number of labels for {len(results)} variants, published and ours, with a line at {labels:,} "
+        f"labels. Right, test accuracy there. Published: {listed(published, 10) if published else 'none'}. "
+        f"Ours: {listed(ours, 10) if ours else 'none yet'}. "
+        f"Below, our learning curves: {_number_of(sum(len(found.curves) for found in here.values()), 'run')}."
+    )
+    caption = f"With {labels:,} labels{_gain(results, labels)} Bars: two standard errors over splits; dots: single splits."
+    return Picture(figure, alt, caption)
+
+
+def _gain(results: Results, labels: int) -> str:
+    """What the unlabelled images are worth to the third attempt, in points of accuracy."""
+    alone, third = (results[variant].get(labels, Result()) for variant in ("baseline", "classifier-loss"))
+    said = []
+    if alone.published is not None and third.published is not None:
+        said.append(f"{100 * (third.published - alone.published):+.1f} points published")
+    shared = [third.runs[split] - alone.runs[split] for split in sorted(set(third.runs) & set(alone.runs))]
+    if shared:
+        error = f" ± {100 * statistics.stdev(shared) / math.sqrt(len(shared)):.1f}" if len(shared) > 1 else ""
+        said.append(f"{100 * statistics.fmean(shared):+.1f}{error} ours ({_number_of(len(shared))}, paired)")
+    if not said:
+        return ": no accuracy to compare."
+    return f", the third attempt on the classifier alone: {', '.join(said).replace('-', '−')}."
+
+
+def page(results: Results, labels: int, scale: str) -> Figure:
+    """Left every variant along the numbers of labels; right, at one of them, the numbers and our learning curves."""
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        _draw_along(axes, results, labels, scale)
+        _draw_table(axes, results, labels, scale)
+        _draw_curves(axes, results, labels, scale)
+    return figure
+
+
+def pixels_of(figure: Figure) -> np.ndarray:
+    """RGBA bytes, two pixels for every CSS pixel of a side."""
+    with workbook_style():
+        figure.set_dpi(2 * figure.dpi)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba()).copy()
+
+
+def _draw_along(axes: Axes, results: Results, labels: int, scale: str) -> None:
+    numbers = _numbers(results)
+    panel = _panel(axes, ALONG, (math.log10(numbers[0]) - 0.12, math.log10(numbers[-1]) + 0.12), results, scale)
+    named: dict[float, str] = {}
+    for number in (labels, *numbers):  # the chosen one has its name, and others where there is room
+        if all(abs(panel.x(math.log10(number)) - panel.x(other)) >= APART for other in named):
+            named[math.log10(number)] = f"{number:,}"
+    panel.frame(named, _ticks(panel, scale), "labels", _quantity(scale))
+    panel.plot([math.log10(labels)] * 2, panel.ylim, color=QUIET, linestyle=(0, (4, 3)), linewidth=1.4)
+    for index, by_labels in enumerate(results.values()):
+        _draw_variant(panel, by_labels, scale, COLORS[index], MARKERS[index])
+    entries = (
+        ("published", {"color": INK, "linestyle": (0, (2, 2)), "linewidth": 1.0, "marker": "o", "markerfacecolor": "white"}, 130),
+        ("ours", {"color": INK, "linestyle": "-", "linewidth": 1.8, "marker": "o"}, 0),
+    )
+    key(axes, ALONG[0] + 92, HEIGHT - 14, entries)
+
+
+def _draw_variant(panel: Panel, by_labels: Mapping[int, Result], scale: str, color: str, marker: str) -> None:
+    told = sorted(number for number, found in by_labels.items() if found.published is not None)
+    values = [_shown(by_labels[number].published, scale) for number in told]
+    hollow = {"markerfacecolor": "white", "markeredgewidth": 1.4, "markeredgecolor": color, "markersize": 7}
+    panel.plot(np.log10(told), values, color=color, linestyle=(0, (2, 2)), linewidth=1.0, marker=marker, zorder=2, **hollow)
+    got = sorted(number for number, found in by_labels.items() if found.runs)
+    if not got:
+        return
+    means = [_shown(by_labels[number].mean, scale) for number in got]
+    panel.plot(np.log10(got), means, color=color, linestyle="-", linewidth=1.8, marker=marker, markersize=7, zorder=4)
+    single = [(math.log10(number), _shown(value, scale)) for number in got for value in by_labels[number].runs.values()]
+    panel.plot(*zip(*single, strict=True), color=color, linestyle="", marker="o", markersize=2.4, markeredgewidth=0, zorder=3)
+    for number, mean in zip(got, means, strict=True):
+        error = by_labels[number].standard_error
+        if error is not None:
+            ends = [max(mean - 2 * error, panel.ylim[0]), min(mean + 2 * error, 1.0)]
+            panel.plot([math.log10(number)] * 2, ends, color=color, linestyle="-", linewidth=1.4, zorder=3)
+
+
+def _draw_table(axes: Axes, results: Results, labels: int, scale: str) -> None:
+    """A row a variant, with its mark and line style, which stand for it in both plots."""
+    rows = [f"{f'{labels:,} labels':<19}{'published':>9}{'ours':>15}"]
+    for variant, by_labels in results.items():
+        found = by_labels.get(labels, Result())
+        published = "–" if found.published is None else _percent(_shown(found.published, scale))
+        ours = _spread(found, scale) if found.runs else "–"
+        rows.append(f"{NAMES[variant]:<19}{published:>9}{ours:>15}")
+    for index, words in enumerate(rows):
+        y = TABLE_TOP - ROW * index
+        axes.text(TABLE_LEFT + 34, y, words, va="center_baseline", fontsize=10.5, family="monospace", color=INK)
+        if index:
+            axes.plot([TABLE_LEFT, TABLE_LEFT + 28], [y, y], color=COLORS[index - 1], linestyle=LINESTYLES[index - 1], linewidth=1.8)
+            axes.plot([TABLE_LEFT + 14], [y], color=COLORS[index - 1], marker=MARKERS[index - 1], markersize=7, linestyle="")
+
+
+def _draw_curves(axes: Axes, results: Results, labels: int, scale: str) -> None:
+    panel = _panel(axes, CURVES, (0.0, 1.0), results, scale)
+    title = f"ours while learning, {_quantity(scale)}"
+    panel.frame({0.0: "0", 0.5: "½", 1.0: "1"}, _ticks(panel, scale, 30), "part of the training", title)
+    empty = True
+    for index, by_labels in enumerate(results.values()):
+        for curve in by_labels.get(labels, Result()).curves:
+            done, value = curve[:, 0], _shown(curve[:, 1], scale)
+            panel.plot(done, value, color=COLORS[index], linestyle=LINESTYLES[index], linewidth=1.2, zorder=3)
+            panel.plot(done[-1:], value[-1:], color=COLORS[index], marker=MARKERS[index], markersize=6, linestyle="", zorder=4)
+            empty = False
+    if empty:
+        left, bottom, width, height = CURVES
+        axes.text(left + width / 2, bottom + height / 2, "no run of ours here", ha="center", va="center", fontsize=12, color=INK)
+
+
+def _panel(axes: Axes, box: tuple[float, ...], xlim: tuple[float, float], results: Results, scale: str) -> Panel:
+    """The same heights in all states, so that they compare: of all results, not only of those at the chosen number."""
+    if scale == SCALES[0]:
+        return Panel(axes, box, xlim, (0.0, 1.0))
+    found = [one for by_labels in results.values() for one in by_labels.values()]
+    accuracies = [value for one in found for value in (*one.runs.values(), one.published) if value is not None]
+    least = max(min(1 - value for value in accuracies), 0.004)
+    return Panel(axes, box, xlim, (0.8 * least, 1.0), log_y=True)
+
+
+def _ticks(panel: Panel, scale: str, apart: float = 0.0) -> dict[float, str]:
+    if scale == SCALES[0]:
+        return {share: f"{100 * share:.0f} %" for share in ((0.0, 0.5, 1.0) if apart else (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))}
+    ticks: dict[float, str] = {}
+    for value, name in sorted(ERRORS.items(), reverse=True):
+        if value >= panel.ylim[0] and all(abs(panel.y(value) - panel.y(other)) >= apart for other in ticks):
+            ticks[value] = name
+    return ticks
+
+
+def _numbers(results: Results) -> list[int]:
+    return sorted({number for by_labels in results.values() for number in by_labels})
+
+
+def _quantity(scale: str) -> str:
+    return "test accuracy" if scale == SCALES[0] else "test error"
+
+
+def _shown(accuracy: float | np.ndarray, scale: str) -> float | np.ndarray:
+    return accuracy if scale == SCALES[0] else 1 - accuracy
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _spread(found: Result, scale: str = SCALES[0]) -> str:
+    error = found.standard_error
+    spread = "" if error is None else f" ± {100 * error:.1f}"
+    return f"{100 * _shown(found.mean, scale):.1f}{spread} %"
+
+
+def _number_of(count: int, what: str = "split") -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

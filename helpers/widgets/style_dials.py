@@ -1,0 +1,198 @@
+"""Style dials (lesson 06): one style in every class at once, moved along the two directions in which styles differ most."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from helpers.models import SemiSupervisedGuide, SemiSupervisedVAE
+from helpers.plots import Picture, mosaic, workbook_style
+from helpers.plots.mosaic import checked_images
+from helpers.plots.style import COLORS, INK, QUIET
+from helpers.plots.words import listed
+from helpers.widgets.explorer import Explorer, Slider
+from helpers.widgets.panel import Panel, bare_figure
+from helpers.widgets.ticks import signed
+
+CHOICES = 20  # images that the slider offers
+REACH = 3.0  # how far the dials turn, in standard deviations
+COLUMNS = 5
+WIDTH, HEIGHT = 712, 348  # CSS pixels
+IMAGE = (44, 204, 112)  # left, bottom, side
+MAP = (44, 42, 112, 112)
+CLASSES = (208, 10, 492, 306)  # where the classes stand: left, bottom, width, height; the first row's words stand above
+WORDS = 30  # for the words above a tile
+HERE = COLORS[1]
+
+
+@dataclass(frozen=True)
+class Styles:
+    """What the dials turn.
+
+    images: those that can be chosen, [choices, C, H, W]. labels: int64 [n], given or guessed; guessed: whether they are guesses.
+    codes: means of q(z | x, y), [n, latent].
+    directions: two unit vectors, [2, latent], along which the codes differ most; spread: their standard deviations along them, [2].
+    places: the codes along them, in standard deviations from the origin of z, [n, 2].
+    """
+
+    images: Tensor
+    labels: Tensor
+    guessed: bool
+    codes: Tensor
+    directions: Tensor
+    spread: Tensor
+    places: Tensor
+
+
+@torch.no_grad()
+def styles_of(guide: SemiSupervisedGuide, images: Tensor, labels: Tensor | None = None) -> Styles:
+    """The styles of `images` [n, C, H, W] with classes `labels` [n]; None: the class that q(y | x) finds most likely.
+
+    Directions are those of a principal-components analysis, each with its largest coordinate positive.
+    Raises ValueError for fewer than three images, labels that do not match them, and a style of a single number.
+    """
+    if len(images) < 3 or (labels is not None and len(labels) != len(images)):
+        given = "no labels" if labels is None else f"{len(labels)} labels"
+        raise ValueError(f"The dials need three images or more, with a label each or none; {len(images)} images and {given} were given.")
+    classes = guide.style.num_classes
+    guessed = guide.classifier(images).mean.argmax(-1)
+    found = guessed if labels is None else labels.to(images.device)
+    codes = guide.style(images, one_hot(found, classes).to(images.dtype)).mean.flatten(1)  # [n, latent]
+    if codes.shape[1] < 2:
+        raise ValueError("The two dials need a style of two numbers or more, and this guide's has one.")
+    _, singular, directions = torch.linalg.svd(codes - codes.mean(0), full_matrices=False)
+    directions, spread = directions[:2], singular[:2] / (len(codes) - 1) ** 0.5
+    directions = directions * directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
+    spread = spread.clamp(min=1e-6)  # where styles do not differ, the dial moves nothing
+    return Styles(images[:CHOICES], found, labels is None, codes, directions, spread, codes @ directions.T / spread)
+
+
+def style_dials(model: SemiSupervisedVAE, guide: SemiSupervisedGuide, images: Tensor, labels: Tensor | None = None) -> Explorer:
+    """Take an image's style, see it in every class, and turn two dials.
+
+    model, guide: of images, with a style of two numbers or more, on the device of `images`.
+    images: [n, C, H, W], three or more, better some hundreds: the dials' directions come from all, and the first twenty can be chosen.
+    labels: int64 [n], or None for the classes that q(y | x) guesses.
+    """
+    styles = styles_of(guide, images, labels)
+    controls = {
+        "image": Slider("image (0: none)", 0, len(styles.images), 1, 1),
+        "dial1": Slider("first dial", -REACH, REACH, 0.25, 0.0),
+        "dial2": Slider("second dial", -REACH, REACH, 0.25, 0.0),
+    }
+    picture = partial(style_dials_picture, model, guide, styles)
+    return Explorer("style_dials", picture, controls, stills=({"image": 1}, {"image": 2}, {"image": 2, "dial1": 2.0}))
+
+
+@torch.no_grad()
+def style_dials_picture(
+    model: SemiSupervisedVAE, guide: SemiSupervisedGuide, styles: Styles, *, image: int, dial1: float, dial2: float
+) -> Picture:
+    """Left the image whose style is taken, and where the style stands; right E[x | y, z] for every class y.
+
+    image: 1 for the first; 0 for the style in the middle of the prior, z = 0. dial1, dial2: in standard deviations of the images' styles.
+    """
+    code = style(styles, image, dial1, dial2)
+    shown = model.every_class(code.reshape(model.style_prior.event_shape))  # [classes, C, H, W]
+    read = guide.classifier(shown).mean.argmax(-1).tolist()
+    tiles = checked_images(shown)
+    own = int(styles.labels[image - 1]) if image else None
+    place = (styles.directions @ code / styles.spread).tolist()
+
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        _draw_start(axes, styles.images[image - 1 : image] if image else None, own, styles.guessed)
+        _draw_map(axes, styles, place)
+        _draw_classes(axes, tiles, own, read)
+    right = sum(guess == asked for asked, guess in enumerate(read))
+    others = [f"class {asked} as {guess}" for asked, guess in enumerate(read) if guess != asked]
+    dials = f"dials at {signed(dial1, 2)} and {signed(dial2, 2)}"
+    start = f"the style of image {image}, {_of_class(own, styles.guessed)}" if image else "the style in the middle of the prior"
+    ink = tiles.flatten(1).mean(1)
+    alt = (
+        f"Right, {len(tiles)} classes, each drawn in {start}, with the {dials}: from {_percent(ink.min())} to {_percent(ink.max())} ink. "
+        f"The classifier reads {right} of {len(tiles)} as the class they were drawn for{': not ' + listed(others, 10) if others else ''}. "
+        f"Left, below the image, the styles of {len(styles.codes)} images along the two directions of the dials, and a cross at "
+        f"({signed(place[0], 1)}, {signed(place[1], 1)}) standard deviations."
+    )
+    caption = (
+        f"{start[0].upper()}{start[1:]}, {dials}, in every class. The classifier q(y | x) reads {right} of {len(tiles)} as the class they "
+        f"were drawn for; what else it reads stands above the tile. Dots: the styles of {len(styles.codes)} images."
+    )
+    return Picture(figure, alt, caption)
+
+
+def style(styles: Styles, image: int, dial1: float, dial2: float) -> Tensor:
+    """The style z where the dials stand, flat: [latent]."""
+    start = styles.codes[image - 1] if image else torch.zeros_like(styles.codes[0])
+    return start + (torch.tensor([dial1, dial2]).to(start) * styles.spread) @ styles.directions
+
+
+def _draw_start(axes: Axes, image: Tensor | None, own: int | None, guessed: bool) -> None:
+    left, bottom, side = IMAGE
+    if image is None:
+        axes.add_patch(Rectangle((left, bottom), side, side, fill=False, linewidth=1.2, linestyle=(0, (4, 3)), color=QUIET))
+        axes.text(left + side / 2, bottom + side / 2, "no image:\nz = 0", ha="center", va="center", fontsize=12)
+    else:
+        pixels = mosaic(image, 1)
+        _show(axes, pixels, left, bottom + side, side / max(pixels.shape))
+    words = "style of" if image is None else f"style of this {own}{' (a guess)' if guessed else ''}"
+    axes.text(left + side / 2, bottom + side + 7, words, ha="center", va="bottom", fontsize=12)
+
+
+def _draw_map(axes: Axes, styles: Styles, place: list[float]) -> None:
+    edge = max(REACH + 0.5, *(abs(value) + 0.4 for value in place))
+    panel = Panel(axes, MAP, (-edge, edge), (-edge, edge))
+    whole = 0.65 * edge  # no tick near the corner, where those of both dials would meet
+    step = max(factor * 10**power for power in range(1 + int(math.log10(whole))) for factor in (1, 2, 5) if factor * 10**power <= whole)
+    ticks = (-step, 0, step)
+    panel.frame(ticks, ticks, "dial 1", "")
+    axes.text(MAP[0] - 2, MAP[1] + MAP[3] + 5, "dial 2", ha="left", va="bottom", fontsize=12)
+    places = styles.places.cpu().numpy()
+    inside = (abs(places) <= edge).all(1)  # no mark on the edge for what lies beyond
+    panel.plot(*places[inside].T, color=COLORS[0], marker="o", markersize=2, markeredgewidth=0, linestyle="", zorder=1)
+    panel.plot([place[0]], [place[1]], color=HERE, marker="X", markersize=11, markeredgecolor="white", linestyle="", zorder=4)
+
+
+def _draw_classes(axes: Axes, tiles: Tensor, own: int | None, read: list[int]) -> None:
+    """In reading order, five in a row, as one image; the image's own class has a frame, and its number in bold."""
+    left, bottom, width, height = CLASSES
+    rows, (tall, wide) = -(-len(tiles) // COLUMNS), tiles.shape[-2:]
+    scale = min((width / COLUMNS - 8) / wide, (height + WORDS) / rows / tall - WORDS / tall)  # screen pixels to one of an image's
+    gap = max(1, math.ceil(WORDS / scale)), max(1, int(width / COLUMNS / scale - wide))
+    page = mosaic(tiles, COLUMNS, gap=gap)
+    scale = min(scale, width / page.shape[1], height / page.shape[0])
+    top = bottom + height
+    _show(axes, page, left, top, scale)
+    for index, guess in enumerate(read):
+        row, column = divmod(index, COLUMNS)
+        x, y = left + scale * (1 + column * (wide + gap[1])), top - scale * (1 + row * (tall + gap[0]))  # the tile's upper left corner
+        if index == own:
+            corner = x - 3, y - scale * tall - 3
+            axes.add_patch(Rectangle(corner, scale * wide + 6, scale * tall + 6, fill=False, linewidth=2.6, edgecolor=HERE))
+        words = f"{index}" if guess == index else f"{index}, read {guess}"
+        weight = "bold" if index == own else "normal"
+        axes.text(x + scale * wide / 2, y + 6, words, ha="center", va="bottom", fontsize=12, weight=weight, color=INK)
+
+
+def _show(axes: Axes, pixels: np.ndarray, left: float, top: float, scale: float) -> None:
+    height, width, _ = pixels.shape
+    extent = (left, left + scale * width, top - scale * height, top)
+    axes.imshow(pixels, extent=extent, interpolation="nearest", aspect="auto", zorder=1)
+    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
+
+
+def _of_class(own: int | None, guessed: bool) -> str:
+    return f"{'guessed to be ' if guessed else ''}of class {own}"
+
+
+def _percent(share: Tensor) -> str:
+    return f"{100 * share.item():.0f} percent"

@@ -1,12 +1,16 @@
 # The only commands a user types; `make` alone lists them.
 #
 #   PYTHON=/path/to/python3.12        builds .venv with this Python, 3.11 or newer, instead of the first one found
+#   WORKERS=4                         tests run in so many processes (2 by default)
 #   ARGS="--no-browser --port 8899"   goes to JupyterLab (make lab) or to the benchmarks (make bench)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-browser lessons slides bench solutions FORCE
 
 PYTHON_BIN := .venv/bin/python
+WORKERS ?= 2
+# Files side by side, each with one thread: two workers with two threads each would wait for one another most of the time.
+IN_PARALLEL := -n $(WORKERS) --dist loadfile
 TEXTS := $(sort $(wildcard lessons_src/*.py))
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 FIRST_LESSON := $(firstword $(NOTEBOOKS))
@@ -27,12 +31,12 @@ lab: .venv/complete ## install what is missing, then open the first lesson in Ju
 
 test: .venv/complete ## install what is missing, then run the unit tests and every notebook in smoke mode
 	@echo "==> unit tests, and the pairing of texts and notebooks"
-	@$(PYTHON_BIN) -m pytest
+	@OMP_NUM_THREADS=1 $(PYTHON_BIN) -m pytest $(IN_PARALLEL)
 ifeq ($(NOTEBOOKS),)
 	@echo "==> no notebooks yet: none to run in smoke mode"
 else
 	@echo "==> every cell of $(words $(NOTEBOOKS)) notebook(s), in smoke mode"
-	@WORKBOOK_SMOKE=1 $(PYTHON_BIN) -m pytest --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
+	@WORKBOOK_SMOKE=1 OMP_NUM_THREADS=1 $(PYTHON_BIN) -m pytest $(IN_PARALLEL) --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
 endif
 
 test-browser: .venv/complete ## every lesson in JupyterLab and every deck, in headless Chromium, which must be installed

@@ -126,7 +126,7 @@ def test_a_begun_answer_or_a_written_none_is_an_attempt(answer):
         ("energy", "without quotes"),
         (Owner, "You gave a class, `Owner`"),
         (Energy, "Make a module of it first, `Energy(...)`"),
-        (object(), "which cannot be called"),
+        pytest.param(object(), "which cannot be called", id="an object"),  # its own words hold an address
         (..., "which cannot be called"),
     ],
     ids=str,

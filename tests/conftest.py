@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import tempfile
 
@@ -35,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     import torch
 
     torch.set_num_threads(1)  # two threads that wait for each other on busy cores are slower than one
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background job of a shell, and so in every process we start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -87,7 +87,7 @@ def _by_timer(call: Callable[[], Any], seconds: float) -> Any:
     try:
         return _inside(call)
     except KeyboardInterrupt:
-        if callable(user) and not interrupted:
+        if user is not None and not interrupted:  # None: the handler is not Python's, and the interrupt may be the user's
             raise RuntimeError("the answer raised KeyboardInterrupt itself") from None
         raise
     finally:

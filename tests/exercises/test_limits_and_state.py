@@ -129,6 +129,20 @@ def test_the_users_interrupt_stops_cleanly(answer):
     assert signal.getsignal(signal.SIGINT) is handler and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+def raises_it(loc, scale):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN, signal.SIG_DFL])
+def test_an_answers_own_keyboard_interrupt_is_not_the_users(handler):
+    """Also where Ctrl-C is ignored, as in the background job of a shell."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        assert "KeyboardInterrupt itself" in judge(ENERGY, raises_it).sentence
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 # --- the state of the process ---
 
 

@@ -948,7 +948,6 @@ def noise_by_layer(objective, x):
 x = bench_images[:1]
 objectives = {
     "as one code": Elbo(deep, deep_guide, ScoreFunction(), 1),
-    # an estimator and a number of samples for each layer, from the data upwards
     "layer by layer": LayeredElbo(deep, deep_guide, [ScoreFunction(), ScoreFunction()], (1, 1)),
 }
 for name, objective in objectives.items():
@@ -958,7 +957,7 @@ for name, objective in objectives.items():
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# This guide has been trained until its gradient is nearly zero, so noise stands here as it is, not as a multiple of the mean.
+# `LayeredElbo` takes an estimator and a number of samples for each layer, from the data upwards. This guide has been trained until its gradient is nearly zero, so noise stands here as it is, not as a multiple of the mean.
 # The upper layer was rewarded for the pixels, 784 of them, which it never touches. Its own costs are a few nats. The lower layer gains nothing: everything is downstream of it. The same idea in other words: Rao-Blackwellisation along the order of the draws; Pyro finds it from the graph of the program, which is why
 # the loss of section 7 is called TraceGraph.
 #

@@ -95,7 +95,7 @@ UNLABELLED = Exercise(
         Misconception(
             "logits for log probabilities",
             _unlabelled_with(lambda log_q, bound: (log_q.softmax(-1) * (bound - log_q)).sum(-1), lambda logits: logits),
-            "Your weights are right. In the bracket stand the logits as they are; log q_k is `logits.log_softmax(-1)`.",
+            "Your weights are right. Inside the bracket you use the raw logits; log q_k is `logits.log_softmax(-1)`.",
         ),
         Misconception(
             "by way of probabilities",
@@ -138,7 +138,7 @@ UNLABELLED = Exercise(
         Misconception(
             "a loss",
             lambda logits, bound: -unlabelled_bound(logits, bound),
-            "That is U(x) with its sign turned, a loss. Asked is the bound, which is climbed.",
+            "That is U(x) with its sign turned, a loss. Asked is the bound, which is maximised.",
         ),
         Misconception(
             "the mean over the batch",
@@ -153,7 +153,7 @@ UNLABELLED = Exercise(
 
 
 def noise_of_a_guess(logits, bound, baseline):
-    """The gradient of U(x) by the logits, and how noisy one guess y ~ q(y | x) makes it.
+    """The gradient of U(x) with respect to the logits, and how noisy one guess y ~ q(y | x) makes it.
 
     From one guess: (L(x, y) - log q(y | x) - baseline) times the gradient of log q(y | x).
     logits of q(y | x), bound: L(x, k) of every class, [batch, classes]; baseline: [batch]
@@ -198,15 +198,23 @@ def _as_if_independent(logits, bound, baseline):
     return mean, variance + (mean**2).sum(-1)
 
 
+def _mean_of_all_alike(logits, bound, baseline):
+    log_q = logits.log_softmax(-1)
+    q = log_q.exp()
+    gradient = (bound - log_q - baseline[:, None])[:, :, None] * (torch.eye(q.shape[-1]).to(q) - q[:, None])
+    mean = gradient.mean(1)
+    return mean, (q * ((gradient - mean[:, None]) ** 2).sum(-1)).sum(-1)
+
+
 NOISE = Exercise(
     id="06.2",
     title="How noisy is one guess?",
-    minutes=8,
+    minutes=12,
     difficulty=2,
     statement=r"With ten classes the noise of a sampled label can be computed, and need not be sampled. One guess $y \sim q(y \mid x)$ "
-    r"gives the gradient $\big[L(x, y) - \log q(y \mid x) - b\big]\, \nabla \log q(y \mid x)$ by the logits, where "
-    r"$\partial \log q_y / \partial \text{logit}_j = 1[j = y] - q_j$. Return its mean, and its variance summed over the logits, both as "
-    r"sums over all guesses.",
+    r"gives the gradient $\big[L(x, y) - \log q(y \mid x) - b\big]\, \nabla \log q(y \mid x)$ with respect to the logits, where "
+    r"$\partial \log q_y / \partial \text{logit}_j = 1[j = y] - q_j$. Return its mean, and its variance summed over the logits, both "
+    r"computed exactly, by summing over all guesses.",
     solution=noise_of_a_guess,
     why="The mean is the gradient of the exact U(x), whatever the baseline: a baseline moves only the variance. The bound of an image is "
     "large and nearly the same for all classes; without a baseline that common part is noise.",
@@ -266,6 +274,19 @@ NOISE = Exercise(
             "all guesses alike",
             _guess_with(weight=lambda q: torch.full_like(q, 1 / q.shape[-1])),
             "You average over the guesses as if each were equally likely. y is drawn from q: guess k has the weight q_k.",
+        ),
+        Misconception(
+            "the mean weighs all guesses alike",
+            _mean_of_all_alike,
+            "Your mean counts every guess the same. y is drawn from q: in the mean too, guess y has the weight q_y.",
+        ),
+        Misconception(
+            "torch's mean and variance over the guesses",
+            _guess_with(
+                weight=lambda q: torch.full_like(q, 1 / q.shape[-1]),
+                variance=lambda q, gradient, mean: gradient.var(1).sum(-1),
+            ),
+            "`mean` and `var` over the guesses treat them as equally likely. y is drawn from q: weigh both with q_y.",
         ),
         Misconception(
             "the guesses summed without weights",
@@ -350,7 +371,7 @@ def _halves(x, image, label, bias):
 HIDDEN = Exercise(
     id="06.3",
     title="Ten labels, one look at the image",
-    minutes=7,
+    minutes=8,
     difficulty=2,
     statement=r"The style encoder's first layer reads image and label side by side: $h = \mathrm{softplus}(W [x, y] + b)$, with the "
     r"label's columns of $W$ after the image's. Compute $h$ for *every* one-hot label, `[classes, batch, hidden]`, and let the image "
@@ -432,8 +453,8 @@ HIDDEN = Exercise(
         Misconception(
             "batch before classes",
             lambda x, weight, bias: hidden_of_every_class(x, weight, bias).movedim(0, 1),
-            "The numbers are right, as [batch, classes, hidden]. Asked is [classes, batch, hidden], so that `*batch` comes last, as in a "
-            "`sample_shape`.",
+            "The numbers are right, as [batch, classes, hidden]. Move the classes to the front: `[:, None]` on the label half, not on the "
+            "image's.",
         ),
         Misconception(
             "all classes at once",
@@ -521,7 +542,7 @@ OBJECTIVE = Exercise(
     r"labelled images in the *data set*, from `counts`: a batch may hold more of them.",
     solution=semi_supervised_objective,
     why="Each mean stands for its part of the data set however many images of it a batch holds, so a batch may take a hundred labels "
-    "beside a hundred images of 60,000. The last term is the only one in which q(y | x) meets a true label.",
+    "beside a hundred of many thousand images. The last term is the only one in which q(y | x) meets a true label.",
     cases={
         "few labels": lambda g: _objective_inputs(g, 3, 5, 4, (100, 59_900), 0.3),
         "many labels": lambda g: _objective_inputs(g, 6, 2, 3, (30, 10), 7.0),
@@ -543,8 +564,8 @@ OBJECTIVE = Exercise(
         Misconception(
             "the batch's share",
             _objective_with(share=lambda counts, a, b: len(a) / (len(a) + len(b))),
-            "You take the labelled share of the batch, which is one mean over all its images. With a hundred labels beside every hundred "
-            "images it is a half, and the few labelled images drown 59,900 others. s is the data set's.",
+            "You take the labelled share of the batch. With a hundred labelled images beside a hundred others it is a half, however few "
+            "labels the data set has. s is the data set's: N_l / (N_l + N_u), from `counts`.",
         ),
         Misconception(
             "labelled over unlabelled",
@@ -575,7 +596,13 @@ OBJECTIVE = Exercise(
         Misconception(
             "the classifier's loss subtracted",
             _objective_with(classifier=lambda log_q, labels: -_of_label(log_q, labels).mean()),
-            "You subtract log q(y | x): the classifier learns to avoid the true label. The objective is climbed, so it is added.",
+            "You subtract log q(y | x): the classifier learns to avoid the true label. The objective is maximised, so it is added.",
+        ),
+        Misconception(
+            "normalised twice",
+            _objective_with(classifier=lambda log_q, labels: -torch.nn.functional.cross_entropy(log_q, labels)),
+            "Your value is right, and the gradient with respect to `log_q` is another: `cross_entropy` takes logits and normalises them; "
+            "`log_q` is normalised already. Use `nll_loss` or `gather`.",
         ),
         Misconception(
             "the mean over all classes",
@@ -595,7 +622,7 @@ OBJECTIVE = Exercise(
         Misconception(
             "the probability",
             _objective_with(classifier=lambda log_q, labels: _of_label(log_q, labels).exp().mean()),
-            "You climb the probability of the label, and not its log: then images that are quite wrong hardly teach.",
+            "You maximise the probability of the label, and not its log: then images that are quite wrong hardly teach.",
         ),
         Misconception(
             "no classifier loss",
@@ -621,7 +648,7 @@ OBJECTIVE = Exercise(
         Misconception(
             "a loss",
             lambda *given, **named: -semi_supervised_objective(*given, **named),
-            "That is the objective with its sign turned, a loss. Asked is what is climbed.",
+            "That is the objective with its sign turned, a loss. Asked is what is maximised.",
         ),
     ),
 )
@@ -683,15 +710,20 @@ def _bound_for_evidence(log_weight, log_q):
     return log_evidence - divergence, log_posterior, divergence
 
 
+def _evidence_by_the_mean(log_weight, log_q):
+    log_evidence, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
+    return log_evidence - math.log(log_q.shape[-1]), log_posterior, divergence
+
+
 COST = Exercise(
     id="06.5",
     title="What the guess costs",
-    minutes=9,
+    minutes=11,
     difficulty=3,
     statement=r"The model has an opinion on the class too: $p(y \mid x) \propto p(x, y)$. Estimate $p(x, y) \approx \frac 1 S \sum_s w_s$ "
     r"from draws $z_s \sim q(z \mid x, y)$, where `log_weight` is $\log w_s$ for every class. Return $\log p(x)$, $\log p(y \mid x)$, "
-    r"and what the classifier's guess costs the bound, $\mathrm{KL}(q(y \mid x) \,\|\, p(y \mid x))$, in nats. Weights may be far too "
-    r"small for their exponentials.",
+    r"and what the classifier's guess costs the bound, $\mathrm{KL}(q(y \mid x) \,\|\, p(y \mid x))$, in nats. Log weights may lie near "
+    r"$-900$: their exponentials are 0 in floating point.",
     solution=what_the_guess_costs,
     why="Draws are averaged within a class; classes are summed, since their prior p(y) is in the weights. log p(x) − KL is the highest "
     "U(x) that this classifier can have: if KL is large, the model knows better than its classifier, or the other way about.",
@@ -737,6 +769,12 @@ COST = Exercise(
             "the mean over the classes",
             _cost_with(evidence=lambda log_joint: log_joint.logsumexp(-1) - math.log(log_joint.shape[-1])),
             "You average over the classes. Their prior p(y) is in the weights already: p(x) is the sum over y of p(x, y).",
+        ),
+        Misconception(
+            "the mean over the classes in log p(x) alone",
+            _evidence_by_the_mean,
+            "log p(y | x) and the divergence are right. log p(x) is too small by the log of the number of classes: their prior p(y) is in "
+            "the weights already, so p(x) is the sum over y of p(x, y).",
         ),
         Misconception(
             "by exponentials",
@@ -929,6 +967,12 @@ SPLITS = Exercise(
             _by_images,
             "The difference is right. Your errors treat every test image as a trial of its own. Its network was trained on one of few "
             "splits, and that luck is common to all its images: the splits are the trials.",
+        ),
+        Misconception(
+            "the mean over the splits",
+            lambda correct, other: compare_over_splits(correct.T, other.T),
+            "The difference is right. You average over the splits first (`mean(0)`), so your errors are over images. Average over the "
+            "images, `mean(1)`: one accuracy a split.",
         ),
         Misconception(
             "in per cent",

@@ -22,11 +22,11 @@ from helpers.widgets.explorer import Choice, Explorer
 from helpers.widgets.panel import Panel, bare_figure, key
 
 NAMES = {
-    "sampled": "label sampled",
-    "enumerated": "label summed",
-    "classifier-loss": "and classifier loss",
+    "sampled": "1: sampled",
+    "enumerated": "2: enumerated",
+    "classifier-loss": "3: with its loss",
     "baseline": "classifier alone",
-    "m1m2": "M1+M2",
+    "m1m2": "M1 + M2",
 }
 SCALES = ("accuracy", "error, log scale")
 PREFIX = "ssvae-"
@@ -34,7 +34,7 @@ WIDTH, HEIGHT = 800, 376  # CSS pixels
 ALONG = (58, 54, 276, 262)  # left, bottom, width, height
 CURVES = (450, 54, 326, 112)
 TABLE_LEFT, TABLE_TOP, ROW = 376, 340, 19
-APART = 40  # between the names of two numbers of labels
+APART = 34  # between the names of two numbers of labels
 ERRORS = {0.005: "0.5 %", 0.01: "1 %", 0.02: "2 %", 0.05: "5 %", 0.1: "10 %", 0.2: "20 %", 0.5: "50 %", 1.0: "100 %"}
 
 
@@ -128,7 +128,7 @@ def _gain(results: Results, labels: int) -> str:
         said.append(f"{100 * statistics.fmean(shared):+.1f}{error} ours ({_number_of(len(shared))}, paired)")
     if not said:
         return ": no accuracy to compare."
-    return f", the third attempt on the classifier alone: {', '.join(said).replace('-', '−')}."
+    return f", attempt 3 over the classifier alone: {', '.join(said).replace('-', '−')}."
 
 
 def page(results: Results, labels: int, scale: str) -> Figure:

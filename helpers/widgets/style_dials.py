@@ -123,9 +123,11 @@ def style_dials_picture(
         f"Left, below the image, the styles of {len(styles.codes)} images along the two directions of the dials, and a cross at "
         f"({signed(place[0], 1)}, {signed(place[1], 1)}) standard deviations."
     )
+    frame = f"Frame and bold: the image's own class, {'guessed' if styles.guessed else 'given'}. " if image else ""
     caption = (
         f"{start[0].upper()}{start[1:]}, {dials}, in every class. The classifier q(y | x) reads {right} of {len(tiles)} as the class they "
-        f"were drawn for; what else it reads stands above the tile. Dots: the styles of {len(styles.codes)} images."
+        f"were drawn for; what else it reads stands above the tile. {frame}Dots: the styles of {len(styles.codes)} "
+        f"images; cross: the style drawn, {'the image' if image else 'the middle'} plus the dials."
     )
     return Picture(figure, alt, caption)
 

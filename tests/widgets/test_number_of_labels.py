@@ -63,8 +63,8 @@ def test_rows_of_this_lesson_are_taken_and_the_others_passed_over():
 def test_without_rows_the_published_numbers_stand_alone():
     assert BARE.controls["labels"].options == [100, 600, 1000, 3000]
     picture = BARE.picture(labels=600, scale=ACCURACY)
-    assert picture.caption.startswith("With 600 labels, the third attempt on the classifier alone: +7.2 points published. ")
-    assert "label sampled 17.9 %" in picture.alt and "Ours: none yet" in picture.alt and "0 runs" in picture.alt
+    assert picture.caption.startswith("With 600 labels, attempt 3 over the classifier alone: +7.2 points published. ")
+    assert "1: sampled 17.9 %" in picture.alt and "Ours: none yet" in picture.alt and "0 runs" in picture.alt
     assert "no run of ours here" in words(page(results_of([]), 600, ACCURACY))
 
 
@@ -73,13 +73,13 @@ def test_words_say_the_state():
     differences = [0.20, 0.175, 0.171]
     error = 100 * statistics.stdev(differences) / math.sqrt(3)
     said = f"+16.1 points published, +{100 * statistics.fmean(differences):.1f} ± {error:.1f} ours (3 splits, paired)"
-    assert caption.startswith(f"With 100 labels, the third attempt on the classifier alone: {said}. ")
+    assert caption.startswith(f"With 100 labels, attempt 3 over the classifier alone: {said}. ")
     alt = EXPLORER.picture(labels=100, scale=ERROR).alt
-    assert "classifier alone 77.1 %" in alt and "and classifier loss 95.2 ± 0.6 % (3 splits)" in alt and "8 runs" in alt
-    assert "M1+M2 96.8 ± 0.1 % (2 splits)" in alt and f"test {ERROR} against" in alt and "a line at 100 labels" in alt
+    assert "classifier alone 77.1 %" in alt and "3: with its loss 95.2 ± 0.6 % (3 splits)" in alt and "8 runs" in alt
+    assert "M1 + M2 96.8 ± 0.1 % (2 splits)" in alt and f"test {ERROR} against" in alt and "a line at 100 labels" in alt
     alone = EXPLORER.picture(labels=20, scale=ACCURACY)
     assert alone.caption.startswith("With 20 labels: no accuracy to compare. ")
-    assert "Published: none. Ours: label sampled 31.0 % (1 split)." in alone.alt and "1 run." in alone.alt
+    assert "Published: none. Ours: 1: sampled 31.0 % (1 split)." in alone.alt and "1 run." in alone.alt
     assert "+4.7 points published. " in EXPLORER.picture(labels=3000, scale=ACCURACY).caption  # one side of ours is missing
     worse = number_of_labels([row("ssvae-baseline-100", {0: 0.9}), row("ssvae-classifier-loss-100", {0: 0.8})])
     assert "−10.0 ours (1 split, paired)" in worse.picture(labels=100, scale=ACCURACY).caption
@@ -90,8 +90,8 @@ def test_the_table_has_the_numbers_in_the_chosen_scale():
     assert [line[:19].strip() for line in table] == list(NAMES.values())
     assert [line[19:28].strip() for line in table] == ["20.1 %", "22.5 %", "93.2 %", "77.1 %", "96.7 %"]
     assert [line[28:].strip() for line in table] == ["–", "–", "95.2 ± 0.6 %", "77.0 ± 1.5 %", "96.8 ± 0.1 %"]
-    table = [line for line in words(page(RESULTS, 20, ERROR)) if line.startswith("label sampled")]
-    assert table[0].split() == ["label", "sampled", "–", "69.0", "%"]
+    table = [line for line in words(page(RESULTS, 20, ERROR)) if line.startswith("1: sampled")]
+    assert table[0].split() == ["1:", "sampled", "–", "69.0", "%"]
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -899,7 +899,7 @@ plots.bars(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5 · Downstream cost, layer by layer
 #
-# The guide draws two layers upwards, $q(h_1 \mid x)\, q(h_2 \mid h_1)$; the model runs downwards, $p(h_2)\, p(h_1 \mid h_2)\, p(x \mid h_1)$. As one code, both get the whole log weight as reward:
+# The guide draws two layers upwards, $q(h_1 \mid x)\, q(h_2 \mid h_1)$; the model runs downwards, $p(h_2)\, p(h_1 \mid h_2)\, p(x \mid h_1)$. As one code, both get the whole log weight:
 #
 # $$ f = \underbrace{\log p(x \mid h_1) - \log q(h_1 \mid x)}_{\text{settled before } h_2 \text{ is drawn}} + \underbrace{\log p(h_1 \mid h_2) + \log p(h_2) - \log q(h_2 \mid h_1)}_{\text{downstream of } h_2}. $$
 #
@@ -964,7 +964,7 @@ for name, objective in objectives.items():
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The numbers are far above section 3's because this guide has been trained until its gradient is nearly 0, and everything is large against that. Compare lines, not sizes.
+# This guide has been trained until its gradient is nearly 0, so the standard deviation stands here as it is and not as a multiple of the mean. Compare lines, not these sizes with section 3's.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 03.6 · ●●● · 8 minutes

@@ -400,7 +400,7 @@ pixels, (units,) = 784, hidden
 image_half = pixels * units  # a one-hot label picks a column: no product
 rest = (classes + latent) * units + units * pixels + units * 2 * latent  # decoder; style encoder above
 once, ten_times = image_half + classes * rest, classes * (image_half + rest)
-print(f"multiply-adds an image: {once:,}; with the image half ten times {ten_times / once:.2f} times as many")
+print(f"multiply-adds an image: {once:,}; image half ten times: {ten_times / once:.2f} times as many")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>

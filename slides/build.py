@@ -3,13 +3,16 @@
     python -m slides.build
 
 Executing the lessons takes the time, so its results are kept, and so is everything made from them: where nothing has changed,
-nothing is done. A lesson that fails is named, the others are still built, and the exit status is 1.
+nothing is done. Lessons are built side by side, as many as there are cores, with one thread each. A lesson that fails is named, the
+others are still built, and the exit status is 1.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +26,7 @@ from slides.files import fingerprint, fingerprint_of_files, write
 
 LESSONS = ROOT / "notebooks"
 BUILD = ROOT / "slides" / "build"
+SIDE_BY_SIDE = min(4, os.cpu_count() or 1)  # a lesson takes up to 2 GB
 MAKERS = ("nbconvert", "mistune", "Pygments", "beautifulsoup4", "Jinja2")  # whose versions show in a deck
 
 
@@ -50,13 +54,18 @@ def main() -> int:
         print(f"\n*** {problem}", file=sys.stderr)
         return 1
     browser, appearance = find_browser(), look()  # taken once: what is edited from here on shows in the next build
-    built, failures = [], []
-    for lesson in sorted(LESSONS.glob("[0-9][0-9]_*.ipynb")):
+
+    def build_or_say(lesson: Path) -> Built | str:
         try:
-            built.append(build(lesson, assets, browser, appearance))
+            return build(lesson, assets, browser, appearance)
         except (LessonError, DeckError, ValueError) as problem:
-            failures.append(str(problem))
             print(f"*** {problem}", file=sys.stderr, flush=True)
+            return str(problem)
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:  # threads are enough: the work is done by kernels and browsers
+        results = list(pool.map(build_or_say, sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))))
+    built = [result for result in results if isinstance(result, Built)]
+    failures = [result for result in results if isinstance(result, str)]
     forget_all_but({lesson.stem for lesson in LESSONS.glob("*.ipynb")})
     write_index(built)
     for deck in built:

@@ -103,7 +103,8 @@ def run(notebook: nbformat.NotebookNode, lesson: Path) -> None:
     """Execute the notebook in place, in its own folder, as a learner would."""
     with tempfile.TemporaryDirectory() as scratch:
         # A build is nobody's progress: what the exercises keep of a learner goes where it is thrown away.
-        environment = {**os.environ, "WORKBOOK_PROGRESS": str(Path(scratch) / "progress.json")}
+        # Lessons are built side by side: kernels with several threads each would wait for one another, several times as long.
+        environment = {**os.environ, "WORKBOOK_PROGRESS": str(Path(scratch) / "progress.json"), "OMP_NUM_THREADS": "1"}
         # No name of a kernel: python3 is this Python's own.
         client = NotebookClient(
             notebook,

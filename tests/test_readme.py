@@ -7,14 +7,20 @@ import re
 from pathlib import Path
 
 from helpers.reproduce.rows import read_rows, table
+from helpers.reproduce.ssvae import PREFIX, accuracy_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_results_table_is_made_from_the_rows():
-    shown = re.search(r"<!-- results: begin -->\n(.*?)\n<!-- results: end -->", README, re.DOTALL).group(1)
-    assert shown == table([row for row in read_rows() if row.published is not None])
+def between(name: str) -> str:
+    return re.search(rf"<!-- {name}: begin -->\n(.*?)\n<!-- {name}: end -->", README, re.DOTALL).group(1)
+
+
+def test_results_tables_are_made_from_the_rows():
+    rows = read_rows()
+    assert between("results") == table([row for row in rows if row.published is not None and not row.name.startswith(PREFIX)])
+    assert between("accuracies") == accuracy_table(rows)
 
 
 def test_every_lesson_is_listed_with_its_title_and_minutes():

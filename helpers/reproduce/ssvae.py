@@ -13,7 +13,7 @@ setting has seen more labels than it trains on, and nothing was chosen on the te
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,7 +51,29 @@ WORDS = {
     "baseline": "classifier alone",
     "m1m2": "M1+M2, label summed, with classifier loss",
 }
-LABELS, VARIANTS = tuple(REACH), tuple(PUBLISHED)
+LABELS, VARIANTS, PREFIX = tuple(REACH), tuple(PUBLISHED), "ssvae-"
+
+
+def accuracy_table(rows: Sequence[Row]) -> str:
+    """Markdown: a line published and a line ours for each variant, a column for each number of labels.
+
+    Ours: mean over splits ± its standard error (number of splits); a dash where there is no run.
+    """
+    by_name = {row.name: row for row in rows}
+
+    def ours(cell: Cell) -> str:
+        row = by_name.get(cell.name)
+        if row is None or not row.runs:
+            return "–"
+        spread = "" if row.standard_error is None else f" ± {row.standard_error:.3f}"
+        return f"{row.mean:.3f}{spread} ({len(row.runs)})"
+
+    lines = ["| | | " + " | ".join(f"{labels:,} labels" for labels in LABELS) + " |", "|---|---|" + "---|" * len(LABELS)]
+    for variant, words in WORDS.items():
+        published = " | ".join(f"{PUBLISHED[variant][labels]:.3f}" for labels in LABELS)
+        lines.append(f"| {words} | published | {published} |")
+        lines.append("| | ours | " + " | ".join(ours(Cell(variant, labels)) for labels in LABELS) + " |")
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -79,7 +101,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"ssvae-{self.variant}-{self.labels}"
+        return f"{PREFIX}{self.variant}-{self.labels}"
 
     @property
     def estimator(self) -> GradientEstimator:

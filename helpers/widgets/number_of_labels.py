@@ -17,7 +17,7 @@ from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, LINESTYLES, MARKERS, QUIET
 from helpers.plots.words import listed
 from helpers.reproduce.rows import Row
-from helpers.reproduce.ssvae import PUBLISHED
+from helpers.reproduce.ssvae import PREFIX, PUBLISHED
 from helpers.widgets.explorer import Choice, Explorer
 from helpers.widgets.panel import Panel, bare_figure, key
 
@@ -29,7 +29,6 @@ NAMES = {
     "m1m2": "M1 + M2",
 }
 SCALES = ("accuracy", "error, log scale")
-PREFIX = "ssvae-"
 WIDTH, HEIGHT = 800, 376  # CSS pixels
 ALONG = (58, 54, 276, 262)  # left, bottom, width, height
 CURVES = (450, 54, 326, 112)

@@ -25,7 +25,7 @@ from helpers.reproduce.gradient_noise import gradient_noise, seconds_per_step
 from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.racers import BITS, COMMON, EVALUATIONS, IMAGE, RACERS, Racer
-from helpers.reproduce.rows import Row, Run, read_row, write_row
+from helpers.reproduce.rows import Row, Run, with_earlier_runs, write_row
 from helpers.reproduce.schedule import up_then_down
 from helpers.training import History, fit, load_weights, save_weights, score
 
@@ -69,9 +69,11 @@ def run_race(train_images: Tensor, valid_images: Tensor, options: Options) -> li
     rows = {}
     for racer in wanted:
         row = _row(racer, epochs)
+        if options.resume:
+            with_earlier_runs(row, options.results)
         for seed in options.seeds:
-            kept = _whole_run(row, seed, options) if options.resume else None
-            row.with_run(kept or _run_one(racer, seed, epochs, train_images, valid_images, options))
+            if seed not in [run.seed for run in row.runs]:
+                row.with_run(_run_one(racer, seed, epochs, train_images, valid_images, options))
             write_row(row, options.results)
         rows[racer.name] = row
     _time(wanted, rows, train_images, options)
@@ -96,16 +98,6 @@ def _row(racer: Racer, epochs: int) -> Row:
         ),
         command=command(),
     )
-
-
-def _whole_run(row: Row, seed: int, options: Options) -> Run | None:
-    """The run of an earlier sitting that ended, under the same protocol."""
-    try:
-        earlier = read_row(row.name, options.results)
-    except FileNotFoundError:
-        return None
-    same = earlier.protocol == row.protocol
-    return next((run for run in earlier.runs if same and run.seed == seed), None)
 
 
 def _start(seed: int, racer: Racer, train_images: Tensor) -> RacedElbo:

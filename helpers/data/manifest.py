@@ -2,7 +2,8 @@
 
 Paths are torchvision's: `MNIST/raw/...` under its `root`. Sums are of the contents, unzipped, so that the file as
 distributed and the file as torchvision extracts it are checked by the same sum. The addresses are torchvision's own
-(`torchvision.datasets.MNIST.mirrors`), and the University of Toronto for the static binarisation.
+(`torchvision.datasets.MNIST.mirrors`), the University of Toronto for the static binarisation, and the repository of
+the JSB chorales, at a fixed commit first.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ class DataFile:
 MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 FASHION_MNIST_MIRRORS = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
 BINARIZED_MNIST_MIRROR = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/"
+JSB_MIRRORS = tuple(
+    f"https://raw.githubusercontent.com/czhuang/JSB-Chorales-dataset/{version}/"
+    for version in ("9a7f733ddb4ed91f48da64ac7f0f621c34aadd4d", "master")
+)
 
 
 def _idx_file(folder: str, mirrors: tuple[str, ...], name: str, size: int, sha256: str) -> DataFile:
@@ -101,5 +106,13 @@ MANIFEST: dict[str, dict[str, DataFile]] = {
         "train": _amat_file("train", 78_400_000, "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d"),
         "valid": _amat_file("valid", 15_680_000, "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2"),
         "test": _amat_file("test", 15_680_000, "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c"),
+    },
+    "jsb": {
+        "quarter": DataFile(
+            "jsb/jsb-chorales-quarter.json",
+            407_200,
+            "2db9329f1881a1d3f49703ec556bf1d6f84b4f6c1d702c156536e93cf31e1c91",
+            tuple(f"{mirror}jsb-chorales-quarter.json" for mirror in JSB_MIRRORS),
+        ),
     },
 }

@@ -7,6 +7,7 @@ from helpers.plots.histograms import histograms
 from helpers.plots.images import image_grid
 from helpers.plots.manifold import latent_manifold, manifold_grid
 from helpers.plots.mosaic import mosaic
+from helpers.plots.piano_roll import piano_roll
 from helpers.plots.picture import Picture
 from helpers.plots.plates import PlateModel, plate_diagram
 from helpers.plots.scatter import scatter_by_class
@@ -15,5 +16,5 @@ from helpers.plots.tsne import tsne_embed, tsne_map
 
 __all__ = [
     "Picture", "PlateModel", "bars", "contours", "curves", "dots", "histograms", "image_grid", "latent_manifold", "manifold_grid", "mosaic",
-    "plate_diagram", "scatter_by_class", "tsne_embed", "tsne_map", "workbook_style",
+    "piano_roll", "plate_diagram", "scatter_by_class", "tsne_embed", "tsne_map", "workbook_style",
 ]  # fmt: skip

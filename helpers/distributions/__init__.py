@@ -15,12 +15,14 @@ from helpers.distributions.flow_conditionals import (
     InverseAutoregressiveConditional,
     PlanarFlowConditional,
 )
+from helpers.distributions.gated_transition import GatedTransition
 from helpers.distributions.layered import LayeredBits
 from helpers.distributions.networks import (
     ConvolutionalDecoder,
     ConvolutionalEncoder,
     FeedForward,
     NetworkRecipe,
+    NoisyInput,
     count_multiply_adds,
     count_parameters,
 )
@@ -48,12 +50,14 @@ __all__ = [
     "FeedForward",
     "Finite",
     "Flow",
+    "GatedTransition",
     "GaussianConditional",
     "InverseAutoregressiveConditional",
     "LayeredBits",
     "MixtureOfGaussiansConditional",
     "MixtureOfGaussiansPrior",
     "NetworkRecipe",
+    "NoisyInput",
     "PlanarFlowConditional",
     "Prior",
     "SigmoidBeliefLikelihood",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -106,12 +107,14 @@ def semi_supervised_vae(
     likelihood: type[Conditional],
     latent: int = 50,
     hidden: tuple[int, ...] = (500,),
-    network: type[NetworkRecipe] = FeedForward,
+    network: Callable[[tuple[int, ...]], NetworkRecipe] = FeedForward,
+    classifier: NetworkRecipe | None = None,
 ) -> tuple[SemiSupervisedVAE, SemiSupervisedGuide]:
     """Model and guide with a standard normal style and feed-forward networks, as the Pyro tutorial has them.
 
     outcome_shape: shape of one x.  likelihood: class of p(x | y, z), such as `BernoulliConditional`.
-    latent: size of z.  hidden: sizes of the hidden layers of classifier, style and decoder alike.  network: recipe that takes `hidden`.
+    latent: size of z.  hidden: sizes of the hidden layers of classifier, style and decoder alike.
+    network: makes a recipe from hidden sizes.  classifier: recipe of q(y | x)'s network, `network(hidden)` by default.
     """
     if not hidden:
         raise ValueError("The style reads image and label through a hidden layer: give `hidden` one size or more.")
@@ -122,7 +125,7 @@ def semi_supervised_vae(
     )
     above = GaussianConditional((hidden[0],), (latent,), network(hidden[1:]))
     guide = SemiSupervisedGuide(
-        CategoricalConditional(outcome_shape, (num_classes,), network(hidden)),
+        CategoricalConditional(outcome_shape, (num_classes,), classifier or network(hidden)),
         StyleConditional(outcome_shape, num_classes, above),
     )
     return model, guide

@@ -17,7 +17,7 @@ from helpers.reproduce.rows import RESULTS, WEIGHTS
 class Options:
     """seeds: one run each. resume: continue from checkpoints. smoke: a few steps on packaged data, results thrown away.
     only: names of rows to make, empty for all. checkpoints: folder of the checkpoints.
-    labels, variants: of the semi-supervised VAE, empty for all."""
+    labels, variants: of the semi-supervised VAE, empty for all. guides, flows: of the deep Markov model, empty for "future" and 0."""
 
     seeds: tuple[int, ...]
     resume: bool
@@ -28,6 +28,8 @@ class Options:
     weights: Path
     labels: tuple[int, ...] = ()
     variants: tuple[str, ...] = ()
+    guides: tuple[str, ...] = ()
+    flows: tuple[int, ...] = ()
 
     def wants(self, row: str) -> bool:
         return not self.only or row in self.only
@@ -52,6 +54,9 @@ def parse(arguments: list[str], names: dict[str, str]) -> tuple[str, Options]:
     ssvae.add_argument("--labels", type=_numbers, default=(), metavar="N,N", help="numbers of labels: 100,600 (default: all)")
     ssvae.add_argument("--variants", type=_names, default=(), metavar="V,V", help="variants: sampled,enumerated (default: all)")
     ssvae.add_argument("--splits", type=int, metavar="N", help="N splits: the seeds 0 to N - 1")
+    dmm = parser.add_argument_group("dmm only")
+    dmm.add_argument("--guide", dest="guides", type=_names, default=(), metavar="G,G", help="future (default), past, both, mean-field")
+    dmm.add_argument("--flows", type=_numbers, default=(), metavar="N,N", help="numbers of flows on the guide: 0,1,2 (default: 0)")
     given = parser.parse_args(arguments)
     if given.splits is not None:
         given.seeds = range(given.splits)
@@ -69,6 +74,8 @@ def parse(arguments: list[str], names: dict[str, str]) -> tuple[str, Options]:
         weights=scratch / "weights" if scratch else WEIGHTS,
         labels=given.labels,
         variants=given.variants,
+        guides=given.guides,
+        flows=given.flows,
     )
 
 

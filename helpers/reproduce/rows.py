@@ -116,7 +116,8 @@ def table(rows: list[Row]) -> str:
     """Markdown: system, metric, published (a dash where nothing was), ours with standard error over seeds, runs."""
     lines = ["| system | metric | published | ours | seeds |", "|---|---|---|---|---|"]
     for row in rows:
-        spread = "" if row.standard_error is None else f" ± {row.standard_error:.2f}"
+        digits = 3 if "per step" in row.metric else 2
+        spread = "" if row.standard_error is None else f" ± {row.standard_error:.{digits}f}"
         published = "–" if row.published is None else row.published
-        lines.append(f"| {row.system} | {row.metric} | {published} | {row.mean:.2f}{spread} | {len(row.runs)} |")
+        lines.append(f"| {row.system} | {row.metric} | {published} | {row.mean:.{digits}f}{spread} | {len(row.runs)} |")
     return "\n".join(lines)

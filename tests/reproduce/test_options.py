@@ -55,3 +55,10 @@ def test_cells_of_the_semi_supervised_vae():
     assert options.seeds == (0, 1, 2)
     _, options = parse(["ssvae"], {"ssvae": "few labels"})
     assert (options.labels, options.variants, options.seeds) == ((), (), (0,))
+
+
+def test_guides_and_flows_of_the_deep_markov_model():
+    _, options = parse(["dmm", "--guide", "future,past", "--flows", "0,2"], {"dmm": "chorales"})
+    assert (options.guides, options.flows) == (("future", "past"), (0, 2))
+    _, options = parse(["dmm"], {"dmm": "chorales"})
+    assert (options.guides, options.flows) == ((), ())

@@ -1,0 +1,212 @@
+"""The deep Markov model on chorales: bound and importance-sampled NLL per time step, on Bach's and on synthetic ones.
+
+    python -m helpers.reproduce dmm --guide future,past,both,mean-field --flows 0,1,2
+
+Published, per step on the test part of JSB: Pyro's example (a bound), Krishnan et al. 2017 (a bound, and an importance-sampled NLL).
+Each training makes two rows, `dmm-DATA-GUIDE-FLOWS-bound` and `-nll`. On synthetic chorales nobody published anything: there the
+generator's entropy floor stands beside the rows.
+
+Hyperparameters were chosen on the validation part of JSB, and hold for all guides, flows and both data sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from helpers import settings
+from helpers.data import ChoraleData, Chorales, SequenceBatches, load_chorales
+from helpers.models import (
+    DeepMarkovModel,
+    SequenceElbo,
+    SequenceEvaluation,
+    SequenceGuide,
+    deep_markov_model,
+    evaluate_sequences,
+)
+from helpers.reproduce.options import Options, command
+from helpers.reproduce.rows import WEIGHTS, Row, Run, with_earlier_runs, write_row
+from helpers.reproduce.schedule import LinearWeight, up_then_down
+from helpers.training import History, fit, load_weights, save_weights
+
+SIZES = {"latent": 100, "emission": (100, 100), "transition": 200, "rnn": 400, "dropout": 0.1}
+BATCH, EPOCHS, LEARNING_RATE, WEIGHT_DECAY, CLIP_NORM = 20, 1000, 1e-3, 0.0, 200.0
+ANNEALING, FIRST_WEIGHT = 0.4, 0.2
+SAMPLES = 500  # paths a sequence, on the test part
+PUBLISHED_BOUND = {0: 6.87, 1: 6.82, 2: 6.80}  # Pyro, by number of inverse autoregressive flows
+PUBLISHED_NLL = 6.388  # Krishnan et al., DKS
+REACH = {"bound": 6.75, "nll": 6.25}
+GUIDES, FLOWS, DATA = ("future", "past", "both", "mean-field"), (0, 1, 2), ("jsb", "synthetic")
+SHIPPED = WEIGHTS / "dmm.safetensors"
+
+
+@dataclass(frozen=True)
+class System:
+    """A guide with a number of flows, trained on one data set."""
+
+    data: str
+    guide: str
+    flows: int
+
+    @property
+    def name(self) -> str:
+        return f"dmm-{self.data}-{self.guide}-{self.flows}"
+
+    def row(self, metric: str, protocol: str) -> Row:
+        """metric: "bound" or "nll"."""
+        published = reach = None
+        if self.data == "jsb" and self.guide == "future":
+            published = PUBLISHED_BOUND[self.flows] if metric == "bound" else PUBLISHED_NLL if self.flows == 0 else None
+            reach = REACH[metric] if self.flows == 0 else None
+        chorales = "JSB chorales" if self.data == "jsb" else "synthetic chorales"
+        flows = "" if self.flows == 0 else f", {self.flows} inverse autoregressive flow{'s' * (self.flows > 1)}"
+        return Row(
+            name=f"{self.name}-{metric}",
+            system=f"DMM, guide {self.guide}{flows}, {chorales}",
+            metric="test bound, nats per step" if metric == "bound" else "test NLL, nats per step, importance-sampled",
+            published=published,
+            reach=reach,
+            higher_is_better=False,
+            source="Pyro's DMM example" if metric == "bound" else "Krishnan et al. 2017, DKS",
+            protocol=protocol,
+            command=command(),
+        )
+
+
+def build(guide: str = "future", flows: int = 0) -> tuple[DeepMarkovModel, SequenceGuide]:
+    """Untrained model and guide, in the sizes of the rows."""
+    return deep_markov_model(88, **SIZES, guide=guide, flows=flows)
+
+
+def load_trained() -> tuple[DeepMarkovModel, SequenceGuide]:
+    """Model and guide of the row dmm-jsb-future-0, trained on Bach's chorales. FileNotFoundError where no weights were shipped."""
+    if not SHIPPED.exists():
+        raise FileNotFoundError("There are no trained weights yet. `python -m helpers.reproduce dmm` makes them.")
+    model, guide = build()
+    both = nn.ModuleDict({"model": model, "guide": guide}).half()  # as they were saved: two bytes a weight
+    load_weights(both, SHIPPED)
+    both.float().eval()
+    return model, guide
+
+
+def run(options: Options) -> list[Row]:
+    rows = []
+    for name in DATA:
+        data = None
+        for guide in options.guides or GUIDES[:1]:
+            for flows in options.flows or FLOWS[:1]:
+                system = System(name, guide, flows)
+                said = protocol(_epochs(options))
+                pair = {metric: system.row(metric, said) for metric in ("bound", "nll")}
+                if not any(
+                    options.wants(wanted) for wanted in (name, system.name, *(row.name for row in pair.values()))
+                ):
+                    continue
+                data = data or _load(name, options)
+                _run_system(system, data, pair, options)
+                rows += pair.values()
+    return rows
+
+
+def protocol(epochs: int) -> str:
+    return (
+        f"latent {SIZES['latent']}, emission {SIZES['emission']}, transition {SIZES['transition']}, GRU of {SIZES['rnn']} with dropout "
+        f"{SIZES['dropout']:g}; {epochs} epochs, batch {BATCH}; AdamW {LEARNING_RATE:g}, weight decay {WEIGHT_DECAY:g}, warm-up and linear "
+        f"decay, gradient norm at most {CLIP_NORM:g}; the rate's weight from {FIRST_WEIGHT:g} to 1 over the first {ANNEALING:.0%} of the "
+        f"steps; chosen on the validation part of JSB; final parameters; test: {SAMPLES} paths a sequence, sums over sequences over the "
+        "sum of their lengths"
+    )
+
+
+def _epochs(options: Options) -> int:
+    return 1 if options.smoke else EPOCHS
+
+
+def _load(name: str, options: Options) -> ChoraleData:
+    if options.smoke:
+        return load_chorales("synthetic", size=(4, 2, 2))
+    return load_chorales(name)
+
+
+def _run_system(system: System, data: ChoraleData, pair: dict[str, Row], options: Options) -> None:
+    if options.resume:
+        for row in pair.values():
+            with_earlier_runs(row, options.results)
+    for seed in options.seeds:
+        if all(seed in [run.seed for run in row.runs] for row in pair.values()):
+            continue
+        for metric, run in _train(system, data, seed, options).items():
+            pair[metric].with_run(run)
+            write_row(pair[metric], options.results)
+
+
+def _train(system: System, data: ChoraleData, seed: int, options: Options) -> dict[str, Run]:
+    epochs, device = _epochs(options), settings.device()
+    settings.seed_everything(seed)
+    model, guide = build(system.guide, system.flows)
+    objective = SequenceElbo(model, guide).to(device)
+    batches = SequenceBatches(data.train.rolls.to(device), data.train.lengths.to(device), BATCH)
+    steps = epochs * len(batches)
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
+    weight = LinearWeight(objective, "rate_weight", FIRST_WEIGHT, 1.0, max(1, round(ANNEALING * steps)))
+    curve: dict[str, list[list[float]]] = {"train": [], "valid": []}
+    waypoints = {epoch for epoch in range(1, epochs + 1) if epoch % max(1, epochs // 40) == 0} | {epochs}
+
+    def evaluate(part: Chorales, num_samples: int, smc: bool = False) -> SequenceEvaluation:
+        return evaluate_sequences(model, guide, part.rolls.to(device), part.lengths.to(device), num_samples, smc=smc)
+
+    def waypoint(epoch: int, history: History) -> None:
+        if epoch in waypoints:
+            for name, part in (("train", data.train), ("valid", data.valid)):
+                curve[name].append([epoch, -evaluate(part, 1).bound.mean])
+            print(
+                f"{system.name} seed {seed}   epoch {epoch:5}   {history.seconds[-1]:6.0f} s   bound per step: train "
+                f"{curve['train'][-1][1]:.3f}   valid {curve['valid'][-1][1]:.3f}",
+                flush=True,
+            )
+
+    history = fit(
+        objective,
+        batches,
+        epochs=epochs,
+        optimizers=optimizer,
+        schedulers=[up_then_down(optimizer, steps), weight],
+        clip_norm=CLIP_NORM,
+        checkpoint=options.checkpoints / f"{system.name}-{seed}.pt",
+        resume=options.resume,
+        after_epoch=waypoint,
+        progress=False,
+    )
+    if history.stopped:
+        raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
+    settings.seed_everything(seed)  # whatever was drawn before: measuring again gives the same numbers
+    test = evaluate(data.test, 2 if options.smoke else SAMPLES, smc=True)
+    details = {
+        "distortion": test.distortion.mean,
+        "rate": test.rate.mean,
+        "NLL by sequential Monte Carlo": -test.log_likelihood_smc.mean,
+        "samples": test.num_samples,
+        "train bound": curve["train"][-1][1],
+        "validation bound": curve["valid"][-1][1],
+    }
+    if data.generator is not None:
+        floor, error = data.entropy_floor(data.test.rolls, data.test.lengths)
+        details |= {"floor": floor, "floor_standard_error": error}
+    if system.name == "dmm-jsb-future-0" and seed == options.seeds[0]:
+        save_weights(nn.ModuleDict({"model": model, "guide": guide}).cpu().half(), options.weights / SHIPPED.name)
+    results = {"bound": test.bound, "nll": test.log_likelihood}
+    return {
+        metric: Run(
+            seed=seed,
+            value=-result.mean,
+            standard_error=result.standard_error,
+            epochs=epochs,
+            steps=history.steps,
+            seconds=history.seconds[-1],
+            curve=curve,
+            details=details,
+        )
+        for metric, result in results.items()
+    }

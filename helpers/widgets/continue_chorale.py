@@ -1,0 +1,127 @@
+"""Continue a chorale (lesson 07): the first steps are given, and the deep Markov model goes on."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from helpers.data.midi import held_notes
+from helpers.models import DeepMarkovModel, SequenceGuide
+from helpers.plots import workbook_style
+from helpers.plots.piano_roll import key_name
+from helpers.plots.style import COLORS, INK, QUIET
+from helpers.widgets.explorer import Explorer, Slider, Toggle
+from helpers.widgets.panel import Panel, bare_figure
+from helpers.widgets.sounding import (
+    SoundingPicture,
+    check_chorales,
+    draw_notes,
+    drawing,
+    keys_in_use,
+    octaves,
+    sound_of,
+)
+
+CHOICES = 20  # chorales that the slider offers
+LONGEST = 24  # steps that can be given
+STEPS = 16  # that are generated
+WIDTH, HEIGHT = 720, 380  # CSS pixels
+BOX = (44, 52, 664, 262)  # left, bottom, width, height of the roll
+GIVEN = {"facecolors": COLORS[0], "edgecolors": INK, "linewidths": 0.6}
+GENERATED = {"facecolors": "white", "edgecolors": COLORS[1], "linewidths": 1.8}  # hollow: hatching would take half of a slider's patience
+
+
+def continue_chorale(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor, lengths: Tensor) -> Explorer:
+    """Give the model the first steps of a chorale, and see, or hear, how it goes on.
+
+    model, guide: of piano rolls, on the CPU.
+    rolls: [n, T, 88] of 0 and 1, lengths: int64 [n]; the first twenty can be chosen.
+    """
+    check_chorales(rolls, lengths, 1)
+    rolls, lengths = rolls[:CHOICES], lengths[:CHOICES]
+    longest = min(LONGEST, int(lengths.max()))
+    controls = {
+        "chorale": Slider("chorale", 1, len(rolls), 1, 1),
+        "given": Slider("steps given", 1, longest, 1, min(12, longest)),
+        "seed": Slider("seed", 0, 20, 1, 0),
+        "sound": Toggle("with a player"),
+    }
+    picture = partial(continue_chorale_picture, model, guide, rolls, lengths, keys_in_use(rolls))
+    return Explorer("continue_chorale", picture, controls, stills=({"sound": True}, {"seed": 1}))
+
+
+def continued(model: DeepMarkovModel, guide: SequenceGuide, roll: Tensor, seed: int) -> Tensor:
+    """`STEPS` steps that follow roll [given, 88]: z_given ~ q(z | x_1..given), then the model alone. [STEPS, 88]."""
+    with drawing(seed, model, guide):
+        path = guide(roll[None], torch.tensor([len(roll)])).z  # [1, 1, given, latent]
+        return model.sample(1, STEPS, after=path[0, :, -1])[0][0]
+
+
+def continue_chorale_picture(
+    model: DeepMarkovModel,
+    guide: SequenceGuide,
+    rolls: Tensor,
+    lengths: Tensor,
+    keys: tuple[int, int],
+    *,
+    chorale: int,
+    given: int,
+    seed: int,
+    sound: bool,
+) -> SoundingPicture:
+    """The given steps as full bars, the generated as hollow ones; dots: what the chorale has there.
+
+    keys: lowest and highest to show; where the model goes beyond, more.
+    chorale: 1 for the first. given: steps given; at most as many as the chorale has. seed: of the draw. sound: with a player.
+    """
+    length = int(lengths[chorale - 1])
+    given = min(given, length)
+    start = rolls[chorale - 1, :given]
+    made = continued(model, guide, start, seed)
+    written = rolls[chorale - 1, given : min(given + STEPS, length)]
+    notes = held_notes(made)
+    low, high = min([keys[0], *(key for key, _, _ in notes)]), max([keys[1], *(key for key, _, _ in notes)])
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        panel = Panel(axes, BOX, (0, LONGEST + STEPS), (low - 0.5, high + 0.5))
+        panel.frame(list(range(0, LONGEST + STEPS + 1, 4)), octaves(low, high), "step", "key")
+        draw_notes(panel, start, **GIVEN)
+        draw_notes(panel, made, given, **GENERATED)
+        steps, keys = written.nonzero(as_tuple=True)
+        panel.plot(steps.numpy() + given + 0.5, keys.numpy(), marker="o", markersize=4, color=INK, linestyle="", zorder=4)
+        panel.plot([given, given], [low - 0.5, high + 0.5], color=QUIET, linestyle=(0, (7, 4)), linewidth=1.4, zorder=3)
+        _legend(axes)
+    both = int((made[: len(written)] * written).sum())
+    sung, there = int(made[: len(written)].sum()), int(written.sum())
+    span = f"between {key_name(min(notes)[0])} and {key_name(max(notes)[0])}" if notes else "and is silent"
+    compared = f"In the {len(written)} of these steps that the chorale has, it sings {sung} keys, the chorale {there}, {both} in common."
+    if not len(written):
+        compared = "The chorale has no step left to compare it with."
+    where = f"Chorale {chorale}, {given} of {length} steps given, seed {seed}."
+    alt = (
+        f"Piano roll. {where} The given part has {_notes(len(held_notes(start)))}; then the model goes on for {STEPS} steps with "
+        f"{_notes(len(notes))} {span}, drawn hollow. {compared}"
+    )
+    caption = (
+        f"{where} The model goes on for {STEPS} steps, {int(made.sum()) / STEPS:.1f} keys a step where the given part has "
+        f"{int(start.sum()) / given:.1f}. {compared}"
+    )
+    heard = sound_of(torch.cat([start, made])) if sound else None
+    return SoundingPicture(figure, alt.replace("♯", " sharp").replace("♭", " flat"), caption, heard)
+
+
+def _legend(axes: Axes) -> None:
+    y = HEIGHT - 20
+    for left, name, look in ((200, "given", GIVEN), (300, "generated", GENERATED)):
+        axes.add_patch(Rectangle((left, y - 5), 30, 10, **{key.removesuffix("s"): value for key, value in look.items()}))
+        axes.text(left + 37, y, name, va="center_baseline", fontsize=12)
+    axes.plot([442], [y], marker="o", markersize=4, color=INK, linestyle="")
+    axes.text(454, y, "what the chorale has there", va="center_baseline", fontsize=12)
+
+
+def _notes(number: int) -> str:
+    return f"{number} note{'' if number == 1 else 's'}"

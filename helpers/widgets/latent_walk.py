@@ -1,0 +1,174 @@
+"""Walk in latent time (lesson 07): between the codes of two chorales, step by step, and what the emission sings on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from helpers.models import DeepMarkovModel, SequenceGuide
+from helpers.plots import workbook_style
+from helpers.plots.piano_roll import key_name
+from helpers.plots.style import COLORS, INK
+from helpers.widgets.explorer import Explorer, Slider, Toggle
+from helpers.widgets.panel import Panel, bare_figure
+from helpers.widgets.sounding import SoundingPicture, check_chorales, drawing, keys_in_use, octaves, sound_of
+from helpers.widgets.ticks import round_ticks, signed
+
+CHOICES = 12  # chorales that the sliders offer
+LONGEST = 32  # steps of a walk
+NAMED = 5  # likeliest keys that are written out
+WIDTH, HEIGHT = 720, 372  # CSS pixels
+MAP = (40, 56, 224, 224)  # left, bottom, width, height
+ROLL = (318, 56, 304, 272)
+PATHS = (
+    {"color": COLORS[0], "linestyle": "-", "linewidth": 1.2, "marker": "o", "markersize": 3},
+    {"color": COLORS[2], "linestyle": (0, (4, 2)), "linewidth": 1.2, "marker": "s", "markersize": 3},
+)
+WALK = {"color": INK, "linestyle": "-", "linewidth": 2.2}
+HERE = {"color": COLORS[1], "marker": "X", "markersize": 12, "markeredgecolor": "white", "linestyle": ""}
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The chorales' codes.
+
+    z: z ~ q(z | x), [n, steps, latent], of the first steps of each chorale. keys: lowest and highest that any of them uses.
+    places: z along the two directions in which codes differ most, in standard deviations from their mean, [n, steps, 2].
+    """
+
+    z: Tensor
+    keys: tuple[int, int]
+    places: Tensor
+
+
+def codes_of(guide: SequenceGuide, rolls: Tensor, lengths: Tensor, seed: int = 0) -> Codes:
+    """Codes of chorales, cut to the shortest of them and to `LONGEST` steps, each read whole by the guide; drawn once, with `seed`.
+
+    Directions are those of a principal-components analysis of all codes, each with its largest coordinate positive.
+    Raises ValueError for a z of a single number.
+    """
+    if guide.latent < 2:
+        raise ValueError("The walk is drawn along two directions of z, and this guide's z has one number.")
+    with drawing(seed, guide):
+        z = guide(rolls, lengths).z[0]
+    z = z[:, : min(LONGEST, int(lengths.min()))]
+    every = z.flatten(0, 1)
+    centred = every - every.mean(0)
+    _, singular, directions = torch.linalg.svd(centred, full_matrices=False)
+    directions, spread = directions[:2], singular[:2] / max(len(every) - 1, 1) ** 0.5
+    directions = directions * directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
+    places = centred @ directions.T / spread.clamp(min=1e-6)  # codes that are all alike stand at 0
+    return Codes(z, keys_in_use(rolls[:, : z.shape[1]]), places.unflatten(0, z.shape[:2]))
+
+
+def latent_walk(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor, lengths: Tensor) -> Explorer:
+    """Mix the codes of two chorales and see, or hear, what the emission sings along the mixed path.
+
+    model, guide: of piano rolls, z of two numbers or more, on the CPU.
+    rolls: [n, T, 88] of 0 and 1, two or more, lengths: int64 [n]; the first twelve can be chosen. All walks are as long as the shortest
+    of them, 32 steps at most.
+    """
+    check_chorales(rolls, lengths, 2)
+    codes = codes_of(guide, rolls[:CHOICES], lengths[:CHOICES])
+    number, steps, _ = codes.z.shape
+    controls = {
+        "first": Slider("first chorale", 1, number, 1, 1),
+        "second": Slider("second chorale", 1, number, 1, 2),
+        "mix": Slider("mix", 0.0, 1.0, 0.05, 0.5),
+        "step": Slider("step", 1, steps, 1, min(8, steps)),
+        "sound": Toggle("with a player"),
+    }
+    picture = partial(latent_walk_picture, model, codes)
+    return Explorer("latent_walk", picture, controls, stills=({"mix": 0.0}, {"mix": 0.5, "sound": True}))
+
+
+def latent_walk_picture(
+    model: DeepMarkovModel, codes: Codes, *, first: int, second: int, mix: float, step: int, sound: bool
+) -> SoundingPicture:
+    """Left both paths and the mixed one, (1 - mix) z + mix z'; right the probability of every key along it, darker for likelier.
+
+    first, second: 1 for the first chorale. step: 1 for the first. sound: with a player of all keys of probability one half or more.
+    """
+    ends = torch.stack([codes.z[first - 1], codes.z[second - 1]])
+    walk = (1 - mix) * ends[0] + mix * ends[1]
+    with drawing(0, model):
+        probability = model.emission(torch.cat([walk[None], ends])).mean  # [3, steps, 88]
+    opened = torch.special.entr(torch.stack([probability, 1 - probability])).sum((0, 3)).mean(1).tolist()
+    sung = probability[0]
+    with workbook_style():
+        figure, axes = bare_figure(WIDTH, HEIGHT)
+        places = codes.places[first - 1], codes.places[second - 1]
+        here = _draw_map(axes, codes, places, (1 - mix) * places[0] + mix * places[1], step, (first, second))
+        _draw_roll(axes, sung, codes.keys, step)
+    likeliest = sung[step - 1].topk(NAMED)
+    named = [f"{key_name(key)} {_percent(value)}" for value, key in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True)]
+    where = f"Step {step} of {len(walk)}, {_percent(1 - mix)} of chorale {first}'s code and {_percent(mix)} of chorale {second}'s."
+    keys = f"The likeliest keys there: {', '.join(named)}; {sung[step - 1].sum():.1f} keys are expected."
+    alt = (
+        f"{where} Left, the paths of both codes along two directions, with a cross on the mixed path at ({signed(here[0], 1)}, "
+        f"{signed(here[1], 1)}) standard deviations. Right, the probability of every key along the mixed path. {keys}"
+    )
+    caption = (
+        f"{where} {keys} Along the mixed path the emission leaves {opened[0]:.2f} nats a step open; along the first chorale's own "
+        f"{opened[1]:.2f}, along the second's {opened[2]:.2f}."
+    )
+    heard = sound_of((sung >= 0.5).float()) if sound else None
+    return SoundingPicture(figure, alt.replace("♯", " sharp").replace("♭", " flat"), caption, heard)
+
+
+def _draw_map(
+    axes: Axes, codes: Codes, places: tuple[Tensor, Tensor], walk: Tensor, step: int, names: tuple[int, int]
+) -> tuple[float, float]:
+    """The place of the cross."""
+    edge = max(2.0, 1.1 * codes.places.abs().max().item())
+    panel = Panel(axes, MAP, (-edge, edge), (-edge, edge))
+    ticks = round_ticks(-0.8 * edge, 0.8 * edge, 4)
+    panel.frame(ticks, ticks, "direction 1", "direction 2")
+    y = HEIGHT - 20
+    for index, (path, look) in enumerate(zip(places, PATHS, strict=True)):
+        panel.plot(*path.T.numpy(), **look)
+        left = (8, 148)[index]
+        axes.plot([left, left + 26], [y, y], **look)
+        axes.text(left + 33, y, f"chorale {names[index]}", va="center_baseline", fontsize=12)
+    panel.plot(*walk.T.numpy(), **WALK)
+    axes.plot([8, 34], [y - 24, y - 24], **WALK)
+    axes.plot([21], [y - 24], **HERE)
+    axes.text(41, y - 24, "mixed path, this step", va="center_baseline", fontsize=12)
+    here = walk[step - 1].tolist()
+    panel.plot([here[0]], [here[1]], zorder=5, **HERE)
+    return here[0], here[1]
+
+
+def _draw_roll(axes: Axes, probability: Tensor, keys: tuple[int, int], step: int) -> None:
+    """Probabilities [steps, 88] as greys, the chosen step framed, its likeliest keys written beside."""
+    steps, (low, high) = len(probability), keys
+    panel = Panel(axes, ROLL, (0, steps), (low - 0.5, high + 0.5))
+    left, bottom, width, height = ROLL
+    grey = 1 - probability[:, low : high + 1].T.flip(0).numpy()
+    axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=(left, left + width, bottom, bottom + height), aspect="auto", zorder=1,
+                interpolation="nearest")  # fmt: skip
+    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
+    panel.frame({tick - 0.5: str(tick) for tick in _whole(steps)}, octaves(low, high), "step", "key, darker where likelier")
+    corner = panel.x(step - 1) - 1, bottom - 2
+    frame = Rectangle(corner, width / steps + 2, height + 4, fill=False, linewidth=2.4, edgecolor=HERE["color"], zorder=4)
+    axes.add_patch(frame)
+    likeliest = probability[step - 1].topk(NAMED)
+    axes.text(left + width + 12, bottom + height + 12, f"at step {step}", va="bottom", fontsize=12)
+    for row, (value, key) in enumerate(zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True)):
+        y = bottom + height - 14 - 24 * row
+        axes.text(left + width + 12, y, f"{key_name(key)}", va="center_baseline", fontsize=12)
+        axes.text(WIDTH - 6, y, _percent(value), va="center_baseline", ha="right", fontsize=12)
+
+
+def _whole(steps: int) -> list[int]:
+    """Steps whose numbers are written: 1 and every eighth, or all of a few."""
+    return list(range(1, steps + 1)) if steps < 8 else [1, *range(8, steps + 1, 8)]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%"

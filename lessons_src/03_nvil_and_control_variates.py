@@ -903,13 +903,13 @@ plots.bars(
 #
 # $$ f = \underbrace{\log p(x \mid h_1) - \log q(h_1 \mid x)}_{\text{settled before } h_2 \text{ is drawn}} + \underbrace{\log p(h_1 \mid h_2) + \log p(h_2) - \log q(h_2 \mid h_1)}_{\text{downstream of } h_2}. $$
 #
-# To $h_2$, what was settled before is noise. `LayeredElbo` gives each layer its **downstream cost** alone.
+# To $h_2$, what was settled before is noise. `LayeredElbo` gives a layer its **downstream cost** alone.
 #
 # **Predict.** Which layer gains, and how much: a factor of 2, 10 or 100?
 #
 # <details><summary>Answer</summary>
 #
-# The upper one, nearest 100. To the lower one all costs are downstream: it gains nothing.
+# The upper one, nearest 100. To the lower one all costs are downstream.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}

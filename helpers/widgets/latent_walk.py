@@ -161,8 +161,7 @@ def _draw_roll(axes: Axes, probability: Tensor, keys: tuple[int, int], step: int
     axes.text(left + width + 12, bottom + height + 12, f"at step {step}", va="bottom", fontsize=12)
     for row, (value, key) in enumerate(zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True)):
         y = bottom + height - 14 - 24 * row
-        axes.text(left + width + 12, y, f"{key_name(key)}", va="center_baseline", fontsize=12)
-        axes.text(WIDTH - 6, y, _percent(value), va="center_baseline", ha="right", fontsize=12)
+        axes.text(left + width + 12, y, f"{key_name(key)}  {_percent(value)}", va="center_baseline", fontsize=12)
 
 
 def _whole(steps: int) -> list[int]:

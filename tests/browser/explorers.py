@@ -13,16 +13,18 @@ from tests.browser.jupyterlab import READY
 WAIT_SECONDS, IDLE_SECONDS = 10, 3
 WARM_UP, MOVES = 3, 16
 
-# From the key's time stamp to the load event of the image that replaces the old one, on the page's own clock.
+# From the key's time stamp to the load event of the image that replaces the old one, on the page's own clock. A player that comes, goes
+# or plays something else is news too.
 WATCH = """picture => {
-  const before = picture.querySelector("img")?.src;
+  const shown = () => ["img", "audio"].map(kind => picture.querySelector(kind)?.src).join(" ");
+  const before = shown();
   window.moved = new Promise(resolve => {
     let start = null;
     const begin = event => { start ??= event.timeStamp; };
     for (const kind of ["keydown", "change", "click"]) document.addEventListener(kind, begin, {capture: true, once: true});
     new MutationObserver((_, observer) => {
       const image = picture.querySelector("img");
-      if (image && image.src === before) return;
+      if (image && shown() === before) return;
       observer.disconnect();
       const done = () => resolve({milliseconds: performance.now() - start, alt: image?.alt, words: picture.innerText});
       if (!image || image.complete) done(); else image.addEventListener("load", done, {once: true});

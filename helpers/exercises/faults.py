@@ -15,7 +15,7 @@ from helpers.exercises.wrong_gradients import gradients
 from helpers.exercises.wrong_numbers import dtype, not_finite, numbers, shape, short
 
 # The likeliest first: beside `eps`, `noise` is a standard deviation.
-NAMES_OF_DRAWS = ("eps", "epsilon", "u", "uniforms", "draws", "noise", "samples", "z")
+NAMES_OF_DRAWS = ("eps", "epsilon", "u", "uniforms", "offset", "draws", "noise", "samples", "z")
 
 
 def first_fault(setting: Setting) -> Fault:

@@ -28,7 +28,7 @@ def gated_mean(z, gate_logit, proposal, weight, bias):
     """Mean of p(z_t | z_{t-1}): (1 - g) (A z + a) + g h, with g = sigmoid(gate_logit), z = z_{t-1}.
 
     z, gate_logit, proposal h: [batch, latent]. weight A: [latent, latent], bias a: [latent]
-    → [batch, latent]. Each number of z has a gate of its own.
+    → [batch, latent]. Each coordinate of z has a gate of its own.
     """
     gate = gate_logit.sigmoid()
     linear = z @ weight.T + bias
@@ -63,7 +63,7 @@ GATED = Exercise(
     r"$g = \mathrm{sigmoid}(\text{gate\_logit})$. One network has made the gate's logits of $z = z_{t-1}$, another the proposal $h$; "
     r"both are given.",
     solution=gated_mean,
-    why="Where a gate is shut, that number of z takes a linear step; where it is open, it goes where the network says. A starts as the "
+    why="Where a gate is shut, that coordinate of z takes a linear step; where it is open, it goes where the network says. A starts as the "
     "identity, so an untrained chain mostly stays where it is, and gradients reach its first steps.",
     cases={
         "three vectors of four": lambda g: _gated_inputs(g, 3, 4),
@@ -100,7 +100,7 @@ GATED = Exercise(
         Misconception(
             "a softmax for the gate",
             _gated_with(gate=lambda logit: logit.softmax(-1)),
-            "Your gates sum to 1 over the latent numbers, as a softmax's do. Each number has a gate of its own: a sigmoid.",
+            "Your gates sum to 1 over the coordinates of z, as a softmax's do. Each coordinate has a gate of its own: a sigmoid.",
         ),
         Misconception(
             "the transpose",
@@ -147,7 +147,7 @@ GATED = Exercise(
         Misconception(
             "one gate for all",
             _gated_with(gate=lambda logit: logit.sigmoid().mean(-1, keepdim=True)),
-            "You average the gates over the latent numbers. Each number of z has its own.",
+            "You average the gates over the coordinates of z. Each coordinate has its own.",
         ),
         Misconception(
             "the proposal squashed",
@@ -211,7 +211,7 @@ def _bound_with(
     whole=lambda bound, lengths, steps: bound.sum() / lengths.sum(),
     each=lambda bound, lengths: bound,
 ):
-    """A wrong answer with this step's term, mask, figure of the batch, or of a sequence."""
+    """A wrong answer with this step's term, mask, number of the batch, or of a sequence."""
 
     def answer(log_likelihood, rate, lengths):
         bound = masked(step(log_likelihood, rate), lengths).sum(1)
@@ -233,10 +233,10 @@ def _likelihood_unmasked(log_likelihood, rate, lengths):
 PER_STEP = Exercise(
     id="07.2",
     title="Nats per step",
-    minutes=8,
+    minutes=7,
     difficulty=2,
     statement=r"Sequences of different lengths stand in one padded batch. From the terms of each step, $\log p(x_t \mid z_t)$ and "
-    r"$\mathrm{KL}_t$, return the bound of each sequence, $\sum_{t \le T_n} [\log p(x_t \mid z_t) - \mathrm{KL}_t]$, and the figure that "
+    r"$\mathrm{KL}_t$, return the bound of each sequence, $\sum_{t \le T_n} [\log p(x_t \mid z_t) - \mathrm{KL}_t]$, and the number that "
     r"papers report, per step: the sum over sequences over the sum of their lengths. What stands beyond an end is no data: no number "
     r"there, not even NaN, may change a value or a gradient.",
     solution=bound_per_step,
@@ -293,7 +293,7 @@ PER_STEP = Exercise(
         Misconception(
             "the mean of means",
             _bound_with(whole=lambda bound, lengths, steps: (bound / lengths).mean()),
-            "The sequences' bounds are right. The batch's figure is a mean of the sequences' means, in which a step of a short sequence "
+            "The sequences' bounds are right. The batch's number is a mean of the sequences' means, in which a step of a short sequence "
             "counts more. Sum over sequences, over the sum of lengths.",
         ),
         Misconception(
@@ -304,7 +304,7 @@ PER_STEP = Exercise(
         Misconception(
             "per sequence",
             _bound_with(whole=lambda bound, lengths, steps: bound.mean()),
-            "The sequences' bounds are right. The batch's figure is per sequence; asked is per step.",
+            "The sequences' bounds are right. The batch's number is per sequence; asked is per step.",
         ),
         Misconception(
             "over the longest",
@@ -319,7 +319,7 @@ PER_STEP = Exercise(
         Misconception(
             "each per step",
             _bound_with(each=lambda bound, lengths: bound / lengths),
-            "The batch's figure is right. The first is per step; asked is each sequence's bound, summed over its steps.",
+            "The batch's number is right. The first is per step; asked is each sequence's bound, summed over its steps.",
         ),
         Misconception(
             "the KL added",
@@ -386,10 +386,11 @@ def _mirror(time, length):
 REVERSED = Exercise(
     id="07.3",
     title="Backwards, each from its own end",
-    minutes=8,
+    minutes=10,
     difficulty=2,
     statement="The guide's network reads each sequence from its last step to its first. Reverse every sequence of a padded batch within "
-    "its own length; what stands beyond its end stays where and what it is. Use no loop over sequences.",
+    "its own length; what stands beyond its end stays where and what it is. Try it without a loop over "
+    "sequences.",
     solution=reverse_each,
     why="A network that runs over `x.flip(1)` reads the padding first and meets the sequence in a state that depends on how far it was "
     "padded. Reversed by its own length, a sequence meets the network's initial state, whatever stands beside it in the batch.",
@@ -449,6 +450,23 @@ REVERSED = Exercise(
             "one step beyond",
             _taken(lambda time, length, steps: _mirror(time, (length + 1).clamp(max=steps))),
             "Your sequences begin with a step of padding. From 0, the last step is lengths − 1.",
+        ),
+        Misconception(
+            "indices beyond the last step",
+            _taken(lambda time, length, steps: torch.where(time <= length, length - time, time)),
+            "An index is too large by one: place 0 of a sequence of length 4 takes step 3, for steps are counted from 0. The index is "
+            "lengths − 1 − t.",
+        ),
+        Misconception(
+            "indices beyond the last step, inside the sequences alone",
+            _taken(lambda time, length, steps: torch.where(time < length, length - time, time)),
+            "Inside the sequences, each index is too large by one. With length 4, place 0 takes step 3: lengths − 1 − t.",
+        ),
+        Misconception(
+            "negative indices",
+            _taken(lambda time, length, steps: length - 1 - time),
+            "Beyond a sequence's end lengths − 1 − t is negative, and `gather` takes no negative index. There, place t keeps what it has: "
+            "index t.",
         ),
         Misconception(
             "the features",
@@ -522,7 +540,7 @@ def _importance_with(
 IMPORTANCE = Exercise(
     id="07.4",
     title="The likelihood of a sequence",
-    minutes=8,
+    minutes=7,
     difficulty=2,
     statement=r"Estimate $\log p(x)$ from $S$ whole paths $z_s \sim q(z \mid x)$ with the weights $w_s = p(x, z_s) / q(z_s \mid x)$: "
     r"return $\log \frac 1 S \sum_s w_s$ for each sequence, and the effective sample size $\big(\sum_s w_s\big)^2 / \sum_s w_s^2$. A "
@@ -572,6 +590,12 @@ IMPORTANCE = Exercise(
                 effective=lambda log_weight: log_weight.exp().sum(0).square() / log_weight.exp().square().sum(0),
             ),
             "Right for short sequences. At −900 nats all weights are 0, and so is what you divide by. Stay in logs: `logsumexp`.",
+        ),
+        Misconception(
+            "the size by exponentials",
+            _importance_with(effective=lambda log_weight: log_weight.exp().sum(0).square() / log_weight.exp().square().sum(0)),
+            "The estimate is right. The size still uses the weights themselves, which at −900 nats are all 0: 0/0. A factor common to all "
+            "weights cancels in it, so normalise them first, or stay in logs.",
         ),
         Misconception(
             "no q",
@@ -645,13 +669,13 @@ def particle_step(log_z, log_weight, z, offset):
 
     log_weight: log w of this step alone, w = p(z_t | z_{t-1}) p(x_t | z_t) / q(z_t | z_{t-1}, x),
     [batch, particles]. z: z_t of each particle, [batch, particles, latent].
-    log_z: log Z_hat up to the step before, [batch]. offset: the comb's u in [0, 1), [batch]
-    → log Z_hat with this step [batch]; z, resampled, by tooth [batch, particles, latent].
+    log_z: log Z_hat up to the step before, [batch]. offset: the points' u in [0, 1), [batch]
+    → log Z_hat with this step [batch]; z, resampled, by point [batch, particles, latent].
     """
     count = log_weight.shape[1]
-    teeth = (torch.arange(count, device=z.device) + offset[:, None]) / count  # [batch, particles]
+    points = (torch.arange(count, device=z.device) + offset[:, None]) / count  # [batch, particles]
     edges = log_weight.softmax(1).cumsum(1)
-    chosen = torch.searchsorted(edges, teeth, right=True).clamp(max=count - 1)
+    chosen = torch.searchsorted(edges, points, right=True).clamp(max=count - 1)
     log_z = log_z + log_weight.logsumexp(1) - math.log(count)
     return log_z, z.gather(1, chosen[:, :, None].expand_as(z))
 
@@ -668,7 +692,7 @@ def _particle_inputs(
 
 
 def _dead_first(generator: Generator) -> dict[str, Tensor]:
-    """The first particle has no weight at all, and the comb's first tooth stands at 0."""
+    """The first particle has no weight at all, and the first point stands at 0."""
     given = _particle_inputs(generator, 2, 5, 3)
     given["log_weight"][:, 0] = -math.inf
     given["offset"] = torch.zeros(2, dtype=torch.float64)
@@ -706,6 +730,13 @@ def _best_particle(log_z, log_weight, z, offset):
     return particle_step(log_z, log_weight, z, offset)[0], z.gather(1, best)
 
 
+def _unclamped(log_z, log_weight, z, offset):
+    count = log_weight.shape[1]
+    chosen = torch.searchsorted(log_weight.softmax(1).cumsum(1), (torch.arange(count) + offset[:, None]) / count, right=True)
+    drawn = z.gather(1, chosen[:, :, None].expand_as(z))
+    return particle_step(log_z, log_weight, z, offset)[0], drawn
+
+
 def _sorted_first(log_z, log_weight, z, offset):
     order = log_weight.argsort(1, descending=True)
     return particle_step(log_z, log_weight.gather(1, order), z.gather(1, order[:, :, None].expand_as(z)), offset)
@@ -714,12 +745,13 @@ def _sorted_first(log_z, log_weight, z, offset):
 PARTICLES = Exercise(
     id="07.5",
     title="Particles that die and multiply",
-    minutes=12,
+    minutes=15,
     difficulty=3,
-    statement=r"One step of sequential Monte Carlo. $K$ particles, all alike, have just been extended by $z_t$ and have the weights "
-    r"$w_i$. First add $\log \frac 1 K \sum_i w_i$ to $\log \hat Z$. Then resample: the particles share the interval from 0 to 1 in "
-    r"proportion to their weights, in their order, and a comb with $K$ teeth at $(i + u) / K$, $i = 0, \dots, K - 1$, falls on it. "
-    r"Each tooth draws the particle it falls on; on an edge, the particle that begins there.",
+    statement=r"$K$ particles, of equal weight so far, have each been extended by $z_t$. Particle $k$'s weight for this step is "
+    r"$w_k = p(z_t \mid z_{t-1})\, p(x_t \mid z_t) / q(z_t \mid z_{t-1}, x)$. Add $\log \frac 1 K \sum_k w_k$ to $\log \hat Z$. Then "
+    r"resample: cut $[0, 1]$ into $K$ pieces, in the particles' order and as long as their shares $w_k / \sum w$. Put $K$ points on it, "
+    r"at $(j + u) / K$ for $j = 0, \dots, K - 1$, with one $u \in [0, 1)$, which is given. Each point draws the particle whose piece it "
+    r"falls in; on a boundary, the one on the right.",
     solution=particle_step,
     why="A particle with twice the mean weight is drawn twice, and one without weight dies: the next step spends its effort where weight "
     "is. The mean weight goes into Z_hat before it is forgotten, so E[Z_hat] = p(x_1..t) stays exact.",
@@ -727,8 +759,9 @@ PARTICLES = Exercise(
         "five particles": lambda g: _particle_inputs(g, 3, 5, 2),
         "weights too small for a float": lambda g: _particle_inputs(g, 2, 4, 3, loc=-900.0),
         "one particle carries all": lambda g: _particle_inputs(g, 4, 6, 2, spread=20.0),
-        "a dead particle under the first tooth": _dead_first,
+        "a dead particle under the first point": _dead_first,
         "many particles": lambda g: _particle_inputs(g, 2, 12, 1),
+        "u just below 1": lambda g: {**_particle_inputs(g, 2, 5, 3), "offset": torch.full((2,), 1 - 2**-53, dtype=torch.float64)},
         "one particle": lambda g: _particle_inputs(g, 3, 1, 2),
     },
     dimensions={
@@ -737,10 +770,11 @@ PARTICLES = Exercise(
     },  # fmt: skip
     returns=("log Z_hat", "the resampled particles"),
     hints=(
-        "Normalised weights, added up one after another, give the right edge of each particle's share. The particle under a tooth is the "
-        "first whose right edge lies beyond it.",
-        "log Z_hat + logsumexp_i log w_i − log K;   edges = cumsum(softmax(log w));   `torch.searchsorted(edges, teeth, right=True)`.",
-        "teeth = (torch.arange(count, device=z.device) + offset[:, None]) / count",
+        "Normalised weights, added up one after another, give the right edge of each particle's piece. A point draws the first particle "
+        "whose right edge lies beyond it.",
+        "log Z_hat + logsumexp_k log w_k − log K;   edges = cumsum(softmax(log w));   `torch.searchsorted(edges, points, right=True)`. The "
+        "last edge may round to just below 1, the last point to 1: `.clamp(max=K - 1)`.",
+        "points = (torch.arange(count, device=z.device) + offset[:, None]) / count",
     ),
     misconceptions=(
         Misconception(
@@ -795,18 +829,18 @@ PARTICLES = Exercise(
         Misconception(
             "sorted first",
             _sorted_first,
-            "log Z_hat is right. You sort the particles by weight first. That too would be fair, but asked is the comb on the particles in "
-            "their own order.",
+            "log Z_hat is right. You sort the particles by weight first. That too would be fair, but asked are the pieces in the "
+            "particles' own order.",
         ),
         Misconception(
             "log weights side by side",
             _particle_with(weights=lambda log_weight: log_weight),
-            "log Z_hat is right. You add up log weights. The shares of the interval are the normalised weights: `softmax` first.",
+            "log Z_hat is right. You add up log weights. The lengths of the pieces are the normalised weights: `softmax` first.",
         ),
         Misconception(
             "not normalised",
             _particle_with(weights=torch.exp),
-            "log Z_hat is right. Your weights do not sum to 1, and the comb runs from 0 to 1: normalise them, `softmax`.",
+            "log Z_hat is right. Your weights do not sum to 1, and the points run from 0 to 1: normalise them, `softmax`.",
         ),
         Misconception(
             "normalised over the batch",
@@ -819,19 +853,20 @@ PARTICLES = Exercise(
             "log Z_hat is right. You draw all particles alike. Their shares are their normalised weights.",
         ),
         Misconception(
-            "a comb without offset",
+            "points without offset",
             _particle_with(teeth=lambda index, offset, count: (index + 0 * offset[:, None]) / count),
-            "log Z_hat is right. Your comb always stands at i / K. Without u the draw is no random one, and Z_hat is not unbiased.",
+            "log Z_hat is right. Your points always stand at j / K. Without u the draw is no random one, and Z_hat is not unbiased.",
         ),
         Misconception(
-            "the comb at the middles",
+            "the points at the middles",
             _particle_with(teeth=lambda index, offset, count: (index + 0.5 + 0 * offset[:, None]) / count),
-            "log Z_hat is right. Your comb always stands at (i + ½) / K. Without u the draw is no random one, and Z_hat is not unbiased.",
+            "log Z_hat is right. Your points always stand at (j + ½) / K. Without u the draw is no random one, and Z_hat is not unbiased.",
         ),
         Misconception(
             "the offset undivided",
             _particle_with(teeth=lambda index, offset, count: index / count + offset[:, None]),
-            "log Z_hat is right. Your teeth stand at i / K + u, some beyond 1. The offset is a share of a tooth's distance: (i + u) / K.",
+            "log Z_hat is right. Your points stand at j / K + u, some beyond 1. The offset is a share of the distance "
+            "between two: (j + u) / K.",
         ),
         Misconception(
             "one offset for all sequences",
@@ -839,26 +874,32 @@ PARTICLES = Exercise(
             "log Z_hat is right. You use the first sequence's offset for all. Each has its own: `offset[:, None]`.",
         ),
         Misconception(
-            "every tooth at u",
+            "every point at u",
             _particle_with(teeth=lambda index, offset, count: offset[:, None].expand(-1, count)),
-            "log Z_hat is right. All your teeth stand at u, and draw the same particle. Tooth i stands at (i + u) / K.",
+            "log Z_hat is right. All your points stand at u, and draw the same particle. Point j stands at (j + u) / K.",
         ),
         Misconception(
-            "teeth from one on",
+            "points from one on",
             _particle_with(teeth=lambda index, offset, count: (index + 1 + offset[:, None]) / count),
-            "log Z_hat is right. Your teeth begin at (1 + u) / K, and the last stands beyond 1. Count i from 0.",
+            "log Z_hat is right. Your points begin at (1 + u) / K, and the last stands beyond 1. Count j from 0.",
         ),
         Misconception(
             "the particle before",
             _particle_with(find=lambda edges, teeth: torch.searchsorted(edges, teeth, right=True) - 1),
-            "log Z_hat is right. You take the particle before the one under the tooth: `cumsum` gives right edges, so the first edge "
-            "beyond the tooth is that of its particle.",
+            "log Z_hat is right. You take the particle before the one whose piece it is: `cumsum` gives right edges, so the first edge "
+            "beyond a point is that of its particle.",
         ),
         Misconception(
             "the particle that ends there",
             _particle_with(find=lambda edges, teeth: torch.searchsorted(edges, teeth)),
-            "Right but where a tooth stands on an edge: there the particle that begins is drawn. With u = 0 your first tooth draws a "
+            "Right but where a point stands on a boundary: there the particle on the right is drawn. With u = 0 your first point draws a "
             "particle of weight 0: `right=True`.",
+        ),
+        Misconception(
+            "no clamp",
+            _unclamped,
+            "Right, until rounding puts the last point at 1 or the last edge just below it: then no edge lies beyond the point, and the "
+            "index is K. The last piece ends at 1: `.clamp(max=K - 1)`.",
         ),
     ),
 )
@@ -931,7 +972,7 @@ def _independent_steps(log_initial, log_transition, log_emission):
 FORWARD = Exercise(
     id="07.6",
     title="The likelihood of a hidden Markov model",
-    minutes=9,
+    minutes=11,
     difficulty=2,
     statement=r"With discrete $z_t$ the sum over all paths, $K^T$ of them, can be done step by step. Let "
     r"$\alpha_t(j) = p(x_1, \dots, x_t, z_t = j)$; then $\alpha_1(j) = p(z_1 = j)\, p(x_1 \mid z_1 = j)$ and "
@@ -1051,6 +1092,11 @@ FORWARD = Exercise(
             "the last state not summed out",
             _forward_with(last=lambda log_forward: log_forward),
             "You return log α_T, one number a state. Sum the last state out: `logsumexp`.",
+        ),
+        Misconception(
+            "logs added at the end",
+            _forward_with(last=lambda log_forward: log_forward.sum(1)),
+            "At the end you add up log α_T, which is the log of a product. Asked is the log of the sum of α_T: `logsumexp`.",
         ),
         Misconception(
             "the past detached",

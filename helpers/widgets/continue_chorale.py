@@ -29,6 +29,7 @@ from helpers.widgets.sounding import (
 CHOICES = 20  # chorales that the slider offers
 LONGEST = 24  # steps that can be given
 STEPS = 16  # that are generated
+STEP_NAMES = {step - 0.5: str(step) for step in (1, *range(8, LONGEST + STEPS + 1, 8))}  # in the middle of each, counted from 1
 WIDTH, HEIGHT = 720, 380  # CSS pixels
 BOX = (44, 52, 664, 262)  # left, bottom, width, height of the roll
 GIVEN = {"facecolors": COLORS[0], "edgecolors": INK, "linewidths": 0.6}
@@ -88,7 +89,7 @@ def continue_chorale_picture(
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
         panel = Panel(axes, BOX, (0, LONGEST + STEPS), (low - 0.5, high + 0.5))
-        panel.frame(list(range(0, LONGEST + STEPS + 1, 4)), octaves(low, high), "step", "key")
+        panel.frame(STEP_NAMES, octaves(low, high), "step", "key")
         draw_notes(panel, start, **GIVEN)
         draw_notes(panel, made, given, **GENERATED)
         steps, keys = written.nonzero(as_tuple=True)

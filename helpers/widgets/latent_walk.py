@@ -21,10 +21,11 @@ from helpers.widgets.ticks import round_ticks, signed
 
 CHOICES = 12  # chorales that the sliders offer
 LONGEST = 32  # steps of a walk
-NAMED = 5  # likeliest keys that are written out
+NAMED = 5  # likeliest keys that the caption names
+NEAR = 4  # steps of each path before and after the chosen one that are drawn
 WIDTH, HEIGHT = 720, 372  # CSS pixels
 MAP = (40, 56, 224, 224)  # left, bottom, width, height
-ROLL = (318, 56, 304, 272)
+ROLL = (318, 56, 390, 272)
 PATHS = (
     {"color": COLORS[0], "linestyle": "-", "linewidth": 1.2, "marker": "o", "markersize": 3},
     {"color": COLORS[2], "linestyle": (0, (4, 2)), "linewidth": 1.2, "marker": "s", "markersize": 3},
@@ -90,7 +91,7 @@ def latent_walk(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor, len
 def latent_walk_picture(
     model: DeepMarkovModel, codes: Codes, *, first: int, second: int, mix: float, step: int, sound: bool
 ) -> SoundingPicture:
-    """Left both paths and the mixed one, (1 - mix) z + mix z'; right the probability of every key along it, darker for likelier.
+    """Left both paths near the step and the mixed one, (1 - mix) z + mix z'; right the probability of every key, darker for likelier.
 
     first, second: 1 for the first chorale. step: 1 for the first. sound: with a player of all keys of probability one half or more.
     """
@@ -110,12 +111,13 @@ def latent_walk_picture(
     where = f"Step {step} of {len(walk)}, {_percent(1 - mix)} of chorale {first}'s code and {_percent(mix)} of chorale {second}'s."
     keys = f"The likeliest keys there: {', '.join(named)}; {sung[step - 1].sum():.1f} keys are expected."
     alt = (
-        f"{where} Left, the paths of both codes along two directions, with a cross on the mixed path at ({signed(here[0], 1)}, "
-        f"{signed(here[1], 1)}) standard deviations. Right, the probability of every key along the mixed path. {keys}"
+        f"{where} Left, the paths of both codes, up to {NEAR} steps before and after, along their two principal directions, with a cross "
+        f"on the mixed path at ({signed(here[0], 1)}, {signed(here[1], 1)}) standard deviations. Right, the "
+        f"probability of every key along the mixed path. {keys}"
     )
     caption = (
-        f"{where} {keys} Along the mixed path the emission leaves {opened[0]:.2f} nats a step open; along the first chorale's own "
-        f"{opened[1]:.2f}, along the second's {opened[2]:.2f}."
+        f"{where} {keys} Left, the two directions in which codes differ most. The emission's entropy along the mixed path is "
+        f"{opened[0]:.2f} nats a step; along the first chorale's own {opened[1]:.2f}, along the second's {opened[2]:.2f}."
     )
     heard = sound_of((sung >= 0.5).float()) if sound else None
     return SoundingPicture(figure, alt.replace("♯", " sharp").replace("♭", " flat"), caption, heard)
@@ -128,14 +130,15 @@ def _draw_map(
     edge = max(2.0, 1.1 * codes.places.abs().max().item())
     panel = Panel(axes, MAP, (-edge, edge), (-edge, edge))
     ticks = round_ticks(-0.8 * edge, 0.8 * edge, 4)
+    near = slice(max(0, step - 1 - NEAR), step + NEAR)
     panel.frame(ticks, ticks, "direction 1", "direction 2")
     y = HEIGHT - 20
     for index, (path, look) in enumerate(zip(places, PATHS, strict=True)):
-        panel.plot(*path.T.numpy(), **look)
+        panel.plot(*path[near].T.numpy(), **look)
         left = (8, 148)[index]
         axes.plot([left, left + 26], [y, y], **look)
         axes.text(left + 33, y, f"chorale {names[index]}", va="center_baseline", fontsize=12)
-    panel.plot(*walk.T.numpy(), **WALK)
+    panel.plot(*walk[near].T.numpy(), **WALK)
     axes.plot([8, 34], [y - 24, y - 24], **WALK)
     axes.plot([21], [y - 24], **HERE)
     axes.text(41, y - 24, "mixed path, this step", va="center_baseline", fontsize=12)
@@ -145,7 +148,7 @@ def _draw_map(
 
 
 def _draw_roll(axes: Axes, probability: Tensor, keys: tuple[int, int], step: int) -> None:
-    """Probabilities [steps, 88] as greys, the chosen step framed, its likeliest keys written beside."""
+    """Probabilities [steps, 88] as greys, the chosen step framed."""
     steps, (low, high) = len(probability), keys
     panel = Panel(axes, ROLL, (0, steps), (low - 0.5, high + 0.5))
     left, bottom, width, height = ROLL
@@ -157,11 +160,6 @@ def _draw_roll(axes: Axes, probability: Tensor, keys: tuple[int, int], step: int
     corner = panel.x(step - 1) - 1, bottom - 2
     frame = Rectangle(corner, width / steps + 2, height + 4, fill=False, linewidth=2.4, edgecolor=HERE["color"], zorder=4)
     axes.add_patch(frame)
-    likeliest = probability[step - 1].topk(NAMED)
-    axes.text(left + width + 12, bottom + height + 12, f"at step {step}", va="bottom", fontsize=12)
-    for row, (value, key) in enumerate(zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True)):
-        y = bottom + height - 14 - 24 * row
-        axes.text(left + width + 12, y, f"{key_name(key)}  {_percent(value)}", va="center_baseline", fontsize=12)
 
 
 def _whole(steps: int) -> list[int]:

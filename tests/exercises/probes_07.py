@@ -109,7 +109,7 @@ def particles(
 
 
 def dead(generator: Generator, first: int) -> dict[str, Tensor]:
-    """Four particles, `first` of them, at the start, without weight; the comb's first tooth at 0."""
+    """Four particles, `first` of them, at the start, without weight; the first point at 0."""
     given = particles(generator, 3, 4, 2, offset=0.0)
     given["log_weight"][:, :first] = -math.inf
     return given
@@ -123,7 +123,8 @@ PARTICLES: dict[str, Inputs] = {
     "far apart": lambda g: particles(g, 4, 6, 2, spread=300.0),
     "small": lambda g: particles(g, 4, 5, 2, loc=-2000.0),
     "large": lambda g: particles(g, 4, 5, 2, loc=2000.0),
-    "a comb near the end": lambda g: particles(g, 4, 7, 2, offset=0.999),
+    "points near the end": lambda g: particles(g, 4, 7, 2, offset=0.999),
+    "the last point rounds to 1": lambda g: particles(g, 3, 4, 2, offset=1 - 2**-53),
     "two dead at the start": lambda g: dead(g, 2),
     "all but the last dead": lambda g: dead(g, 3),
     "as many particles as numbers": lambda g: particles(g, 2, 4, 4),

@@ -214,3 +214,21 @@ def test_the_forward_algorithm_sums_over_all_paths():
         prior = initial[path[0]] + sum(transition[i, j] for i, j in itertools.pairwise(path))
         paths.append(prior + sum(emission[:, t, j] for t, j in enumerate(path)))
     torch.testing.assert_close(find("07.6").solution(initial, transition, emission), torch.stack(paths).logsumexp(0))
+
+
+def test_an_answer_that_draws_the_particles_itself_is_told_of_the_offset():
+    def drawn(log_z, log_weight, z, offset):
+        chosen = torch.multinomial(log_weight.softmax(1), z.shape[1], replacement=True)
+        return find("07.5").solution(log_z, log_weight, z, offset)[0], z.gather(1, chosen[:, :, None].expand_as(z))
+
+    assert "Use `offset`, which is given" in judge(find("07.5"), drawn).sentence
+
+
+def test_an_answer_without_clamp_is_told_why():
+    def unclamped(log_z, log_weight, z, offset):
+        count = z.shape[1]
+        edges, points = log_weight.softmax(1).cumsum(1), (torch.arange(count) + offset[:, None]) / count
+        chosen = torch.searchsorted(edges, points, right=True)[:, :, None]
+        return log_z + log_weight.logsumexp(1) - math.log(count), z.gather(1, chosen.expand_as(z))
+
+    assert "clamp" in judge(find("07.5"), unclamped).sentence

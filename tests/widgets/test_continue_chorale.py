@@ -98,6 +98,9 @@ def test_bars_dots_and_border_stand_where_they_should():
         np.testing.assert_allclose(dots.get_ydata(), bottom + pitch * (keys - low + 0.5).numpy())
         (border,) = [line for line in axes.lines if line.get_zorder() == 3]
         np.testing.assert_allclose(border.get_xdata(), left + step * given)
+        numbers = {text.get_text(): text.get_position()[0] for text in axes.texts if text.get_text().isdigit()}
+        assert list(numbers) == ["1", "8", "16", "24", "32", "40"]
+        np.testing.assert_allclose(list(numbers.values()), [left + step * (int(number) - 0.5) for number in numbers])
 
 
 def test_given_and_generated_differ_by_more_than_colour():

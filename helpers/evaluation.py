@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +11,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators import draw
 from helpers.models import LatentVariableModel
+from helpers.models.mode import evaluation_mode
 from helpers.products import fast_products
 
 
@@ -69,7 +68,7 @@ def evaluate_bound(
     if num_samples < 1:
         raise ValueError(f"num_samples must be 1 or more; {num_samples} was given.")
     model.likelihood.check_outcome(images)
-    with _evaluation_mode(model, posterior):
+    with evaluation_mode(model, posterior):
         piece = max(1, max_evaluations // num_samples)
         # Written into one tensor made beforehand: small results kept between large temporaries would tear the heap to pieces.
         results = torch.empty(3, len(images), dtype=images.dtype, device=images.device)
@@ -119,7 +118,7 @@ def accuracy(classifier: nn.Module, images: Tensor, labels: Tensor, batch_size: 
             f"The images have the shape {tuple(images.shape)} and the labels {tuple(labels.shape)}, {labels.dtype}: one class number, "
             "int64, an image was expected."
         )
-    with _evaluation_mode(classifier):
+    with evaluation_mode(classifier):
         right = [
             classifier(x).mean.argmax(-1) == y
             for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True)
@@ -169,7 +168,7 @@ def active_units(
             f"A variance over images needs 2 images or more, and means from draws 2 draws or more; {len(images)} and {num_samples} were "
             "given."
         )
-    with _evaluation_mode(posterior):
+    with evaluation_mode(posterior):
         pieces = images.split(max(1, max_evaluations // num_samples))
         means, noises = zip(*(_mean_and_noise(posterior(x), num_samples) for x in pieces), strict=True)
     variance = torch.cat(means).double().var(0, unbiased=True) - torch.cat(noises).double().mean(0)
@@ -183,16 +182,3 @@ def _mean_and_noise(q: Distribution, num_samples: int) -> tuple[Tensor, Tensor]:
     except NotImplementedError:
         z = draw(q, num_samples)  # [draws, images, *latent]
         return z.mean(0), z.var(0, unbiased=True) / num_samples
-
-
-@contextmanager
-def _evaluation_mode(*roots: nn.Module) -> Iterator[None]:
-    """No dropout inside; each module's own mode is put back afterwards."""
-    modes = [(module, module.training) for root in roots for module in root.modules()]
-    for root in roots:
-        root.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

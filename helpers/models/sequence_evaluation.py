@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from helpers.models.deep_markov import DeepMarkovModel
+from helpers.models.mode import evaluation_mode
 from helpers.models.packed_steps import PackedSteps
 from helpers.models.sequence_elbo import check_parts
 from helpers.models.sequence_guide import SequenceGuide, steps_of
@@ -92,7 +92,7 @@ def evaluate_sequences(
         raise ValueError(f"Got num_samples={num_samples} and batch_size={batch_size}; expected 1 or more of each.")
     by_length = lengths.argsort(descending=True, stable=True)
     results = torch.empty(4, len(x), dtype=torch.float64, device=x.device)
-    with _evaluation_mode(model, guide):
+    with evaluation_mode(model, guide):
         for chosen in by_length.split(batch_size):
             end = lengths[chosen]
             padded = x[chosen, : int(end.max())]
@@ -134,16 +134,3 @@ def _importance(
         rate += log_ratio.sum(1) / num_samples
         log_total = torch.logaddexp(log_total, (log_likelihood - log_ratio).logsumexp(1))
     return torch.stack([distortion, rate, log_total - math.log(num_samples)])
-
-
-@contextmanager
-def _evaluation_mode(*roots: nn.Module) -> Iterator[None]:
-    """No dropout inside; each module's own mode is put back afterwards."""
-    modes = [(module, module.training) for root in roots for module in root.modules()]
-    for root in roots:
-        root.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

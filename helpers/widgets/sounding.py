@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from helpers.data import check_sequences, roll_to_audio
 from helpers.data.audio import LOUDEST, audio_to_wav
 from helpers.data.midi import LOWEST_KEY, NUM_KEYS, held_notes
+from helpers.models.mode import evaluation_mode
 from helpers.plots import Picture
 from helpers.plots.piano_roll import key_name
 from helpers.widgets.panel import Panel
@@ -91,16 +92,9 @@ def check_chorales(rolls: Tensor, lengths: Tensor, least: int) -> None:
 @contextmanager
 def drawing(seed: int, *modules: nn.Module) -> Iterator[None]:
     """Draw with this seed, without gradients or dropout; random state and the modules' modes are afterwards what they were."""
-    modes = [(part, part.training) for module in modules for part in module.modules()]
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluation_mode(*modules):
         torch.manual_seed(seed)
-        try:
-            for module in modules:
-                module.eval()
-            yield
-        finally:
-            for part, training in modes:
-                part.training = training
+        yield
 
 
 @lru_cache(maxsize=2_000)

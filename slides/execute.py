@@ -87,7 +87,7 @@ def installed_versions() -> dict[str, str]:
 def data_found(folder: Path) -> list[tuple[str, int]]:
     """The data files in `folder`, with their sizes."""
     known = {folder / file.path for parts in MANIFEST.values() for file in parts.values()}
-    known |= {path.with_name(f"{path.name}.gz") for path in known} | set((folder / "jsb").glob("*"))
+    known |= {path.with_name(f"{path.name}.gz") for path in known}
     return sorted((str(path.relative_to(folder)), path.stat().st_size) for path in known if path.is_file())
 
 

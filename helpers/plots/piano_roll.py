@@ -60,6 +60,16 @@ def key_name(key: int) -> str:
     return f"{NAMES[number % 12]}{number // 12 - 1}"
 
 
+def octaves(low: int, high: int) -> dict[int, str]:
+    """The C keys from `low` to `high`, with their names."""
+    return {key: key_name(key) for key in range(low, high + 1) if (key + LOWEST_KEY) % 12 == 0}
+
+
+def spoken(words: str) -> str:
+    """With the signs of accidentals as words, for alt text."""
+    return words.replace("♯", " sharp").replace("♭", " flat")
+
+
 def _check(named: dict[str, Tensor], given: int | None, labels: Sequence[str] | None) -> None:
     if not named:
         raise ValueError("rolls is empty; give a roll [T, 88], or {name: roll}.")
@@ -96,8 +106,8 @@ def _hatched() -> dict:
 
 
 def _furnish(axes: Axes, name: str, low: int, high: int, longest: int) -> None:
-    octaves = [key for key in range(low, high + 1) if (key + LOWEST_KEY) % 12 == 0]
-    axes.set_yticks(octaves, [key_name(key) for key in octaves])
+    ticks = octaves(low, high)
+    axes.set_yticks(list(ticks), list(ticks.values()))
     axes.set(xlim=(0, longest), ylim=(low - 0.6, high + 0.6), ylabel="key")
     axes.grid(False, axis="x")
     if name:
@@ -134,4 +144,4 @@ def _alt(named: dict[str, Tensor], given: int | None, labels: Sequence[str] | No
     if labels is not None:
         written = [plain(label) for label in labels if label]
         words.append(f"Written above: {' '.join(written)}.")
-    return " ".join(words).replace("♯", " sharp").replace("♭", " flat")
+    return spoken(" ".join(words))

@@ -12,7 +12,7 @@ from torch import Tensor
 from helpers.data.midi import held_notes
 from helpers.models import DeepMarkovModel, SequenceGuide
 from helpers.plots import workbook_style
-from helpers.plots.piano_roll import key_name
+from helpers.plots.piano_roll import key_name, octaves, spoken
 from helpers.plots.style import COLORS, INK, QUIET
 from helpers.widgets.explorer import Explorer, Slider, Toggle
 from helpers.widgets.panel import Panel, bare_figure
@@ -22,7 +22,6 @@ from helpers.widgets.sounding import (
     draw_notes,
     drawing,
     keys_in_use,
-    octaves,
     sound_of,
 )
 
@@ -112,7 +111,7 @@ def continue_chorale_picture(
         f"{int(start.sum()) / given:.1f}. {compared}"
     )
     heard = sound_of(torch.cat([start, made])) if sound else None
-    return SoundingPicture(figure, alt.replace("♯", " sharp").replace("♭", " flat"), caption, heard)
+    return SoundingPicture(figure, spoken(alt), caption, heard)
 
 
 def _legend(axes: Axes) -> None:

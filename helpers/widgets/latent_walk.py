@@ -12,11 +12,11 @@ from torch import Tensor
 
 from helpers.models import DeepMarkovModel, SequenceGuide
 from helpers.plots import workbook_style
-from helpers.plots.piano_roll import key_name
+from helpers.plots.piano_roll import key_name, octaves, spoken
 from helpers.plots.style import COLORS, INK
 from helpers.widgets.explorer import Explorer, Slider, Toggle
 from helpers.widgets.panel import Panel, bare_figure
-from helpers.widgets.sounding import SoundingPicture, check_chorales, drawing, keys_in_use, octaves, sound_of
+from helpers.widgets.sounding import SoundingPicture, check_chorales, drawing, keys_in_use, sound_of
 from helpers.widgets.ticks import round_ticks, signed
 
 CHOICES = 12  # chorales that the sliders offer
@@ -120,7 +120,7 @@ def latent_walk_picture(
         f"{opened[0]:.2f} nats a step; along the first chorale's own {opened[1]:.2f}, along the second's {opened[2]:.2f}."
     )
     heard = sound_of((sung >= 0.5).float()) if sound else None
-    return SoundingPicture(figure, alt.replace("♯", " sharp").replace("♭", " flat"), caption, heard)
+    return SoundingPicture(figure, spoken(alt), caption, heard)
 
 
 def _draw_map(

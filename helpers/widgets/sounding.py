@@ -15,10 +15,9 @@ from torch import Tensor, nn
 
 from helpers.data import check_sequences, roll_to_audio
 from helpers.data.audio import LOUDEST, audio_to_wav
-from helpers.data.midi import LOWEST_KEY, NUM_KEYS, held_notes
+from helpers.data.midi import NUM_KEYS, held_notes
 from helpers.models.mode import evaluation_mode
 from helpers.plots import Picture
-from helpers.plots.piano_roll import key_name
 from helpers.widgets.panel import Panel
 
 SECONDS = 0.35  # a step sounds
@@ -61,11 +60,6 @@ def keys_in_use(rolls: Tensor) -> tuple[int, int]:
     if low < 0 or high >= NUM_KEYS:
         low, high = max(0, min(low, NUM_KEYS - FEWEST_KEYS)), min(NUM_KEYS - 1, max(high, FEWEST_KEYS - 1))
     return low, high
-
-
-def octaves(low: int, high: int) -> dict[float, str]:
-    """The C keys between two keys, with their names."""
-    return {key: key_name(key) for key in range(low, high + 1) if (key + LOWEST_KEY) % 12 == 0}
 
 
 def draw_notes(panel: Panel, roll: Tensor, offset: int = 0, **look) -> None:

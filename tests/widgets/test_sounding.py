@@ -15,6 +15,7 @@ from torch import nn
 from helpers.data import roll_to_audio
 from helpers.data.audio import audio_to_wav
 from helpers.plots import workbook_style
+from helpers.plots.piano_roll import octaves
 from helpers.widgets.panel import Panel, bare_figure
 from helpers.widgets.sounding import (
     FEWEST_KEYS,
@@ -25,7 +26,6 @@ from helpers.widgets.sounding import (
     draw_notes,
     drawing,
     keys_in_use,
-    octaves,
     sound_of,
 )
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from helpers import settings
 from helpers.data import ChoraleData, Chorales, SequenceBatches, load_chorales
@@ -29,7 +28,8 @@ from helpers.models import (
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import WEIGHTS, Row, Run, with_earlier_runs, write_row
 from helpers.reproduce.schedule import LinearWeight, up_then_down
-from helpers.training import History, fit, load_weights, save_weights
+from helpers.reproduce.shipped import load_shipped, ship
+from helpers.training import History, fit
 
 SIZES = {"latent": 100, "emission": (100, 100), "transition": 200, "rnn": 400, "dropout": 0.1}
 BATCH, EPOCHS, LEARNING_RATE, PENALTY, CLIP_NORM = 20, 1500, 4e-3, 0.15, 200.0
@@ -94,9 +94,7 @@ def load_trained() -> tuple[DeepMarkovModel, SequenceGuide]:
     if not SHIPPED.exists():
         raise FileNotFoundError("There are no trained weights yet. `python -m helpers.reproduce dmm` makes them.")
     model, guide = build()
-    both = nn.ModuleDict({"model": model, "guide": guide}).half()  # as they were saved: two bytes a weight
-    load_weights(both, SHIPPED)
-    both.float().eval()
+    load_shipped(SHIPPED, model=model, guide=guide)
     return model, guide
 
 
@@ -206,7 +204,7 @@ def _train(system: System, data: ChoraleData, seed: int, options: Options) -> di
         floor, error = data.entropy_floor(data.test.rolls, data.test.lengths)
         details |= {"floor": floor, "floor_standard_error": error}
     if system.name == "dmm-jsb-future-0" and seed == options.seeds[0]:
-        save_weights(nn.ModuleDict({"model": model, "guide": guide}).cpu().half(), options.weights / SHIPPED.name)
+        ship(options.weights / SHIPPED.name, model=model, guide=guide)
     results = {"bound": test.bound, "nll": test.log_likelihood}
     return {
         metric: Run(

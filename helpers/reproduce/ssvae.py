@@ -24,12 +24,19 @@ from helpers.data import Batches, SemiSupervisedBatches, load_images, split_labe
 from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, NoisyInput
 from helpers.estimators import Enumeration, GradientEstimator, ScoreFunction
 from helpers.evaluation import accuracy
-from helpers.models import LogLikelihood, SemiSupervisedElbo, semi_supervised_vae
+from helpers.models import (
+    LogLikelihood,
+    SemiSupervisedElbo,
+    SemiSupervisedGuide,
+    SemiSupervisedVAE,
+    semi_supervised_vae,
+)
 from helpers.reproduce.features import draw_features, feature_parameters, train_features
 from helpers.reproduce.initialise import initialise_layers
 from helpers.reproduce.options import Options, command
-from helpers.reproduce.rows import Row, Run, with_earlier_runs, write_row
+from helpers.reproduce.rows import WEIGHTS, Row, Run, with_earlier_runs, write_row
 from helpers.reproduce.schedule import LinearWeight, up_then_down
+from helpers.reproduce.shipped import load_shipped, ship
 from helpers.training import History, fit
 
 CLASSES, IMAGE, LATENT, HIDDEN = 10, (1, 28, 28), 50, 500
@@ -52,6 +59,7 @@ WORDS = {
     "m1m2": "M1+M2, label summed, with classifier loss",
 }
 LABELS, VARIANTS, PREFIX = tuple(REACH), tuple(PUBLISHED), "ssvae-"
+SHIPPED, SHIPPED_CELL = WEIGHTS / "ssvae.safetensors", "ssvae-classifier-loss-600"
 
 
 def accuracy_table(rows: Sequence[Row]) -> str:
@@ -110,6 +118,21 @@ class Cell:
     @property
     def classifier_weight(self) -> float:
         return 0.0 if self.variant in ("sampled", "enumerated") else CLASSIFIER_WEIGHT
+
+
+def build(
+    outcome_shape: tuple[int, ...] = IMAGE, likelihood: type[BernoulliConditional | GaussianConditional] = BernoulliConditional
+) -> tuple[SemiSupervisedVAE, SemiSupervisedGuide]:
+    """Untrained model and guide, in the sizes of the rows."""
+    classifier = NoisyInput(_layers((HIDDEN,)), NOISE)
+    return semi_supervised_vae(outcome_shape, CLASSES, likelihood, LATENT, (HIDDEN,), _layers, classifier)
+
+
+def load_trained() -> tuple[SemiSupervisedVAE, SemiSupervisedGuide]:
+    """Model and guide of the row ssvae-classifier-loss-600, first split, trained on MNIST."""
+    model, guide = build()
+    load_shipped(SHIPPED, model=model, guide=guide)
+    return model, guide
 
 
 def run(options: Options) -> list[Row]:
@@ -185,8 +208,7 @@ def _run_cell(cell: Cell, split: int, data: Data, options: Options) -> Run:
     settings.seed_everything(split)
     labelled, unlabelled = split_labelled(data.train_labels, cell.labels, seed=split, num_classes=CLASSES)
     images, labels = data.train[labelled], data.train_labels[labelled]
-    classifier = NoisyInput(_layers((HIDDEN,)), NOISE)
-    model, guide = semi_supervised_vae(data.outcome_shape, CLASSES, data.likelihood, LATENT, (HIDDEN,), _layers, classifier)
+    model, guide = build(data.outcome_shape, data.likelihood)
     if cell.variant != "m1m2":
         style = guide.style
         others = (style.label_half, style.above)
@@ -243,6 +265,8 @@ def _run_cell(cell: Cell, split: int, data: Data, options: Options) -> Run:
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
     measured = accuracy(guide.classifier, data.test, data.test_labels)
+    if cell.name == SHIPPED_CELL and split == options.seeds[0]:
+        ship(options.weights / SHIPPED.name, model=model, guide=guide)
     last = {name: values[-1] for name, values in history.train.items()}
     return Run(
         seed=split,

@@ -118,7 +118,8 @@ def new_context(browser: Browser) -> BrowserContext:
     return browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
 
 
-@pytest.fixture(scope="module", params=LESSONS)
+# A group is run by one worker: it pages through its deck once, for all tests.
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in LESSONS])
 def visited(request, browser: Browser) -> Iterator[tuple[Path, Visit, Page]]:
     """A deck, what was seen in it, and its page, standing at the end."""
     path = BUILD / f"{request.param}.html"

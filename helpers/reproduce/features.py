@@ -13,10 +13,11 @@ from helpers.distributions import BernoulliConditional, FeedForward, GaussianCon
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, LatentVariableModel
 from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options
-from helpers.reproduce.schedule import LinearWeight, up_then_down
+from helpers.reproduce.schedule import up_then_down
 from helpers.training import fit
 
-LATENT, HIDDEN, BATCH, LEARNING_RATE = 50, (600, 600), 200, 2e-3
+LATENT, HIDDEN, BATCH, LEARNING_RATE, EPOCHS = 50, (600, 600), 200, 2e-3, 15
+RATE_WEIGHT = 0.1  # a rate that counts little keeps all units in use: M2 finds more in the features
 
 
 def train_features(images: Tensor, epochs: int, options: Options) -> AmortizedPosterior:
@@ -26,7 +27,7 @@ def train_features(images: Tensor, epochs: int, options: Options) -> AmortizedPo
     model = LatentVariableModel(StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), image, FeedForward(HIDDEN)))
     posterior = AmortizedPosterior(GaussianConditional(image, (LATENT,), FeedForward(HIDDEN)))
     initialise(model, posterior, images.cpu())
-    objective = AnalyticKlElbo(model, posterior).to(images.device)
+    objective = AnalyticKlElbo(model, posterior, rate_weight=RATE_WEIGHT).to(images.device)
     batches = Batches(images, batch_size=BATCH)
     optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
     steps = epochs * len(batches)
@@ -35,8 +36,7 @@ def train_features(images: Tensor, epochs: int, options: Options) -> AmortizedPo
         batches,
         epochs=epochs,
         optimizers=optimizer,
-        # a rate that counts little at first leaves units the time to become useful: more features
-        schedulers=[up_then_down(optimizer, steps), LinearWeight(objective, "rate_weight", 0.0, 1.0, max(1, steps // 3))],
+        schedulers=[up_then_down(optimizer, steps)],
         checkpoint=Path(options.checkpoints) / "ssvae-features.pt",
         resume=True,  # whatever the cell: the features are those of the first
     )

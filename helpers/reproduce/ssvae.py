@@ -31,6 +31,8 @@ from helpers.models import (
     SemiSupervisedVAE,
     semi_supervised_vae,
 )
+from helpers.reproduce.features import EPOCHS as M1_EPOCHS
+from helpers.reproduce.features import RATE_WEIGHT as M1_RATE_WEIGHT
 from helpers.reproduce.features import draw_features, feature_parameters, train_features
 from helpers.reproduce.initialise import initialise_layers
 from helpers.reproduce.options import Options, command
@@ -40,9 +42,22 @@ from helpers.reproduce.shipped import load_shipped, ship
 from helpers.training import History, fit
 
 CLASSES, IMAGE, LATENT, HIDDEN = 10, (1, 28, 28), 50, 500
-BATCH, LABELLED_BATCH = 200, 100
-EPOCHS, LEARNING_RATE, CLASSIFIER_WEIGHT, RATE_WEIGHT, NOISE = 40, 3e-3, 3.0, 4.0, 0.4
-M1_EPOCHS, BASELINE_STEPS = 50, 2000
+BATCH, LABELLED_BATCH, LEARNING_RATE, BASELINE_STEPS = 200, 100, 3e-3, 2000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """classifier_weight: where there is a classifier loss. rate_weight: of the style at first; 1 from half-way on.
+    noise: standard deviation of what is added to the classifier's input in training."""
+
+    epochs: int
+    classifier_weight: float
+    rate_weight: float
+    noise: float
+
+
+# Features are vectors of about unit scale: a style explains them at once, and the class comes out of what it leaves.
+PIXELS, FEATURES = Recipe(40, 3.0, 4.0, 0.4), Recipe(30, 0.3, 1.0, 0.5)
 PUBLISHED = {
     "sampled": {100: 0.201, 600: 0.179, 1000: 0.201, 3000: 0.198},
     "enumerated": {100: 0.225, 600: 0.694, 1000: 0.756, 3000: 0.893},
@@ -89,6 +104,7 @@ class Data:
     """What a cell trains on: images, or parameters of their features, [N, 2, latent], and `draw` that makes a batch of them.
 
     outcome_shape, likelihood: of what the semi-supervised VAE models.
+    recipe: how it is trained.
     """
 
     train: Tensor
@@ -98,6 +114,7 @@ class Data:
     draw: Callable[[Tensor], Tensor] | None
     outcome_shape: tuple[int, ...]
     likelihood: type[BernoulliConditional | GaussianConditional]
+    recipe: Recipe
 
 
 @dataclass(frozen=True)
@@ -116,15 +133,17 @@ class Cell:
         return ScoreFunction() if self.variant == "sampled" else Enumeration()
 
     @property
-    def classifier_weight(self) -> float:
-        return 0.0 if self.variant in ("sampled", "enumerated") else CLASSIFIER_WEIGHT
+    def has_classifier_loss(self) -> bool:
+        return self.variant not in ("sampled", "enumerated")
 
 
 def build(
-    outcome_shape: tuple[int, ...] = IMAGE, likelihood: type[BernoulliConditional | GaussianConditional] = BernoulliConditional
+    outcome_shape: tuple[int, ...] = IMAGE,
+    likelihood: type[BernoulliConditional | GaussianConditional] = BernoulliConditional,
+    noise: float = PIXELS.noise,
 ) -> tuple[SemiSupervisedVAE, SemiSupervisedGuide]:
-    """Untrained model and guide, in the sizes of the rows."""
-    classifier = NoisyInput(_layers((HIDDEN,)), NOISE)
+    """Untrained model and guide, in the sizes of the rows. noise: of the classifier's input, in training."""
+    classifier = NoisyInput(_layers((HIDDEN,)), noise)
     return semi_supervised_vae(outcome_shape, CLASSES, likelihood, LATENT, (HIDDEN,), _layers, classifier)
 
 
@@ -165,25 +184,27 @@ def _row(cell: Cell, options: Options) -> Row:
         reach=REACH.get(cell.labels) if cell.variant == "classifier-loss" else None,
         higher_is_better=True,
         source="Kingma et al. 2014, table 1" if cell.variant == "m1m2" else "Pyro talk and tutorial, five splits",
-        protocol=protocol(cell.variant, _epochs(options)),
+        protocol=protocol(cell.variant, options.smoke),
         command=command(),
     )
 
 
-def protocol(variant: str, epochs: int) -> str:
-    what = f"M1 784-600-600-50, {M1_EPOCHS} epochs; M2 on draws of its features" if variant == "m1m2" else "grey images, Bernoulli"
+def protocol(variant: str, smoke: bool = False) -> str:
+    recipe = FEATURES if variant == "m1m2" else PIXELS
+    if variant == "m1m2":
+        what = f"M1 784-600-600-50 with rate weight {M1_RATE_WEIGHT:g}, {M1_EPOCHS} epochs; M2 on draws of its features"
+    else:
+        what = "grey images, Bernoulli"
+    rate = "" if recipe.rate_weight == 1 else (
+        f"the weight of the style's rate falls from {recipe.rate_weight:g} to 1 over the first half of the steps; "
+    )  # fmt: skip
     return (
         f"50,000 training images, the labelled ones among them, equally many of each class; {what}; latent {LATENT}, hidden {HIDDEN} ReLU, "
-        f"batch {BATCH} unlabelled beside {LABELLED_BATCH} labelled, {epochs} epochs; Adam {LEARNING_RATE:g}, warm-up and linear decay; "
-        f"noise of {NOISE:g} on the classifier's input in training; KL of the style in closed form; classifier weight "
-        f"{CLASSIFIER_WEIGHT:g} where there is a classifier loss; the weight of the "
-        f"style's rate falls from {RATE_WEIGHT:g} to 1 over the first half of the steps; the same for all numbers of labels; 10,000 test "
-        "images, final parameters"
+        f"batch {BATCH} unlabelled beside {LABELLED_BATCH} labelled, {1 if smoke else recipe.epochs} epochs; Adam {LEARNING_RATE:g}, "
+        f"warm-up and linear decay; noise of {recipe.noise:g} on the classifier's input in training; KL of the style in closed form; "
+        f"classifier weight {recipe.classifier_weight:g} where there is a classifier loss; {rate}the same for all numbers of labels; "
+        "10,000 test images, final parameters"
     )
-
-
-def _epochs(options: Options) -> int:
-    return 1 if options.smoke else EPOCHS
 
 
 def _load(options: Options) -> Data:
@@ -191,13 +212,13 @@ def _load(options: Options) -> Data:
     if options.smoke:
         last = 300
     train, test = ((split.images[:last].to(device), split.labels[:last].to(device)) for split in (data.train, data.test))
-    return Data(*train, *test, None, IMAGE, BernoulliConditional)
+    return Data(*train, *test, None, IMAGE, BernoulliConditional, PIXELS)
 
 
 def _features(images: Data, options: Options) -> Data:
     posterior = train_features(images.train, 1 if options.smoke else M1_EPOCHS, options)
     train, test = (feature_parameters(posterior, part) for part in (images.train, images.test))
-    return Data(train, images.train_labels, test[:, 0], images.test_labels, draw_features, test.shape[2:], GaussianConditional)
+    return Data(train, images.train_labels, test[:, 0], images.test_labels, draw_features, test.shape[2:], GaussianConditional, FEATURES)
 
 
 def _layers(hidden: tuple[int, ...]) -> FeedForward:
@@ -208,7 +229,8 @@ def _run_cell(cell: Cell, split: int, data: Data, options: Options) -> Run:
     settings.seed_everything(split)
     labelled, unlabelled = split_labelled(data.train_labels, cell.labels, seed=split, num_classes=CLASSES)
     images, labels = data.train[labelled], data.train_labels[labelled]
-    model, guide = build(data.outcome_shape, data.likelihood)
+    recipe = data.recipe
+    model, guide = build(data.outcome_shape, data.likelihood, recipe.noise)
     if cell.variant != "m1m2":
         style = guide.style
         others = (style.label_half, style.above)
@@ -232,16 +254,16 @@ def _run_cell(cell: Cell, split: int, data: Data, options: Options) -> Run:
             guide,
             cell.estimator,
             labelled_share=batches.labelled_share,
-            classifier_weight=cell.classifier_weight,
+            classifier_weight=recipe.classifier_weight if cell.has_classifier_loss else 0.0,
             closed_form=True,
         )
-        epochs = _epochs(options)
+        epochs = 1 if options.smoke else recipe.epochs
     objective.to(data.train.device)
     steps = epochs * len(batches)
     optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
     schedulers = [up_then_down(optimizer, steps)]
     if cell.variant != "baseline":
-        schedulers.append(LinearWeight(objective, "style_rate_weight", RATE_WEIGHT, 1.0, max(1, steps // 2)))
+        schedulers.append(LinearWeight(objective, "style_rate_weight", recipe.rate_weight, 1.0, max(1, steps // 2)))
     curve: list[list[float]] = []
     waypoints = {epoch for epoch in range(1, epochs + 1) if epoch % max(1, epochs // 15) == 0} | {epochs}
 

@@ -203,7 +203,7 @@ def _train(system: System, data: ChoraleData, seed: int, options: Options) -> di
     if data.generator is not None:
         floor, error = data.entropy_floor(data.test.rolls, data.test.lengths)
         details |= {"floor": floor, "floor_standard_error": error}
-    if system.name == "dmm-jsb-future-0" and seed == options.seeds[0]:
+    if system.name == "dmm-jsb-future-0" and seed == 0:
         ship(options.weights / SHIPPED.name, model=model, guide=guide)
     results = {"bound": test.bound, "nll": test.log_likelihood}
     return {

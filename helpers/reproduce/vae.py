@@ -99,7 +99,7 @@ def run(options: Options) -> list[Row]:
                 details={"distortion": result.distortion.mean, "rate": result.rate.mean},
             )
         )
-        if seed == options.seeds[0]:
+        if seed == 0:
             weights = torch.nn.ModuleDict({"model": model, "posterior": posterior}).cpu()
             save_weights(weights, options.weights / "vae.safetensors")
     write_row(row, options.results)

@@ -73,6 +73,11 @@ def test_a_run_that_is_there_is_not_made_again_with_resume(options, monkeypatch)
     assert [row.mean for row in again] == [row.mean for row in first]
 
 
+def test_only_the_first_seed_ships_its_weights(options):
+    dmm.run(replace(options, only=("jsb",), seeds=(1,)))
+    assert not dmm.SHIPPED.exists()
+
+
 def test_trained_weights_come_back_at_half_precision(options):
     with pytest.raises(FileNotFoundError, match="helpers.reproduce dmm"):
         load_trained()

@@ -125,7 +125,7 @@ def test_committed_rows_add_up(path):
 
 
 def test_committed_weights_load():
-    from helpers.reproduce import ssvae, vae
+    from helpers.reproduce import dmm, ssvae, vae
     from helpers.reproduce.rows import WEIGHTS
 
     for path in WEIGHTS.glob("*.safetensors"):
@@ -134,6 +134,8 @@ def test_committed_weights_load():
     assert model.prior.event_shape == posterior.event_shape == (50,)
     model, guide = ssvae.load_trained()
     assert model.num_classes == 10 and not model.training and not guide.training
+    model, guide = dmm.load_trained()
+    assert model.latent == guide.latent == 100
 
 
 def test_runs_of_an_earlier_sitting_count_under_the_same_protocol_only(tmp_path):

@@ -667,6 +667,44 @@ check("07.5", particle_step)
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
+# Watch it. The simplest guide is the transition itself, and then $w_k = p(x_t \mid z_t)$: the **bootstrap filter**. One more column beside each $z$ holds its particle's number, so that what comes out of `particle_step` says whom it was drawn from.
+#
+# **Predict.** Twelve particles, twenty steps. How many of the twelve at the first step have descendants at the last?
+#
+# <details><summary>Answer</summary>
+#
+# Few, often a single one. Each step drops somebody and copies somebody else, so the lines run together backwards: the particles of the last step tell much about $z_{20}$, and about $z_1$ next to nothing. $\hat Z$ does not mind, it is a product of the steps' own means. A mean over whole paths would.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+def bootstrap_filter(x, particles):
+    """x: [steps, 1] → z, ancestors and shares of the weights, by step: [steps, particles, latent], [steps - 1, particles], [steps, particles]."""
+    names = torch.arange(particles).double()[None, :, None]  # [1, particles, 1]
+    z, log_z = linear.initial.expand(1, particles, -1), torch.zeros(1)
+    drawn, ancestors, shares = [], [], []
+    for x_t in x:
+        z = linear.transition(z).sample()  # [1, particles, latent]
+        log_weight = linear.emission(z).log_prob(x_t)  # [1, particles]
+        drawn.append(z[0])
+        shares.append(log_weight[0].softmax(0))
+        log_z, resampled = answers.particle_step(log_z, log_weight, torch.cat([z, names], -1), torch.rand(1))
+        z = resampled[..., :-1].float()
+        ancestors.append(resampled[0, :, -1].long())
+    return torch.stack(drawn), torch.stack(ancestors[:-1]), torch.stack(shares)
+
+
+torch.manual_seed(6)
+drawn, ancestors, shares = bootstrap_filter(test_x[0], 12)
+plots.lineages(
+    drawn.sum(-1),  # what the emission reads: z_1 + z_2
+    ancestors,
+    shares,
+    observed=test_x[0, :, 0],
+    ylabel="$z_1 + z_2$",
+    caption="Twelve particles of a bootstrap filter. The larger a dot, the larger its share of the weights. Backwards, the lines run together.",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # `particle_log_likelihood` does this step after step. `resample_below=0` never resamples, which is importance sampling; `resample_below=1` resamples at every step. Repeat both many times on *one* sequence, whose $\log p(x)$ is known.
 #
 # **Predict.** The exact posterior as guide: importance sampling needs a single path, for every weight is $p(x)$. Does resampling make it better or worse? And a guide that reads only the past?

@@ -1,5 +1,6 @@
 """Priors p(z), and conditionals p(x | z) and q(z | x): networks that return `torch.distributions`."""
 
+from helpers.distributions.augmentation import NoisyInput, WarpedInput
 from helpers.distributions.conditionals import (
     BernoulliConditional,
     CategoricalConditional,
@@ -22,7 +23,6 @@ from helpers.distributions.networks import (
     ConvolutionalEncoder,
     FeedForward,
     NetworkRecipe,
-    NoisyInput,
     count_multiply_adds,
     count_parameters,
 )
@@ -66,6 +66,7 @@ __all__ = [
     "StandardNormalPrior",
     "StyleConditional",
     "VampPrior",
+    "WarpedInput",
     "count_multiply_adds",
     "count_parameters",
     "side_by_side",

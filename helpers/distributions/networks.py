@@ -62,7 +62,7 @@ class ConvolutionalEncoder:
     dropout: float = 0.0
 
     def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
-        image_channels, height, width = _image_shape(input_shape, "ConvolutionalEncoder reads")
+        image_channels, height, width = image_shape(input_shape, "ConvolutionalEncoder reads")
         sizes = [image_channels, *self.channels]
         layers: list[nn.Module] = []
         for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
@@ -107,31 +107,6 @@ class ConvolutionalDecoder:
         return _Reshaped(nn.Sequential(*layers), input_shape, (math.prod(input_shape),), output_shape)
 
 
-@dataclass(frozen=True)
-class NoisyInput:
-    """Another recipe's network, which in training mode reads its input with a draw of N(0, scale²) added to every number.
-
-    What it answers near an input must then fit what it answers there: a regulariser where labels are few.
-    """
-
-    recipe: NetworkRecipe
-    scale: float
-
-    def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
-        if self.scale < 0:
-            raise ValueError(f"scale={self.scale} was given: the standard deviation of the noise, 0 or more, was expected.")
-        return nn.Sequential(_Noise(self.scale), self.recipe.build(input_shape, output_shape))
-
-
-class _Noise(nn.Module):
-    def __init__(self, scale: float) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.scale * torch.randn_like(x) if self.training else x
-
-
 class _Reshaped(nn.Module):
     """Any number of leading batch dimensions around a network that knows one."""
 
@@ -154,7 +129,8 @@ def _half(size: int) -> int:
     return (size + 1) // 2
 
 
-def _image_shape(shape: Shape, who: str) -> Shape:
+def image_shape(shape: Shape, who: str) -> Shape:
+    """The shape as it is. ValueError where it is not [channels, height, width]; `who` begins its sentence: "X reads"."""
     if len(shape) != 3:
         raise ValueError(f"{who} images [channels, height, width], and was given the shape {tuple(shape)}.")
     return shape

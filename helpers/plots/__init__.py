@@ -5,6 +5,7 @@ from helpers.plots.contours import contours
 from helpers.plots.curves import curves
 from helpers.plots.histograms import histograms
 from helpers.plots.images import image_grid
+from helpers.plots.lineages import lineages
 from helpers.plots.manifold import latent_manifold, manifold_grid
 from helpers.plots.mosaic import mosaic
 from helpers.plots.piano_roll import piano_roll
@@ -15,6 +16,6 @@ from helpers.plots.style import workbook_style
 from helpers.plots.tsne import tsne_embed, tsne_map
 
 __all__ = [
-    "Picture", "PlateModel", "bars", "contours", "curves", "dots", "histograms", "image_grid", "latent_manifold", "manifold_grid", "mosaic",
-    "piano_roll", "plate_diagram", "scatter_by_class", "tsne_embed", "tsne_map", "workbook_style",
+    "Picture", "PlateModel", "bars", "contours", "curves", "dots", "histograms", "image_grid", "latent_manifold", "lineages",
+    "manifold_grid", "mosaic", "piano_roll", "plate_diagram", "scatter_by_class", "tsne_embed", "tsne_map", "workbook_style",
 ]  # fmt: skip

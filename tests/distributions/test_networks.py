@@ -13,7 +13,6 @@ from helpers.distributions import (
     ConvolutionalEncoder,
     FeedForward,
     GaussianConditional,
-    NoisyInput,
     StandardNormalPrior,
     count_multiply_adds,
     count_parameters,
@@ -138,15 +137,3 @@ def test_codes_of_any_shape_with_dropout_on_images_of_any_shape(image, code):
         x, z = model.sample((4,))
         assert x.shape == (4, *image)
         assert z.shape == (4, *code)
-
-
-def test_noise_is_on_the_input_in_training_mode_only():
-    torch.manual_seed(0)
-    network = NoisyInput(FeedForward(()), 0.5).build((3,), (2,))
-    linear, x = network[1].network[0], torch.randn(3).expand(20_000, 3)
-    covariance = network(x).T.cov()  # of W (x + e): 0.25 W W'
-    torch.testing.assert_close(covariance, 0.25 * linear.weight @ linear.weight.T, atol=0.01, rtol=0.05)
-    network.eval()
-    torch.testing.assert_close(network(x), linear(x), atol=0, rtol=0)
-    with pytest.raises(ValueError, match="0 or more"):
-        NoisyInput(FeedForward(()), -1.0).build((3,), (2,))

@@ -1044,7 +1044,7 @@ for name, (their_loss, our_estimate) in comparisons.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · What we got
 #
-# Test accuracy on MNIST, published and ours, by number of labels: 50,000 training images, the same hyperparameters for all numbers of labels. Published: Pyro's talk and tutorial; M1 + M2, one minus the errors of Kingma and others (2014). While they train, our classifiers of pixels read images with noise, each turned, scaled, slanted and shifted a little at random (`WarpedInput`); the published ones read them as they are.
+# Test accuracy on MNIST, published and ours, by number of labels: 50,000 training images, the same hyperparameters for all numbers of labels. Published: Pyro's talk and tutorial; M1 + M2, one minus the errors of Kingma and others (2014). While they train, our classifiers read images with noise, each turned, scaled, slanted and shifted a little at random (`WarpedInput`), and M1 + M2 features of such images; the published ones read them as they are.
 
 # %% slideshow={"slide_type": "skip"}
 rows = {row.name: row for row in read_rows() if row.name.startswith("ssvae-") and row.runs}

@@ -1,6 +1,6 @@
 """Priors p(z), and conditionals p(x | z) and q(z | x): networks that return `torch.distributions`."""
 
-from helpers.distributions.augmentation import NoisyInput, WarpedInput
+from helpers.distributions.augmentation import NoisyInput, RandomWarp, WarpedInput
 from helpers.distributions.conditionals import (
     BernoulliConditional,
     CategoricalConditional,
@@ -60,6 +60,7 @@ __all__ = [
     "NoisyInput",
     "PlanarFlowConditional",
     "Prior",
+    "RandomWarp",
     "SigmoidBeliefLikelihood",
     "SigmoidBeliefPosterior",
     "SigmoidBeliefPrior",

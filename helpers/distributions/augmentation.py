@@ -32,8 +32,7 @@ class NoisyInput:
 class WarpedInput:
     """Another recipe's network, which in training mode reads each image through an affine map of its own, drawn anew for every call.
 
-    Each amount is drawn uniformly from [-most, most]:
-    rotation: degrees.  scaling: fraction of the size; below 1.  shear: of x by y.  shift: fraction of the image's side, in x and y.
+    The amounts are those of `RandomWarp`.
     """
 
     recipe: NetworkRecipe
@@ -44,13 +43,34 @@ class WarpedInput:
 
     def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
         image_shape(input_shape, "WarpedInput reads")
-        for name in ("rotation", "scaling", "shear", "shift"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)} was given: the largest amount, 0 or more, was expected.")
-        if self.scaling >= 1:
-            raise ValueError(f"scaling={self.scaling} was given: an image could shrink to nothing, and less than 1 was expected.")
-        most = math.radians(self.rotation), self.scaling, self.shear, 2 * self.shift  # the side is 2 in affine_grid's coordinates
-        return nn.Sequential(_Warp(most), self.recipe.build(input_shape, output_shape))
+        random_warp = RandomWarp(self.rotation, self.scaling, self.shear, self.shift)
+        return nn.Sequential(random_warp, self.recipe.build(input_shape, output_shape))
+
+
+class RandomWarp(nn.Module):
+    """Images [*batch, channels, height, width], each through an affine map of its own; in evaluation mode as they are.
+
+    Each amount is drawn uniformly from [-most, most]:
+    rotation: degrees.  scaling: fraction of the size; below 1.  shear: of x by y.  shift: fraction of the image's side, in x and y.
+    """
+
+    def __init__(self, rotation: float = 15.0, scaling: float = 0.1, shear: float = 0.2, shift: float = 0.05) -> None:
+        super().__init__()
+        for name, most in {"rotation": rotation, "scaling": scaling, "shear": shear, "shift": shift}.items():
+            if most < 0:
+                raise ValueError(f"{name}={most} was given: the largest amount, 0 or more, was expected.")
+        if scaling >= 1:
+            raise ValueError(f"scaling={scaling} was given: an image could shrink to nothing, and less than 1 was expected.")
+        self.rotation, self.scaling, self.shear, self.shift = rotation, scaling, shear, shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        images = x.flatten(0, -4) if x.dim() > 3 else x[None]  # [N, channels, height, width]
+        amounts = 2 * torch.rand(5, len(images), dtype=x.dtype, device=x.device) - 1
+        angle, scale, shear = math.radians(self.rotation) * amounts[0], 1 + self.scaling * amounts[1], self.shear * amounts[2]
+        shift = 2 * self.shift * amounts[3:].T  # the side is 2 in the map's coordinates
+        return warp(images, angle, scale, shear, shift).reshape(x.shape)
 
 
 def warp(images: Tensor, angle: Tensor, scale: Tensor, shear: Tensor, shift: Tensor) -> Tensor:
@@ -75,18 +95,3 @@ class _Noise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.scale * torch.randn_like(x) if self.training else x
-
-
-class _Warp(nn.Module):
-    def __init__(self, most: tuple[float, float, float, float]) -> None:
-        super().__init__()
-        self.most = most
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        images = x.flatten(0, -4) if x.dim() > 3 else x[None]  # [N, channels, height, width]
-        angle, scaling, shear, shift = self.most
-        amounts = 2 * torch.rand(5, len(images), dtype=x.dtype, device=x.device) - 1
-        warped = warp(images, angle * amounts[0], 1 + scaling * amounts[1], shear * amounts[2], shift * amounts[3:].T)
-        return warped.reshape(x.shape)

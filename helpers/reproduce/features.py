@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,7 +10,13 @@ from torch import Tensor
 
 from helpers import settings
 from helpers.data import Batches
-from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import (
+    BernoulliConditional,
+    FeedForward,
+    GaussianConditional,
+    RandomWarp,
+    StandardNormalPrior,
+)
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, LatentVariableModel
 from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options
@@ -46,13 +53,19 @@ def train_features(images: Tensor, epochs: int, options: Options) -> AmortizedPo
 
 
 @torch.no_grad()
-def feature_parameters(posterior: AmortizedPosterior, images: Tensor) -> Tensor:
-    """Mean and scale of q(z | x): images [N, *image] → [N, 2, latent]."""
-    parts = [posterior(x).base_dist for x in images.split(1000)]
-    return torch.cat([torch.stack((q.loc, q.scale), 1) for q in parts])
+def mean_features(posterior: AmortizedPosterior, images: Tensor) -> Tensor:
+    """The mean of q(z | x): images [N, *image] → [N, latent]."""
+    return torch.cat([posterior(x).mean for x in images.split(1000)])
 
 
-def draw_features(parameters: Tensor) -> Tensor:
-    """z ~ q(z | x) afresh: [N, 2, latent] → [N, latent]."""
-    loc, scale = parameters.unbind(1)
-    return loc + scale * torch.randn_like(loc)
+@dataclass(frozen=True)
+class WarpedFeatures:
+    """Features drawn afresh for every batch: each image is warped at random, then z ~ q(z | warped image)."""
+
+    posterior: AmortizedPosterior
+    warp: RandomWarp
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """[N, *image] → [N, latent]."""
+        return self.posterior(self.warp(images)).sample()

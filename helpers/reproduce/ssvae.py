@@ -10,8 +10,8 @@ Of 50,000 training images some have labels, equally many of each class; all othe
 all numbers of labels. They were chosen with a hundred labels to train on and a hundred others, of images set aside, to choose by: no
 setting has seen more labels than it trains on, and nothing was chosen on the test part.
 
-On pixels every classifier, alone or in a guide, reads images that are warped a little at random, with noise, while it trains. The
-published ones read them as they are.
+While it trains, every classifier, alone or in a guide, reads images that are warped a little at random, with noise, or, in M1+M2, features
+of such images. The published ones read them as they are.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from helpers.distributions import (
     GaussianConditional,
     NetworkRecipe,
     NoisyInput,
+    RandomWarp,
     WarpedInput,
 )
 from helpers.estimators import Enumeration, GradientEstimator, ScoreFunction
@@ -43,7 +44,7 @@ from helpers.models import (
 )
 from helpers.reproduce.features import EPOCHS as M1_EPOCHS
 from helpers.reproduce.features import RATE_WEIGHT as M1_RATE_WEIGHT
-from helpers.reproduce.features import draw_features, feature_parameters, train_features
+from helpers.reproduce.features import WarpedFeatures, mean_features, train_features
 from helpers.reproduce.initialise import initialise_layers
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import WEIGHTS, Row, Run, with_earlier_runs, write_row
@@ -58,17 +59,17 @@ BATCH, LABELLED_BATCH, LEARNING_RATE, BASELINE_STEPS = 200, 100, 3e-3, 2000
 @dataclass(frozen=True)
 class Recipe:
     """classifier_weight: where there is a classifier loss. rate_weight: of the style at first; 1 from half-way on.
-    noise: standard deviation of what is added to the classifier's input in training.  warped: whether its images are warped before."""
+    noise: standard deviation of what is added to the classifier's input in training."""
 
     epochs: int
     classifier_weight: float
     rate_weight: float
     noise: float
-    warped: bool
 
 
 # On features, a style that is dear at first did harm.
-PIXELS, FEATURES = Recipe(20, 3.0, 4.0, 0.4, warped=True), Recipe(30, 0.3, 1.0, 0.5, warped=False)
+PIXELS, FEATURES = Recipe(20, 3.0, 4.0, 0.4), Recipe(30, 1.0, 1.0, 0.5)
+WARP = RandomWarp()  # of what a classifier reads on pixels, and of what M1 reads for M2
 PUBLISHED = {
     "sampled": {100: 0.201, 600: 0.179, 1000: 0.201, 3000: 0.198},
     "enumerated": {100: 0.225, 600: 0.694, 1000: 0.756, 3000: 0.893},
@@ -112,9 +113,9 @@ def accuracy_table(rows: Sequence[Row]) -> str:
 
 @dataclass(frozen=True)
 class Data:
-    """What a cell trains on: images, or parameters of their features, [N, 2, latent], and `draw` that makes a batch of them.
+    """What a cell trains on: images, and `draw`, which makes a batch of features of them where it is given.
 
-    outcome_shape, likelihood: of what the semi-supervised VAE models.
+    test: images, or features.  outcome_shape, likelihood: of what the semi-supervised VAE models.
     recipe: how it is trained.
     """
 
@@ -153,10 +154,10 @@ def build(
     likelihood: type[BernoulliConditional | GaussianConditional] = BernoulliConditional,
     recipe: Recipe = PIXELS,
 ) -> tuple[SemiSupervisedVAE, SemiSupervisedGuide]:
-    """Untrained model and guide, in the sizes of the rows."""
+    """Untrained model and guide, in the sizes of the rows. The classifier warps what it reads if that is an image."""
     classifier: NetworkRecipe = NoisyInput(_layers((HIDDEN,)), recipe.noise)
-    if recipe.warped:
-        classifier = WarpedInput(classifier)
+    if len(outcome_shape) == len(IMAGE):
+        classifier = WarpedInput(classifier, WARP.rotation, WARP.scaling, WARP.shear, WARP.shift)
     return semi_supervised_vae(outcome_shape, CLASSES, likelihood, LATENT, (HIDDEN,), _layers, classifier)
 
 
@@ -206,17 +207,15 @@ def _row(cell: Cell, options: Options) -> Row:
 
 def protocol(variant: str, smoke: bool = False) -> str:
     recipe = FEATURES if variant == "m1m2" else PIXELS
+    most = f"(up to {WARP.rotation:g}°, {WARP.scaling:.0%} of the size, a shear of {WARP.shear:g}, {WARP.shift:.0%} of the side)"
     if variant == "m1m2":
-        what = f"M1 784-600-600-50 with rate weight {M1_RATE_WEIGHT:g}, {M1_EPOCHS} epochs; M2 on draws of its features"
+        what = f"M1 784-600-600-50 with rate weight {M1_RATE_WEIGHT:g}, {M1_EPOCHS} epochs; M2 on draws of its features of images, "
+        what += f"each warped at random {most}"
+        warps = ""
     else:
-        what = "grey images, Bernoulli"
+        what, warps = "grey images, Bernoulli", f", and before it a random warp of each image {most}"
     rate = "" if recipe.rate_weight == 1 else (
         f"the weight of the style's rate falls from {recipe.rate_weight:g} to 1 over the first half of the steps; "
-    )  # fmt: skip
-    images = WarpedInput(_layers(()))
-    warps = "" if not recipe.warped else (
-        f", and before it a random warp of each image (up to {images.rotation:g}°, {images.scaling:.0%} of the size, a shear of "
-        f"{images.shear:g}, {images.shift:.0%} of the side)"
     )  # fmt: skip
     return (
         f"50,000 training images, the labelled ones among them, equally many of each class; {what}; latent {LATENT}, hidden {HIDDEN} ReLU, "
@@ -237,8 +236,8 @@ def _load(options: Options) -> Data:
 
 def _features(images: Data, options: Options) -> Data:
     posterior = train_features(images.train, 1 if options.smoke else M1_EPOCHS, options)
-    train, test = (feature_parameters(posterior, part) for part in (images.train, images.test))
-    return Data(train, images.train_labels, test[:, 0], images.test_labels, draw_features, test.shape[2:], GaussianConditional, FEATURES)
+    test, draw = mean_features(posterior, images.test), WarpedFeatures(posterior, WARP)
+    return Data(images.train, images.train_labels, test, images.test_labels, draw, test.shape[1:], GaussianConditional, FEATURES)
 
 
 def _layers(hidden: tuple[int, ...]) -> FeedForward:

@@ -769,7 +769,7 @@ plots.image_grid(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Nobody labelled these images: the guide guessed the class, then the style. Look for slant along a row, then for thickness. Where the class was guessed wrong, the style is that of a strange specimen of another class, and the row shows it. The cell after this one measures what you see. With MNIST this is the model of the table, 40 epochs with 600 labels, whose weights come with the workbook; offline it is the notebook's own attempt 3, of a few seconds, and blurs. The explorer comes next.
+# Nobody labelled these images: the guide guessed the class, then the style. Look for slant along a row, then for thickness. Where the class was guessed wrong, the style is that of a strange specimen of another class, and the row shows it. The cell after this one measures what you see. With MNIST this is the model of the table, 20 epochs with 600 labels, whose weights come with the workbook; offline it is the notebook's own attempt 3, of a few seconds, and blurs. The explorer comes next.
 #
 # </details>
 

@@ -30,6 +30,7 @@ class History:
     """What happened, one entry an epoch.
 
     train, valid: by name of term, the average over the epoch's items; `bound` is the objective's value, in nats per item.
+    waypoints: by name, the [epoch, value] pairs that `note` was given.
     seconds: wall-clock seconds since training began, over all sittings.
     steps: optimiser steps taken so far.
     stopped: why training ended: "" (all epochs done), "interrupted" or "early".
@@ -37,6 +38,7 @@ class History:
 
     train: Record = field(default_factory=dict)
     valid: Record = field(default_factory=dict)
+    waypoints: dict[str, list[list[float]]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     steps: int = 0
     stopped: str = ""
@@ -45,6 +47,10 @@ class History:
     def epochs(self) -> int:
         """Number of whole epochs recorded."""
         return len(self.seconds)
+
+    def note(self, name: str, value: float) -> None:
+        """For `after_epoch`, which may measure what `fit` does not: kept with this epoch, and in the checkpoint."""
+        self.waypoints.setdefault(name, []).append([self.epochs, value])
 
 
 class NonFiniteError(RuntimeError):
@@ -82,7 +88,7 @@ def fit(
     patience: if given, stop when `valid`'s bound has not improved for so many epochs, and go back to the best parameters.
     checkpoint: file written after every epoch, atomically: parameters, optimisers, schedulers, random state, history.
     resume: continue from `checkpoint` if that file is there. On a CPU the result is bit-identical to an unbroken run.
-    after_epoch: called with the number of epochs done and the history.
+    after_epoch: called with the number of epochs done and the history, before the checkpoint is written. `history.note` keeps numbers.
     progress: show the bar; by default, except in smoke mode.
 
     Returns the `History`. Ctrl-C ends training early and returns the history so far. A NaN or infinite loss, term or gradient
@@ -126,10 +132,10 @@ def fit(
             stop = patience is not None and state.remember_best(patience)
             if stop:
                 history.stopped = "early"
-            if checkpoint is not None:
-                state.save(Path(checkpoint))
             if after_epoch is not None:
                 after_epoch(epoch + 1, history)
+            if checkpoint is not None:  # after what it noted, and the random numbers it drew: a resumed run goes on just so
+                state.save(Path(checkpoint))
             if stop:
                 break
     except KeyboardInterrupt:

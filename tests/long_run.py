@@ -20,8 +20,19 @@ from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
 from helpers.training import fit
 
 
-def run(checkpoint, epochs, resume=False, after_epoch=None):
-    """Noise, dropout, shuffling, binarisation, two optimisers with state, a scheduler, and the best parameters kept."""
+def run(checkpoint, epochs, resume=False, announce=False):
+    """Noise, dropout, shuffling, binarisation, two optimisers with state, a scheduler, the best parameters kept, and `after_epoch` with
+    random numbers of its own.
+
+    announce: print a line after each epoch.
+    """
+
+    def after_epoch(epoch, history):
+        history.note("luck", torch.rand(()).item())
+        if announce:
+            print(f"epoch {epoch}", flush=True)
+            time.sleep(0.02)  # room for a signal
+
     torch.manual_seed(11)
     image, network = (1, 4, 4), FeedForward((8,), dropout=0.2)
     model = LatentVariableModel(StandardNormalPrior(3), BernoulliConditional(3, image, network))
@@ -49,12 +60,7 @@ def run(checkpoint, epochs, resume=False, after_epoch=None):
     return objective, optimizers, schedulers, history
 
 
-def announce(epoch, history):
-    print(f"epoch {epoch}", flush=True)
-    time.sleep(0.02)  # room for a signal
-
-
 if __name__ == "__main__":
     torch.set_num_threads(1)  # as in the test that compares
-    *_, history = run(sys.argv[1], int(sys.argv[2]), after_epoch=announce)
+    *_, history = run(sys.argv[1], int(sys.argv[2]), announce=True)
     print(json.dumps(asdict(history)))

@@ -160,7 +160,6 @@ def _train(system: System, data: ChoraleData, seed: int, options: Options) -> di
     steps = epochs * len(batches)
     optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, weight_decay=PENALTY, fused=True)
     weight = LinearWeight(objective, "rate_weight", FIRST_WEIGHT, 1.0, max(1, round(ANNEALING * steps)))
-    curve: dict[str, list[list[float]]] = {"train": [], "valid": []}
     waypoints = {epoch for epoch in range(1, epochs + 1) if epoch % max(1, epochs // 40) == 0} | {epochs}
 
     def evaluate(part: Chorales, num_samples: int, smc: bool = False) -> SequenceEvaluation:
@@ -168,11 +167,12 @@ def _train(system: System, data: ChoraleData, seed: int, options: Options) -> di
 
     def waypoint(epoch: int, history: History) -> None:
         if epoch in waypoints:
-            for name, part in (("train", data.train), ("valid", data.valid)):
-                curve[name].append([epoch, -evaluate(part, 1).bound.mean])
+            bounds = {name: -evaluate(part, 1).bound.mean for name, part in (("train", data.train), ("valid", data.valid))}
+            for name, bound in bounds.items():
+                history.note(name, bound)
             print(
                 f"{system.name} seed {seed}   epoch {epoch:5}   {history.seconds[-1]:6.0f} s   bound per step: train "
-                f"{curve['train'][-1][1]:.3f}   valid {curve['valid'][-1][1]:.3f}",
+                f"{bounds['train']:.3f}   valid {bounds['valid']:.3f}",
                 flush=True,
             )
 
@@ -197,8 +197,8 @@ def _train(system: System, data: ChoraleData, seed: int, options: Options) -> di
         "rate": test.rate.mean,
         "NLL by sequential Monte Carlo": -test.log_likelihood_smc.mean,
         "samples": test.num_samples,
-        "train bound": curve["train"][-1][1],
-        "validation bound": curve["valid"][-1][1],
+        "train bound": history.waypoints["train"][-1][1],
+        "validation bound": history.waypoints["valid"][-1][1],
     }
     if data.generator is not None:
         floor, error = data.entropy_floor(data.test.rolls, data.test.lengths)
@@ -214,7 +214,7 @@ def _train(system: System, data: ChoraleData, seed: int, options: Options) -> di
             epochs=epochs,
             steps=history.steps,
             seconds=history.seconds[-1],
-            curve=curve,
+            curve=history.waypoints,
             details=details,
         )
         for metric, result in results.items()

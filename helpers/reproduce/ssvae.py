@@ -283,13 +283,12 @@ def _run_cell(cell: Cell, split: int, data: Data, options: Options) -> Run:
     schedulers = [up_then_down(optimizer, steps)]
     if cell.variant != "baseline":
         schedulers.append(LinearWeight(objective, "style_rate_weight", recipe.rate_weight, 1.0, max(1, steps // 2)))
-    curve: list[list[float]] = []
     waypoints = {epoch for epoch in range(1, epochs + 1) if epoch % max(1, epochs // 15) == 0} | {epochs}
 
     def waypoint(epoch: int, history: History) -> None:
         if epoch in waypoints:
             right = accuracy(guide.classifier, data.test, data.test_labels).mean
-            curve.append([epoch, right])
+            history.note("test", right)
             print(f"{cell.name} split {split}   epoch {epoch:4}   {history.seconds[-1]:6.0f} s   test accuracy {right:.4f}", flush=True)
 
     history = fit(
@@ -316,6 +315,6 @@ def _run_cell(cell: Cell, split: int, data: Data, options: Options) -> Run:
         epochs=epochs,
         steps=history.steps,
         seconds=history.seconds[-1],
-        curve={"test": curve},
+        curve=history.waypoints,
         details={"variant": cell.variant, "labels": cell.labels, "error": 1 - measured.mean, "train": last},
     )

@@ -40,8 +40,9 @@ else
 endif
 
 test-browser: .venv/complete ## every lesson in JupyterLab and every deck, in headless Chromium, which must be installed
-	@echo "==> decks and lessons in a browser, side by side; where an explorer is timed, the others wait"
-	@$(PYTHON_BIN) -m pytest -m browser -n $(WORKERS) --dist loadgroup tests/browser
+	@echo "==> decks in a browser side by side, then lessons one by one: their explorers are timed"
+	@$(PYTHON_BIN) -m pytest -m browser -n $(WORKERS) --dist loadgroup tests/browser/test_decks.py; decks=$$?; \
+	  $(PYTHON_BIN) -m pytest -m browser tests/browser/test_lessons.py && exit $$decks
 
 # jupytext keeps the ids of cells, and the outputs of a notebook that was run; nbconvert then takes outputs, counts and stray metadata away.
 lessons: .venv/complete ## bring notebooks/ up to date with lessons_src/, without outputs

@@ -5,28 +5,15 @@ Playwright drives it, but brings no browser of its own: a browser of the system 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
 
 from slides.handout import NAMES, QUIET, find_browser
 from tests.browser.explorers import Latency
-from tests.browser.turns import Turns
 
-LATENCY = "latency"  # the user property of a report
-
-
-@pytest.fixture(scope="session")
-def turns(tmp_path_factory: pytest.TempPathFactory) -> Turns:
-    return Turns(tmp_path_factory.getbasetemp().parent)  # a worker's own folder lies in that of the run
-
-
-@pytest.fixture(autouse=True)
-def turn(request: pytest.FixtureRequest, turns: Turns) -> Iterator[None]:
-    """Every test's: a test marked `timed` is alone on the machine, as far as these tests go."""
-    with turns.alone() if request.node.get_closest_marker("timed") else turns.shared():
-        yield
+LATENCIES = pytest.StashKey[list[Latency]]()
 
 
 @pytest.fixture(scope="session")
@@ -49,17 +36,16 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture
-def report_latency(record_property: Callable[[str, object], None]) -> Callable[[Latency], None]:
-    """Puts what a test measured into the table at the end, whichever worker measured it."""
-    return lambda latency: record_property(LATENCY, latency.row())
+@pytest.fixture(scope="session")
+def latencies(pytestconfig: pytest.Config) -> list[Latency]:
+    """What the tests measured, for the table at the end."""
+    return pytestconfig.stash.setdefault(LATENCIES, [])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = (report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome))
-    rows = sorted(row for report in reports for name, row in report.user_properties if name == LATENCY)
-    if rows:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    measured = config.stash.get(LATENCIES, [])
+    if measured:
         terminalreporter.section("explorers: milliseconds from the key to the new picture, in the page")
         terminalreporter.line(f"{'explorer':40} {'median':>8} {'90th %':>8} {'moves':>8} {'rounds':>8}")
-        for row in rows:
-            terminalreporter.line(row)
+        for latency in measured:
+            terminalreporter.line(latency.row())

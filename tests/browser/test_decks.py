@@ -19,7 +19,6 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from slides.assets import load_assets
 from slides.convert import convert
-from tests.browser.turns import Turns
 from tests.slides.lessons import code, lesson, prose
 
 pytestmark = pytest.mark.browser
@@ -120,16 +119,15 @@ def new_context(browser: Browser) -> BrowserContext:
 
 
 # A group is run by one worker: it pages through its deck once, for all tests.
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"deck {name}")) for name in LESSONS])
-def visited(request, browser: Browser, turns: Turns) -> Iterator[tuple[Path, Visit, Page]]:
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in LESSONS])
+def visited(request, browser: Browser) -> Iterator[tuple[Path, Visit, Page]]:
     """A deck, what was seen in it, and its page, standing at the end."""
     path = BUILD / f"{request.param}.html"
     if not path.is_file():
         pytest.fail(f"{path.relative_to(ROOT)} is missing: run make slides first.")
     visit, context = Visit(), new_context(browser)
-    with turns.shared():
-        page = open_alone(context, path, visit)
-        page_through(page, visit)
+    page = open_alone(context, path, visit)
+    page_through(page, visit)
     yield path, visit, page
     context.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser
@@ -10,7 +10,6 @@ from playwright.sync_api import Browser
 from helpers.exercises.exercise import STUB_LINE
 from tests.browser.explorers import ExplorerInPage, Latency
 from tests.browser.jupyterlab import ROOT, Notebook, Server
-from tests.browser.turns import Turns
 
 pytestmark = pytest.mark.browser
 
@@ -27,14 +26,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-# A group is run by one worker: it runs its lesson once, for all tests.
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"lesson {name}")) for name in LESSONS])
-def lesson(request: pytest.FixtureRequest, server: Server, browser: Browser, turns: Turns) -> Iterator[Notebook]:
+@pytest.fixture(scope="module", params=LESSONS)
+def lesson(request: pytest.FixtureRequest, server: Server, browser: Browser) -> Iterator[Notebook]:
     """A lesson after Run All."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    with turns.shared():
-        notebook = Notebook(server, context, request.param)
-        notebook.run_all()
+    notebook = Notebook(server, context, request.param)
+    notebook.run_all()
     yield notebook
     notebook.close()
     context.close()
@@ -72,15 +69,14 @@ def test_every_explorer_follows_each_of_its_controls(lesson: Notebook):
             explorer.put_back()
 
 
-@pytest.mark.timed
-def test_slider_to_picture_is_quick(lesson: Notebook, report_latency: Callable[[Latency], None]):
+def test_slider_to_picture_is_quick(lesson: Notebook, latencies: list[Latency]):
     for explorer in explorers(lesson):
         latency = Latency(f"{lesson.name[:2]} {explorer.name}")
+        latencies.append(latency)
         for _ in range(ROUNDS):
             latency.add(explorer.timed_round())
             if latency.median <= SLIDER_TO_PICTURE:
                 break
-        report_latency(latency)
         assert latency.median <= SLIDER_TO_PICTURE * (1 if latency.quiet else CROWDED), latency.row()
 
 
@@ -98,11 +94,7 @@ def test_no_request_leaves_the_machine_and_the_console_is_calm(lesson: Notebook)
 # --- lesson 00 alone ---
 
 
-only_lesson_00 = pytest.mark.parametrize(
-    "lesson",
-    [pytest.param(name, marks=pytest.mark.xdist_group(f"lesson {name}")) for name in LESSONS if name.startswith("00")],
-    indirect=True,
-)
+only_lesson_00 = pytest.mark.parametrize("lesson", [name for name in LESSONS if name.startswith("00")], indirect=True)
 
 
 @only_lesson_00

@@ -1044,7 +1044,7 @@ for name, (their_loss, our_estimate) in comparisons.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · What we got
 #
-# Test accuracy on MNIST, published and ours, by number of labels: 50,000 training images, the same hyperparameters for all numbers of labels. Published: Pyro's talk and tutorial; M1 + M2, one minus the errors of Kingma and others (2014). While they train, our classifiers read images with noise, each turned, scaled, slanted and shifted a little at random (`WarpedInput`), and M1 + M2 features of such images; the published ones read them as they are.
+# Test accuracy on MNIST in percent, published and ours, by number of labels: 50,000 training images, the same hyperparameters for all numbers of labels. Published: Pyro's talk and tutorial; M1 + M2, one minus the errors of Kingma and others (2014). While they train, our classifiers read images with noise, each turned, scaled, slanted and shifted a little at random (`WarpedInput`), and M1 + M2 features of such images; the published ones read them as they are.
 
 # %% slideshow={"slide_type": "skip"}
 rows = {row.name: row for row in read_rows() if row.name.startswith("ssvae-") and row.runs}
@@ -1053,17 +1053,18 @@ for command in sorted({row.command for row in rows.values()}) or ["No rows yet: 
 
 
 def ours(variant, number):
-    """Our accuracy with its standard error over splits, as text; a dash where there is no row."""
+    """Our accuracy in percent, its standard error over splits, their number; a dash where there is no row."""
     row = rows.get(f"ssvae-{variant}-{number}")
     if row is None:
         return "–"
-    return f"{row.mean:.3f}" + ("" if row.standard_error is None else f" ± {row.standard_error:.3f}") + f" ({len(row.runs)})"
+    spread = "" if row.standard_error is None else f" ± {100 * row.standard_error:.2f}"
+    return f"{100 * row.mean:.2f}{spread} ({len(row.runs)})"
 
 
 # %% slideshow={"slide_type": "fragment"}
 print(f"{'labels':25}" + "".join(f"{number:>18,}" for number in (100, 600, 1000, 3000)))
 for variant, words in NAMES.items():
-    print(f"{words:25}" + "".join(f"{value:18.3f}" for value in PUBLISHED[variant].values()))
+    print(f"{words:25}" + "".join(f"{100 * value:18.4g}" for value in PUBLISHED[variant].values()))
     cells = (ours(variant, number) for number in PUBLISHED[variant])
     print(f"{'   ours (splits)':25}" + "".join(f"{cell:>18}" for cell in cells))
 

@@ -91,7 +91,7 @@ SHIPPED, SHIPPED_CELL = WEIGHTS / "ssvae.safetensors", "ssvae-classifier-loss-60
 
 
 def accuracy_table(rows: Sequence[Row]) -> str:
-    """Markdown: a line published and a line ours for each variant, a column for each number of labels.
+    """Markdown: a line published and a line ours for each variant, a column for each number of labels; in percent.
 
     Ours: mean over splits ± its standard error (number of splits); a dash where there is no run.
     """
@@ -101,12 +101,12 @@ def accuracy_table(rows: Sequence[Row]) -> str:
         row = by_name.get(cell.name)
         if row is None or not row.runs:
             return "–"
-        spread = "" if row.standard_error is None else f" ± {row.standard_error:.3f}"
-        return f"{row.mean:.3f}{spread} ({len(row.runs)})"
+        spread = "" if row.standard_error is None else f" ± {100 * row.standard_error:.2f}"
+        return f"{100 * row.mean:.2f}{spread} ({len(row.runs)})"
 
     lines = ["| | | " + " | ".join(f"{labels:,} labels" for labels in LABELS) + " |", "|---|---|" + "---|" * len(LABELS)]
     for variant, words in WORDS.items():
-        published = " | ".join(f"{PUBLISHED[variant][labels]:.3f}" for labels in LABELS)
+        published = " | ".join(f"{100 * PUBLISHED[variant][labels]:.4g}" for labels in LABELS)
         lines.append(f"| {words} | published | {published} |")
         lines.append("| | ours | " + " | ".join(ours(Cell(variant, labels)) for labels in LABELS) + " |")
     return "\n".join(lines)

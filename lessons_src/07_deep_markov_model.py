@@ -888,7 +888,7 @@ print(f"by sequential Monte Carlo {(own - evaluated.log_likelihood_smc.values).s
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## 8 · Flows on the guide
 #
-# Section 4 left a gap that training cannot close: the Gaussian of a step has no correlations within $z_t$. Put an inverse autoregressive flow (IAF, lesson 05) on top of each step's Gaussian. What does it buy, and what does it cost? The KL loses its closed form, and each step becomes more expensive.
+# Section 4 left a gap that training cannot close: the Gaussian of a step has no correlations within $z_t$. Put an inverse autoregressive flow (IAF, lesson 05) on top of each step's Gaussian. What does it buy, and what does it cost? The KL keeps a closed form only for the Gaussian that the flow starts from: what the flow changes of it is sampled. And each step becomes more expensive.
 #
 # **Predict.** The state is a point in the plane, the exact posterior a correlated Gaussian. Does one flow pass the limit "least possible without correlations" of section 4?
 #

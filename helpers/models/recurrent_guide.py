@@ -14,7 +14,7 @@ from helpers.distributions.flow_layers import InverseAutoregressive
 from helpers.models.packed_steps import PackedSteps
 from helpers.models.recurrence import Recurrence
 from helpers.models.sampling_path import SamplingPath
-from helpers.models.sequence_guide import SequenceDraw, SequenceGuide, Shape, standard_noise
+from helpers.models.sequence_guide import BeforeFlows, SequenceDraw, SequenceGuide, Shape, standard_noise
 
 GUIDES = {  # which directions the recurrent networks run in, and whether a step reads z_{t-1}
     "future": (("future",), True),
@@ -38,7 +38,7 @@ class RecurrentGuide(SequenceGuide):
     reads: which of the four.
     cell: "gru", or "relu" or "tanh" for plain recurrent networks.
     dropout: probability of dropping an input or a state of the recurrent networks in training mode.
-    flows: inverse autoregressive layers on top of each step's Gaussian; 0 for none.
+    flows: inverse autoregressive layers on top of each step's Gaussian; 0 for none. Before training they change nothing.
 
     Krishnan, Shalit, Sontag 2017, "Structured Inference Networks for Nonlinear State Space Models": DKS, ST-L, ST-LR, MF-LR.
     """
@@ -70,6 +70,9 @@ class RecurrentGuide(SequenceGuide):
         self.flows = nn.ModuleList(
             AutoregressiveNetwork(order[:: 1 if layer % 2 == 0 else -1], 0, (max(64, latent),)) for layer in range(flows)
         )
+        for network in self.flows:  # z reaches the next step through all of them: what is random here must be unlearned first
+            nn.init.zeros_(network.network[-1].weight)
+            nn.init.zeros_(network.network[-1].bias)
         if self.from_latent is None:
             self.initial.requires_grad_(False)  # nothing reads it
 
@@ -111,25 +114,29 @@ class RecurrentGuide(SequenceGuide):
         q = _gaussian(loc, scale)
         if not self.flows:
             return SequenceDraw(steps, z, None, q)
-        log_prob = q.log_prob(z)
-        z, log_det = _through(self._layers(), z)
-        return SequenceDraw(steps, z, log_prob - log_det, None)
+        y, log_prob = z, q.log_prob(z)
+        z, log_det = _through(self._layers(), y)
+        return SequenceDraw(steps, z, log_prob - log_det, None, BeforeFlows(q, y, log_det))
 
     def _draw_through_flows(self, features: Tensor, noise: Tensor, steps: PackedSteps) -> SequenceDraw:
         layers, weight = self._layers(), self._share_of_weight()
         z = self.initial.expand(steps.num_sequences, noise.shape[1], -1)
-        path, scales, log_dets = [], [], []
+        path, before, locs, scales, log_dets = [], [], [], [], []
         for now, eps in zip(features.split(steps.sizes), noise.split(steps.sizes), strict=True):
             hidden = torch.tanh(self.from_latent(z[: len(now)]))
             loc, raw_scale = (now[:, None] + linear(hidden, weight)).chunk(2, -1)
             scale = softplus(raw_scale) + MIN_SCALE
-            z, log_det = _through(layers, loc + scale * eps)
+            before.append(loc + scale * eps)
+            z, log_det = _through(layers, before[-1])
             path.append(z)
+            locs.append(loc)
             scales.append(scale)
             log_dets.append(log_det)
+        loc, scale, log_det = (torch.cat(parts) for parts in (locs, scales, log_dets))
         # log N(loc + scale eps | loc, scale) in terms of the noise, for all steps at once
-        log_prob = _gaussian(torch.zeros_like(noise), torch.ones_like(noise)).log_prob(noise) - torch.cat(scales).log().sum(-1)
-        return SequenceDraw(steps, torch.cat(path), log_prob - torch.cat(log_dets), None)
+        log_prob = _gaussian(torch.zeros_like(noise), torch.ones_like(noise)).log_prob(noise) - scale.log().sum(-1)
+        drawn = BeforeFlows(_gaussian(loc, scale), torch.cat(before), log_det)
+        return SequenceDraw(steps, torch.cat(path), log_prob - log_det, None, drawn)
 
     def _share_of_weight(self) -> Tensor:
         """[2 latent, hidden] The mean over the parts of h, taken into the weight."""

@@ -14,11 +14,16 @@ class SequenceElbo(nn.Module):
     """E_q[sum_t log p(x_t | z_t) - w R_t], a bound on log p(x) for w >= 1: nats a SEQUENCE. Pathwise gradient.
 
     R_t = log q(z_t | z_{t-1}, x) - log p(z_t | z_{t-1}), or its mean over z_t in closed form,
-    KL(q(z_t | z_{t-1}, x) || p(z_t | z_{t-1})): only z_{t-1} is a sample then, and there is less noise.
+    KL(q(z_t | z_{t-1}, x) || p(z_t | z_{t-1})): only z_{t-1} is a sample then, and there is less noise. Where flows T make z_t = T(y_t)
+    of a y_t from a base q_0, what has a closed form is taken in closed form, and what the flows change is not:
+
+        R_t = KL(q_0(y_t | z_{t-1}, x) || p(y_t | z_{t-1})) + log p(y_t | z_{t-1}) - log p(z_t | z_{t-1}) - log |det dT/dy_t|,
+
+    p at y_t meaning the density of z_t at that place: the same in the mean, and no noise at all where T changes nothing.
 
     model, guide: p(x, z) and q(z | x).
     num_samples: paths of z drawn for each sequence.
-    closed_form: take the KL in closed form; by default where the guide has one (a Gaussian has, a flow has not).
+    closed_form: True: take the KL in closed form, or refuse; False: log q - log p; None: the closed form, or what there is of it.
     rate_weight: w in training mode; 0 to 1 over the first epochs is KL annealing. In evaluation mode, as `fit` scores `valid`, w is 1,
         so that curves and `patience` see the bound whatever w has come to.
 
@@ -66,9 +71,13 @@ class SequenceElbo(nn.Module):
         p = self.model.transition(path.steps.previous(path.packed_z, self.model.initial))
         if self.closed_form is False:
             return path.step_log_prob() - p.log_prob(path.packed_z)
+        before = path.before_flows
         try:
             if path.conditional is not None:
                 return kl_divergence(path.conditional, p)
+            if before is not None and not self.closed_form:
+                changed = p.log_prob(before.packed_y) - p.log_prob(path.packed_z) - before.log_det
+                return kl_divergence(before.base, p) + changed
         except NotImplementedError:
             pass
         if self.closed_form:

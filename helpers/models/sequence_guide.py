@@ -16,6 +16,18 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class BeforeFlows:
+    """What flows made z_t of: z_t = T(y_t), y_t ~ base, given z_{t-1} and x.
+
+    base: batch_shape [rows, samples].  packed_y: [rows, samples, latent].  log_det: log |det dT/dy|, [rows, samples].
+    """
+
+    base: Distribution
+    packed_y: Tensor
+    log_det: Tensor
+
+
+@dataclass(frozen=True)
 class SequenceDraw:
     """z ~ q(z | x), packed, and what scores it. rows = sum of the lengths, see `PackedSteps`.
 
@@ -23,12 +35,14 @@ class SequenceDraw:
     packed_z: [rows, samples, latent].
     packed_log_prob: [rows, samples] log q(z_t | z_{t-1}, x), nats; None where `conditional` says all.
     conditional: q(z_t | z_{t-1}, x) along the drawn path, batch_shape [rows, samples]; None where it has no form that a KL could use.
+    before_flows: where flows made z, what of.
     """
 
     steps: PackedSteps
     packed_z: Tensor
     packed_log_prob: Tensor | None
     conditional: Distribution | None
+    before_flows: BeforeFlows | None = None
 
     @property
     def z(self) -> Tensor:

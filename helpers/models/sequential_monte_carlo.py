@@ -52,8 +52,10 @@ def particle_log_likelihood(
     for x_t, now in zip(packed.split(steps.sizes), features.split(steps.sizes), strict=True):
         size = len(x_t)
         q = guide.step(now, z_guide[:size])
-        z = draw(q, 1).squeeze(0)
-        increment = model.transition(z_model[:size]).log_prob(z) + model.step_log_likelihood(x_t, z) - q.log_prob(z)
+        drawn = draw(q, 1)
+        log_q = q.log_prob(drawn).squeeze(0)  # of the very tensor drawn: a flow need not be inverted then
+        z = drawn.squeeze(0)
+        increment = model.transition(z_model[:size]).log_prob(z) + model.step_log_likelihood(x_t, z) - log_q
         log_weight = log_weight[:size] + increment.double()
         gain = log_weight.logsumexp(1)
         log_z[:size] += gain

@@ -52,8 +52,8 @@ UNLABELLED = Exercise(
     minutes=6,
     difficulty=1,
     statement=r"Write the bound of an image whose label nobody gave, $U(x) = \sum_k q_k \big[L(x, k) - \log q_k\big]$ in nats, with "
-    r"$q = \mathrm{softmax}(\text{logits})$ the classifier's $q(y \mid x)$. `bound` holds $L(x, k)$ for every class. Gradients flow "
-    r"everywhere, and where the classifier is quite sure, too.",
+    r"$q = \mathrm{softmax}(\text{logits})$ the classifier's $q(y \mid x)$. `bound` holds $L(x, k)$ for every class. Gradients "
+    r"must reach both arguments, and stay finite where a probability rounds to 0.",
     solution=unlabelled_bound,
     why="The mean bound over the classes, and the entropy of q on top: a guess that stays open is paid for staying open. Where one class "
     "has all of q, U(x) is that class's L.",
@@ -810,7 +810,7 @@ COST = Exercise(
         Misconception(
             "the divergence's sign",
             _cost_with(divergence=lambda log_q, log_p: (log_q.exp() * (log_p - log_q)).sum(-1)),
-            "log p(x) and log p(y | x) are right. The divergence has the wrong sign: it is not negative.",
+            "log p(x) and log p(y | x) are right. The divergence has the wrong sign: a divergence is never negative.",
         ),
         Misconception(
             "the cross-entropy",
@@ -885,13 +885,13 @@ SPLITS = Exercise(
     title="Better, or a lucky split?",
     minutes=7,
     difficulty=2,
-    statement=r"Two variants have been trained on the same $n$ splits. From which test images each got right, 1.0 or 0.0, return the "
-    r"difference of their mean accuracies and its standard error over splits, *paired*: from the differences $d_i$ within each split, "
-    r"$\sqrt{\mathrm{var}(d) / n}$. Third, the standard error *unpaired*, $\sqrt{(\mathrm{var}(a) + \mathrm{var}(b)) / n}$. Variances "
+    statement=r"Two variants have been trained on the same $n$ splits. `correct` and `other` are 1.0 where they classified a test image "
+    r"right, else 0.0. With $a_i$, $b_i$ their accuracies on split $i$ and $d_i = a_i - b_i$, return the mean of $d$; its standard error "
+    r"over splits, *paired*, $\sqrt{\mathrm{var}(d) / n}$; and *unpaired*, $\sqrt{(\mathrm{var}(a) + \mathrm{var}(b)) / n}$. Variances "
     r"divide by $n - 1$.",
     solution=compare_over_splits,
     why="A hundred labels may be lucky ones, for both variants at once. Within a split that luck cancels from the difference, so the "
-    "paired error is the smaller one as far as the accuracies rise and fall together.",
+    "paired error is the smaller one, as far as the accuracies rise and fall together.",
     cases={
         "five splits": lambda g: _split_inputs(g, 5, 40),
         "two splits": lambda g: _split_inputs(g, 2, 30),

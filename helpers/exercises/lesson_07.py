@@ -60,11 +60,11 @@ GATED = Exercise(
     minutes=5,
     difficulty=1,
     statement=r"Write the mean of the gated transition, $m = (1 - g) \odot (A z + a) + g \odot h$, with the gate "
-    r"$g = \mathrm{sigmoid}(\text{gate\_logit})$. One network has made the gate's logits of $z = z_{t-1}$, another the proposal $h$; "
-    r"both are given.",
+    r"$g = \mathrm{sigmoid}(\text{gate\_logit})$. One network has computed the gate's logits from $z = z_{t-1}$, another the "
+    r"proposal $h$; both are given.",
     solution=gated_mean,
     why="Where a gate is shut, that coordinate of z takes a linear step; where it is open, it goes where the network says. A starts as the "
-    "identity, so an untrained chain mostly stays where it is, and gradients reach its first steps.",
+    "identity, so where a gate shuts, z stays where it is and gradients pass unchanged. Before training gates are about half open.",
     cases={
         "three vectors of four": lambda g: _gated_inputs(g, 3, 4),
         "gates wide open and shut": lambda g: _gated_inputs(g, 5, 2, scale=30.0),
@@ -236,9 +236,10 @@ PER_STEP = Exercise(
     minutes=7,
     difficulty=2,
     statement=r"Sequences of different lengths stand in one padded batch. From the terms of each step, $\log p(x_t \mid z_t)$ and "
-    r"$\mathrm{KL}_t$, return the bound of each sequence, $\sum_{t \le T_n} [\log p(x_t \mid z_t) - \mathrm{KL}_t]$, and the number that "
-    r"papers report, per step: the sum over sequences over the sum of their lengths. What stands beyond an end is no data: no number "
-    r"there, not even NaN, may change a value or a gradient.",
+    r"$\mathrm{KL}_t$, return the bound of each sequence, $\sum_{t \le T_n} [\log p(x_t \mid z_t) - \mathrm{KL}_t]$ with $T_n$ "
+    r"the length of sequence $n$, and the batch's bound per step: the sum of the sequences' bounds divided by the sum of their lengths "
+    r"(papers report minus this number). What stands beyond an end is no data: no number there, not even NaN, may change a value or a "
+    r"gradient.",
     solution=bound_per_step,
     why="A long sequence counts for as many steps as it has. A mean of the sequences' means would count each step of a short one more. "
     "`torch.where` drops what it does not choose; multiplying by a mask keeps NaN, for 0 times NaN is NaN.",
@@ -304,7 +305,7 @@ PER_STEP = Exercise(
         Misconception(
             "per sequence",
             _bound_with(whole=lambda bound, lengths, steps: bound.mean()),
-            "The sequences' bounds are right. The batch's number is per sequence; asked is per step.",
+            "The sequences' bounds are right. The batch's number is per sequence; return it per step.",
         ),
         Misconception(
             "over the longest",
@@ -319,7 +320,7 @@ PER_STEP = Exercise(
         Misconception(
             "each per step",
             _bound_with(each=lambda bound, lengths: bound / lengths),
-            "The batch's number is right. The first is per step; asked is each sequence's bound, summed over its steps.",
+            "The batch's number is right. The first is per step; return each sequence's bound, summed over its steps.",
         ),
         Misconception(
             "the KL added",
@@ -334,7 +335,7 @@ PER_STEP = Exercise(
         Misconception(
             "a loss",
             _bound_with(step=lambda log_likelihood, rate: rate - log_likelihood),
-            "That is the loss. Asked is the bound, which is maximised; papers print it with its sign turned.",
+            "That is the loss. Return the bound, which is maximised; papers print it with its sign turned.",
         ),
         Misconception(
             "the rate detached",
@@ -393,7 +394,8 @@ REVERSED = Exercise(
     "sequences.",
     solution=reverse_each,
     why="A network that runs over `x.flip(1)` reads the padding first and meets the sequence in a state that depends on how far it was "
-    "padded. Reversed by its own length, a sequence meets the network's initial state, whatever stands beside it in the batch.",
+    "padded. Reversed by its own length, a sequence meets the network's initial state, whatever stands beside it in the batch. The "
+    "states that come out are reversed too: the same function turns them back, for it is its own inverse.",
     cases={
         "three sequences": lambda g: _padded_inputs(g, [4, 2, 5], 6, 3),
         "all of full length": lambda g: _padded_inputs(g, [4, 4], 4, 3),
@@ -620,17 +622,17 @@ IMPORTANCE = Exercise(
         Misconception(
             "the share that counts",
             _importance_with(effective=lambda log_weight: 1 / log_weight.softmax(0).square().sum(0) / len(log_weight)),
-            "The estimate is right. You return the share of paths that count; asked is their number, between 1 and S.",
+            "The estimate is right. You return the share of paths that count; return their number, between 1 and S.",
         ),
         Misconception(
             "one over the largest",
             _importance_with(effective=lambda log_weight: 1 / log_weight.softmax(0).amax(0)),
-            "The estimate is right. You divide by the largest normalised weight; asked is the sum of their squares below the line.",
+            "The estimate is right. You divide by the largest normalised weight; divide by the sum of their squares.",
         ),
         Misconception(
             "by the entropy",
             _importance_with(effective=lambda log_weight: (-(log_weight.softmax(0) * log_weight.log_softmax(0)).sum(0)).exp()),
-            "The estimate is right. You return the exponential of the weights' entropy, another measure. Asked is (Σ w)² / Σ w².",
+            "The estimate is right. You return the exponential of the weights' entropy, another measure. Return (Σ w)² / Σ w².",
         ),
         Misconception(
             "the size of log weights",
@@ -655,7 +657,7 @@ IMPORTANCE = Exercise(
         Misconception(
             "the mean over the sequences",
             _importance_with(estimate=lambda log_weight: (log_weight.logsumexp(0) - math.log(len(log_weight))).mean()),
-            "You average over the sequences. Asked is one estimate for each.",
+            "You average over the sequences. Return one estimate for each.",
         ),
     ),
 )
@@ -829,8 +831,8 @@ PARTICLES = Exercise(
         Misconception(
             "sorted first",
             _sorted_first,
-            "log Z_hat is right. You sort the particles by weight first. That too would be fair, but asked are the pieces in the "
-            "particles' own order.",
+            "log Z_hat is right. You sort the particles by weight first. That too would be fair, but the pieces are to stand in "
+            "the particles' own order.",
         ),
         Misconception(
             "log weights side by side",
@@ -892,7 +894,7 @@ PARTICLES = Exercise(
         Misconception(
             "the particle that ends there",
             _particle_with(find=lambda edges, teeth: torch.searchsorted(edges, teeth)),
-            "Right but where a point stands on a boundary: there the particle on the right is drawn. With u = 0 your first point draws a "
+            "Right, except where a point lies on a boundary: there the particle on the right is drawn. With u = 0 your first point draws a "
             "particle of weight 0: `right=True`.",
         ),
         Misconception(
@@ -979,8 +981,8 @@ FORWARD = Exercise(
     r"$\alpha_t(j) = p(x_t \mid z_t = j) \sum_i \alpha_{t-1}(i)\, p(z_t = j \mid z_{t-1} = i)$. Return $\log p(x) = \log \sum_j "
     r"\alpha_T(j)$, computed in logs: after a hundred steps $\alpha$ itself is 0 in floating point.",
     solution=forward_log_likelihood,
-    why="The sum over z_{t-1} is taken as soon as nothing later needs it: T K² operations for K^T paths. This is what tells the entropy "
-    "floor of the synthetic chorales, below which no model can come on average.",
+    why="The sum over z_{t-1} is taken as soon as nothing later needs it: T K² operations for K^T paths. This is how the entropy "
+    "floor of the synthetic chorales is computed, below which no model can come on average.",
     cases={
         "four states": lambda g: _chain_inputs(g, 3, 5, 4),
         "probabilities too small for a float": lambda g: _chain_inputs(g, 2, 30, 3, loc=-60.0),
@@ -1096,7 +1098,7 @@ FORWARD = Exercise(
         Misconception(
             "logs added at the end",
             _forward_with(last=lambda log_forward: log_forward.sum(1)),
-            "At the end you add up log α_T, which is the log of a product. Asked is the log of the sum of α_T: `logsumexp`.",
+            "At the end you add up log α_T, which is the log of a product. Return the log of the sum of α_T: `logsumexp`.",
         ),
         Misconception(
             "the past detached",
@@ -1109,7 +1111,7 @@ FORWARD = Exercise(
         Misconception(
             "a loss",
             lambda *given, **named: -forward_log_likelihood(*given, **named),
-            "That is −log p(x), a loss. Asked is log p(x).",
+            "That is −log p(x), a loss. Return log p(x).",
         ),
     ),
 )

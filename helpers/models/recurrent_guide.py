@@ -32,7 +32,7 @@ class RecurrentGuide(SequenceGuide):
         "both"        h_t = (tanh(A z_{t-1} + a) + p_t + f_t) / 3
         "mean-field"  h_t = (p_t + f_t) / 2                         q(z | x) = prod_t q(z_t | x)
 
-    The exact posterior has the first form: given z_{t-1}, the past says nothing more, and the future does.
+    The exact posterior reads what the first one reads: given z_{t-1}, the past says nothing more, and the future does.
 
     outcome_shape: shape of one x_t.  latent: size of z_t.  hidden: size of the recurrent networks and of h_t.
     reads: which of the four.

@@ -28,8 +28,8 @@ class SequenceElbo(nn.Module):
         so that curves and `patience` see the bound whatever w has come to.
 
     Called with a `SequenceBatch`, or a tuple (x [sequences, num_steps, *outcome], lengths int64 [sequences]); returns an `Estimate`
-    [sequences] with terms `distortion`, -sum_t log p(x_t | z_t), and `rate`, sum_t R_t. A figure per time step is a sum over sequences
-    over the sum of their lengths, never a mean of sequences' means.
+    [sequences] with terms `distortion`, -sum_t log p(x_t | z_t), and `rate`, sum_t R_t. A figure per time step is a sum over sequences,
+    divided by the sum of their lengths, never a mean of sequences' means.
     Krishnan, Shalit, Sontag 2017, "Structured Inference Networks for Nonlinear State Space Models", equation 6.
     """
 

@@ -20,7 +20,7 @@ from helpers.products import fast_products
 
 @dataclass(frozen=True)
 class PerStep:
-    """Sum over sequences over the sum of their lengths, in nats per time step.
+    """A sum over sequences, divided by the sum of their lengths: nats per time step.
 
     mean: the figure of the whole set. Long sequences count for as many steps as they have; it is no mean of sequences' means.
     standard_error: of that ratio, over sequences.

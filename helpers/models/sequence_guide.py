@@ -107,7 +107,7 @@ class SequenceGuide(nn.Module):
     def log_prob(self, x: Tensor, lengths: Tensor, z: Tensor) -> Tensor:
         """log q(z | x), nats, of any z, in one call over all time steps. z: [samples, sequences, num_steps, latent] → [samples, sequences].
 
-        With flows, whose inverse has no closed form at one go, as dear as such inverses are.
+        With flows, whose inverse has no closed form at one go, it takes one pass for each number of z.
         """
         steps = steps_of(x, lengths, self.outcome_shape)
         packed = steps.pack(z.movedim(0, 2))  # [rows, samples, latent]

@@ -25,7 +25,8 @@ def particle_log_likelihood(
 
     Step t extends each particle by z_t ~ q(z_t | z_{t-1}, x) and weights it by p(z_t | z_{t-1}) p(x_t | z_t) / q(z_t | z_{t-1}, x). Where
     the effective number of particles of a sequence falls below `resample_below` times `num_particles`, all its particles are drawn anew
-    in proportion to their weights (systematic resampling). Z_hat is the product over steps of the mean incremental weights.
+    in proportion to their weights (systematic resampling); otherwise they carry their weights on. Z_hat is the product over steps of the
+    mean incremental weight, each particle counting with the weight that it carries.
 
     resample_below: 0 never resamples: Z_hat is then that of importance sampling; 1 resamples at every step.
 

@@ -6,7 +6,8 @@ Published, per step on the test part of JSB: Pyro's example (a bound), Krishnan 
 Each training makes two rows, `dmm-DATA-GUIDE-FLOWS-bound` and `-nll`. On synthetic chorales nobody published anything: there the
 generator's entropy floor stands beside the rows.
 
-Hyperparameters were chosen on the validation part of JSB, and hold for all guides, flows and both data sets.
+Hyperparameters were chosen on the validation part of JSB, and hold for all guides, flows and both data sets; the parameters of flows have a
+learning rate of their own.
 """
 
 from __future__ import annotations

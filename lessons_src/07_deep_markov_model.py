@@ -1104,13 +1104,13 @@ def ours_of(name):
     return f"{row.mean:.3f}" + ("" if row.standard_error is None else f" ± {row.standard_error:.3f}") + f" ({len(row.runs)})"
 
 
-# %% slideshow={"slide_type": "fragment"}
 def by_particles(name):
     """NLL by sequential Monte Carlo, of the same runs, as text."""
     found = [run.details["NLL by sequential Monte Carlo"] for run in rows[name].runs] if name in rows else []
     return f"{sum(found) / len(found):.3f}" if found else "–"
 
 
+# %% slideshow={"slide_type": "fragment"}
 print(f"{'ours, JSB (seeds)':24}{'bound':>18}{'importance-sampled NLL':>26}{'NLL by SMC':>16}")
 guides = ("future", "past", "both", "mean-field")
 systems = [(reads, flows) for reads in guides for flows in (0, 1, 2)]

@@ -27,15 +27,18 @@ LATENT, HIDDEN, BATCH, LEARNING_RATE, EPOCHS = 50, (600, 600), 200, 2e-3, 15
 RATE_WEIGHT = 0.1  # a rate that counts little keeps all units in use: M2 finds more in the features
 
 
-def train_features(images: Tensor, epochs: int, options: Options) -> AmortizedPosterior:
-    """q(z | x) of a VAE trained on `images` [N, *image], without labels: the same for all cells, so trained once and kept."""
+def train_features(images: Tensor, epochs: int, options: Options, warp: RandomWarp) -> AmortizedPosterior:
+    """q(z | x) of a VAE trained on `images` [N, *image], without labels: the same for all cells, so trained once and kept.
+
+    warp: of every image at every visit, so that M1 knows what `WarpedFeatures` will show it.
+    """
     settings.seed_everything(0)
     image = tuple(images.shape[1:])
     model = LatentVariableModel(StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), image, FeedForward(HIDDEN)))
     posterior = AmortizedPosterior(GaussianConditional(image, (LATENT,), FeedForward(HIDDEN)))
     initialise(model, posterior, images.cpu())
     objective = AnalyticKlElbo(model, posterior, rate_weight=RATE_WEIGHT).to(images.device)
-    batches = Batches(images, batch_size=BATCH)
+    batches = Batches(images, batch_size=BATCH, transform=warp)
     optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
     steps = epochs * len(batches)
     history = fit(
@@ -44,7 +47,7 @@ def train_features(images: Tensor, epochs: int, options: Options) -> AmortizedPo
         epochs=epochs,
         optimizers=optimizer,
         schedulers=[up_then_down(optimizer, steps)],
-        checkpoint=Path(options.checkpoints) / "ssvae-features.pt",
+        checkpoint=Path(options.checkpoints) / "ssvae-features-warped.pt",
         resume=True,  # whatever the cell: the features are those of the first
     )
     if history.stopped:

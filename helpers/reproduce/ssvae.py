@@ -12,7 +12,8 @@ nothing on the test part. One look was wider: the warp was first tried against a
 weight 1 and deeper classifiers, which were not taken up; the warp was then chosen anew by a hundred.
 
 While it trains, every classifier, alone or in a guide, reads images that are warped a little at random, with noise, or, in M1+M2, features
-of such images. The published ones read them as they are.
+of such images. The published ones read them as they are. M1 is trained on warped images, too, which takes no label to judge: the
+distortion of warped images set aside is 87 nats then, and 111 where it was not.
 """
 
 from __future__ import annotations
@@ -210,8 +211,8 @@ def protocol(variant: str, smoke: bool = False) -> str:
     recipe = FEATURES if variant == "m1m2" else PIXELS
     most = f"(up to {WARP.rotation:g}°, {WARP.scaling:.0%} of the size, a shear of {WARP.shear:g}, {WARP.shift:.0%} of the side)"
     if variant == "m1m2":
-        what = f"M1 784-600-600-50 with rate weight {M1_RATE_WEIGHT:g}, {M1_EPOCHS} epochs; M2 on draws of its features of images, "
-        what += f"each warped at random {most}"
+        what = f"M1 784-600-600-50 with rate weight {M1_RATE_WEIGHT:g}, {M1_EPOCHS} epochs; M2 on draws of its features; both on images "
+        what += f"warped at random {most}"
         warps = ""
     else:
         what, warps = "grey images, Bernoulli", f", and before it a random warp of each image {most}"
@@ -236,7 +237,7 @@ def _load(options: Options) -> Data:
 
 
 def _features(images: Data, options: Options) -> Data:
-    posterior = train_features(images.train, 1 if options.smoke else M1_EPOCHS, options)
+    posterior = train_features(images.train, 1 if options.smoke else M1_EPOCHS, options, WARP)
     test, draw = mean_features(posterior, images.test), WarpedFeatures(posterior, WARP)
     return Data(images.train, images.train_labels, test, images.test_labels, draw, test.shape[1:], GaussianConditional, FEATURES)
 

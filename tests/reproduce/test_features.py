@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from helpers.distributions import RandomWarp
-from helpers.reproduce.features import WarpedFeatures, mean_features
+from helpers.reproduce.features import WarpedFeatures, mean_features, train_features
 
 SCALE = 0.5
 
@@ -44,3 +47,20 @@ def test_mean_features_are_of_the_images_as_they_are():
     found = mean_features(FirstPixels(), images)
     assert not found.requires_grad
     torch.testing.assert_close(found, images.flatten(1)[:, :3])
+
+
+def test_m1_learns_from_what_the_warp_makes_of_every_image(tmp_path: Path):
+    images, shown = torch.rand(300, 1, 28, 28), []
+
+    def upside_down(x: Tensor) -> Tensor:
+        shown.append(x)
+        return x.flip(-2)
+
+    def weights(name: str, warp) -> Tensor:
+        posterior = train_features(images, 1, SimpleNamespace(checkpoints=tmp_path / name), warp)
+        return torch.cat([parameter.detach().flatten() for parameter in posterior.parameters()])
+
+    warped = weights("warped", upside_down)
+    together = torch.cat(shown).flatten(1)
+    assert torch.equal(together[together[:, 0].argsort()], images.flatten(1)[images[:, 0, 0, 0].argsort()])
+    assert not torch.equal(warped, weights("as they are", lambda x: x))

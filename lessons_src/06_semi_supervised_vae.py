@@ -721,8 +721,7 @@ by_wrong_names = {
 
 # %% slideshow={"slide_type": "subslide"}
 print("noise at the start: variance relative to that of the exact sum")
-for name, variance in noise_of.items():
-    print(f"    {name:24} {variance / noise_of['enumerated']:12,.0f}")
+print("   ", "     ".join(f"{name} {variance / noise_of['enumerated']:,.0f}" for name, variance in noise_of.items()))
 print("direction at the start: cosine with the gradient of the right names")
 for name, cosine in cosine_of.items():
     print(f"    {name:24} {cosine:12.3f}")

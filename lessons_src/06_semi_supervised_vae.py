@@ -721,7 +721,8 @@ by_wrong_names = {
 
 # %% slideshow={"slide_type": "subslide"}
 print("noise at the start: variance relative to that of the exact sum")
-print("   ", "     ".join(f"{name} {variance / noise_of['enumerated']:,.0f}" for name, variance in noise_of.items()))
+relative = (f"{name} {variance / noise_of['enumerated']:,.0f}" for name, variance in noise_of.items())
+print("   ", "     ".join(relative))
 print("direction at the start: cosine with the gradient of the right names")
 for name, cosine in cosine_of.items():
     print(f"    {name:24} {cosine:12.3f}")

@@ -1111,14 +1111,16 @@ def by_particles(name):
 
 
 # %% slideshow={"slide_type": "fragment"}
-print(f"{'ours, JSB (seeds)':24}{'bound':>18}{'importance-sampled NLL':>26}{'NLL by SMC':>16}")
+columns = f"{'bound':>18}{'importance-sampled NLL':>26}{'NLL by SMC':>16}"
+print(f"{'ours, JSB (seeds)':24}{columns}")
 guides = ("future", "past", "both", "mean-field")
 systems = [(reads, flows) for reads in guides for flows in (0, 1, 2)]
 for reads, flows in systems:
     name = f"dmm-jsb-{reads}-{flows}"
     if flows == 0 or f"{name}-bound" in rows:
-        words = f"{reads}, {flows} flows" if flows else reads
-        print(f"{words:24}{ours_of(f'{name}-bound'):>18}{ours_of(f'{name}-nll'):>26}{by_particles(f'{name}-nll'):>16}")
+        words = f"{reads}, flows: {flows}" if flows else reads
+        bound, nll, smc = ours_of(f"{name}-bound"), ours_of(f"{name}-nll"), by_particles(f"{name}-nll")
+        print(f"{words:24}{bound:>18}{nll:>26}{smc:>16}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -1128,11 +1130,11 @@ for reads, flows in systems:
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
-print(f"{'ours, synthetic (seeds)':24}{'bound':>18}{'importance-sampled NLL':>26}{'NLL by SMC':>16}{'floor':>18}")
+print(f"{'ours, synthetic (seeds)':24}{columns}{'floor':>18}")
 for reads, flows in systems:
     name = f"dmm-synthetic-{reads}-{flows}"
     if f"{name}-bound" in rows:
-        words = f"{reads}, {flows} flows" if flows else reads
+        words = f"{reads}, flows: {flows}" if flows else reads
         details = rows[f"{name}-bound"].runs[0].details
         mark = f"{details['floor']:.3f} ± {details['floor_standard_error']:.3f}"
         print(f"{words:24}{ours_of(f'{name}-bound'):>18}{ours_of(f'{name}-nll'):>26}{by_particles(f'{name}-nll'):>16}{mark:>18}")

@@ -269,7 +269,7 @@ class Attempt(NamedTuple):
 
 
 def attempt(estimator, classifier_weight=0.0, rate_weight=4.0):
-    """Fit with this estimator over the labels: the same start and number of steps for all. `train` is the next cell."""
+    """Fit with this estimator over the labels: same start and steps for all. `train`: next cell."""
     return train(*build(), estimator, train_images, test_images, classifier_weight, rate_weight)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -602,10 +602,8 @@ check("06.4", semi_supervised_objective)
 # | | without classifier loss | with it |
 # |---|---|---|
 # | sampled, 2 guesses | attempt 1 | ? |
-# | leave-one-out, 2 guesses | ? | ? |
+# | leave-one-out (lesson 04): 2 guesses, each the other's baseline | ? | ? |
 # | enumerated | attempt 2 | attempt 3 |
-#
-# Leave-one-out (lesson 04) gives each guess the other one's reward as its baseline: two evaluations, and what all classes have in common is gone.
 #
 # **Predict.** Cure only the noise, or only the names: which of the two alone comes nearer to attempt 3?
 #

@@ -64,6 +64,13 @@ class Panel:
         self.clip(line)
         return line
 
+    def bars(self, x: Any, y: Any, **style: Any) -> LineCollection:
+        """Straight lines, each from one point to another, cut at the edges: x, y [lines, 2]. One artist, however many there are."""
+        lines = LineCollection(np.stack([self.x(x), self.y(y)], -1), capstyle="projecting", **style)
+        self.axes.add_collection(lines)
+        self.clip(lines)
+        return lines
+
     def clip(self, artist: Any) -> None:
         """Cut an artist at the panel's edges, and a little beyond, so that a line along an edge keeps its width."""
         left, bottom, width, height = self.box

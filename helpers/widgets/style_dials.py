@@ -146,7 +146,7 @@ def _draw_start(axes: Axes, image: Tensor | None, own: int | None, guessed: bool
     else:
         pixels = mosaic(image, 1)
         _show(axes, pixels, left, bottom + side, side / max(pixels.shape))
-    words = "style of" if image is None else f"style of this {own}{' (a guess)' if guessed else ''}"
+    words = "style of" if image is None else f"style of this {own}{' (guess)' if guessed else ''}"
     axes.text(left + side / 2, bottom + side + 7, words, ha="center", va="bottom", fontsize=12)
 
 

@@ -93,12 +93,11 @@ def _draw_gradients(axes: Axes, exact: np.ndarray, found: Moments | None, estima
     ticks = {k * step: signed(k * step, decimals) for k in range(-2, 3) if abs(k * step) < reach}
     panel.frame(ticks, {k: f"φ{'₁₂₃₄'[k - 1]}" for k in range(1, bits + 1)}, "gradient")
     height = 0.22 * min(1, bits / 2)
-    for k, value in enumerate(exact, 1):
-        panel.plot([value, value], [k - height, k + height], color=TRUTH, linestyle="-", linewidth=2.4)
+    rows = np.arange(1, bits + 1)
+    panel.bars(np.stack([exact, exact], 1), np.stack([rows - height, rows + height], 1), color=TRUTH, linewidth=2.4)
     if found is not None:
-        for k in range(bits):
-            panel.plot([mean[k] - deviation[k], mean[k] + deviation[k]], [k + 1] * 2, color=CHOSEN, linestyle="-", linewidth=2.0)
-        panel.plot(mean, np.arange(1, bits + 1), color=CHOSEN, marker="o", markersize=8, linestyle="", zorder=3)
+        panel.bars(np.stack([mean - deviation, mean + deviation], 1), np.stack([rows, rows], 1), color=CHOSEN, linewidth=2.0)
+        panel.plot(mean, rows, color=CHOSEN, marker="o", markersize=8, linestyle="", zorder=3)
     axes.plot([38, 38], [HEIGHT - 22, HEIGHT - 8], color=TRUTH, linestyle="-", linewidth=2.4)
     axes.text(46, HEIGHT - 15, "exact", va="center_baseline", fontsize=12)
     axes.plot([98, 113, 128], [HEIGHT - 15] * 3, color=CHOSEN, linestyle="-", linewidth=2.0, marker="o", markersize=8, markevery=[1])

@@ -181,8 +181,9 @@ def test_marks_lie_where_the_numbers_say():
     biases = np.log10([laboratory.moments(name, 12).bias for name in ("straight-through", "Gumbel-softmax")])
     np.testing.assert_allclose(bias.get_xdata(), start + slope * biases)
     # Left: one standard deviation to either side of the mean, on the scale of the exact gradient's marks.
-    exact = [line.get_xdata()[0] for line in axes.lines if line.get_linewidth() == 2.4][:4]
-    bars = [line.get_xdata() for line in axes.lines if line.get_color() == "#0072B2" and len(line.get_xdata()) == 2][:4]
+    left = {lines.get_linewidth()[0]: np.array(lines.get_segments()) for lines in axes.collections}
+    exact, bars = left[2.4][:, 0, 0], left[2.0][:, :, 0]
+    assert exact.shape == (4,) and bars.shape == (4, 2)
     scale, zero = np.polyfit(laboratory.exact, exact, 1)
     chosen = laboratory.moments("straight-through", state["samples"])
     np.testing.assert_allclose(np.mean(bars, axis=1), zero + scale * chosen.mean)

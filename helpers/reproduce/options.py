@@ -17,7 +17,8 @@ from helpers.reproduce.rows import RESULTS, WEIGHTS
 class Options:
     """seeds: one run each. resume: continue from checkpoints. smoke: a few steps on packaged data, results thrown away.
     only: names of rows to make, empty for all. checkpoints: folder of the checkpoints.
-    labels, variants: of the semi-supervised VAE, empty for all. guides, flows: of the deep Markov model, empty for "future" and 0."""
+    labels, variants: of the semi-supervised VAE, empty for all. guides, flows: of the deep Markov model, empty for "future" and 0.
+    epochs: of the deep Markov model, where its rows' own number is not meant."""
 
     seeds: tuple[int, ...]
     resume: bool
@@ -30,6 +31,7 @@ class Options:
     variants: tuple[str, ...] = ()
     guides: tuple[str, ...] = ()
     flows: tuple[int, ...] = ()
+    epochs: int | None = None
 
     def wants(self, row: str) -> bool:
         return not self.only or row in self.only
@@ -57,6 +59,7 @@ def parse(arguments: list[str], names: dict[str, str]) -> tuple[str, Options]:
     dmm = parser.add_argument_group("dmm only")
     dmm.add_argument("--guide", dest="guides", type=_names, default=(), metavar="G,G", help="future (default), past, both, mean-field")
     dmm.add_argument("--flows", type=_numbers, default=(), metavar="N,N", help="numbers of flows on the guide: 0,1,2 (default: 0)")
+    dmm.add_argument("--epochs", type=_positive, metavar="N", help="train so long, in rows of their own")
     given = parser.parse_args(arguments)
     if given.splits is not None:
         given.seeds = range(given.splits)
@@ -76,6 +79,7 @@ def parse(arguments: list[str], names: dict[str, str]) -> tuple[str, Options]:
         variants=given.variants,
         guides=given.guides,
         flows=given.flows,
+        epochs=given.epochs,
     )
 
 
@@ -85,6 +89,13 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in _names(text))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
 
 
 def command() -> str:

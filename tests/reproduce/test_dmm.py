@@ -32,6 +32,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
         (System("jsb", "future", 1), "bound", 6.82, None),
         (System("jsb", "future", 2), "bound", 6.80, None),
         (System("jsb", "future", 1), "nll", None, None),
+        (System("jsb", "future", 0, epochs=50), "nll", 6.388, 6.25),
         (System("jsb", "past", 0), "bound", None, None),
         (System("synthetic", "future", 0), "bound", None, None),
     ],
@@ -58,6 +59,21 @@ def test_guides_and_flows_are_all_made_and_only_picks_among_them(options):
     assert len(names) == 16
     only = replace(asked, only=("dmm-jsb-mean-field-1",))
     assert {row.name for row in dmm.run(only)} == {"dmm-jsb-mean-field-1-bound", "dmm-jsb-mean-field-1-nll"}
+
+
+def test_another_number_of_epochs_has_rows_and_a_protocol_of_its_own(options, monkeypatch):
+    said = []
+    monkeypatch.setattr(dmm, "_load", lambda name, options: None)
+    monkeypatch.setattr(dmm, "_train", lambda system, data, seed, options: said.append(system) or {})
+    (own, *_), (usual, *_) = (dmm.run(replace(options, only=("jsb",), smoke=False, epochs=number)) for number in (3, None))
+    assert [system.epochs for system in said] == [3, dmm.EPOCHS]
+    assert own.name == "dmm-jsb-future-0-3-epochs-bound" and usual.name == "dmm-jsb-future-0-bound"
+    assert "; 3 epochs" in own.protocol and f"; {dmm.EPOCHS} epochs" in usual.protocol
+
+
+def test_only_the_usual_number_of_epochs_ships_its_weights(options):
+    dmm.run(replace(options, only=("jsb",), epochs=3))
+    assert not dmm.SHIPPED.exists()
 
 
 def test_synthetic_chorales_say_their_floor(options):

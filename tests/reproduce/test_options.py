@@ -61,4 +61,13 @@ def test_guides_and_flows_of_the_deep_markov_model():
     _, options = parse(["dmm", "--guide", "future,past", "--flows", "0,2"], {"dmm": "chorales"})
     assert (options.guides, options.flows) == (("future", "past"), (0, 2))
     _, options = parse(["dmm"], {"dmm": "chorales"})
-    assert (options.guides, options.flows) == ((), ())
+    assert (options.guides, options.flows, options.epochs) == ((), (), None)
+    _, options = parse(["dmm", "--epochs", "2000"], {"dmm": "chorales"})
+    assert options.epochs == 2000
+
+
+@pytest.mark.parametrize("epochs", ["0", "-3", "some"])
+def test_a_number_of_epochs_that_is_none_is_refused(epochs, capsys):
+    with pytest.raises(SystemExit):
+        parse(["dmm", "--epochs", epochs], {"dmm": "chorales"})
+    assert "--epochs" in capsys.readouterr().err

@@ -183,7 +183,22 @@ def _train_epoch(
             scheduler.step()
         history.steps += 1
         bar.update()
+    _zero_subnormals(optimizers)
     return totals.averages()
+
+
+@torch.no_grad()
+def _zero_subnormals(optimizers: list[Optimizer]) -> None:
+    """Parameters and moments below the smallest normal number, 1e-38 in float32, become 0, on a CPU.
+
+    Weight decay leaves such numbers where a weight has no gradient of its own: a key that no chorale plays, a masked connection. A
+    processor takes many times as long over them. torch.set_flush_denormal would reach the calling thread alone.
+    """
+    for optimizer in optimizers:
+        for parameter in (parameter for group in optimizer.param_groups for parameter in group["params"]):
+            for tensor in (parameter, *optimizer.state.get(parameter, {}).values()):
+                if torch.is_tensor(tensor) and tensor.is_floating_point() and tensor.device.type == "cpu":
+                    tensor.masked_fill_(tensor.abs() < torch.finfo(tensor.dtype).tiny, 0)
 
 
 @torch.no_grad()

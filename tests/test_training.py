@@ -126,6 +126,22 @@ def passing_by(checkpoint=None, resume=False, after_epoch=None):
     return objective, history
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_decays_below_the_smallest_normal_number_becomes_zero(dtype):
+    """A weight without a gradient of its own, under weight decay: subnormal numbers slow every product they are in."""
+    tiny = torch.finfo(dtype).tiny
+    objective = Quadratic().to(dtype)
+    objective.unused = nn.Parameter(torch.tensor([tiny / 8, -tiny / 8, 4 * tiny, -0.5], dtype=dtype))
+    optimizer = torch.optim.SGD(objective.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
+    # As a masked weight has: a gradient of zero, to which the decay is added.
+    objective.w.register_hook(lambda gradient: setattr(objective.unused, "grad", torch.zeros(4, dtype=dtype)))
+    fit(objective, Batches(torch.ones(3, 2, dtype=dtype), batch_size=3), epochs=1, optimizers=optimizer)
+    moment = optimizer.state[objective.unused]["momentum_buffer"]
+    expected = torch.tensor([0, 0, 4 * tiny * (1 - 0.1 * 0.01), -0.5 * (1 - 0.1 * 0.01)], dtype=dtype)
+    torch.testing.assert_close(objective.unused.data, expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(moment, torch.tensor([0, 0, 0, -0.005], dtype=dtype), rtol=1e-6, atol=0)
+
+
 def test_early_stopping_goes_back_to_the_best_parameters(tmp_path):
     seen = []
     checkpoint = tmp_path / "run.pt"

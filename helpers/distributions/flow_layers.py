@@ -118,9 +118,14 @@ class InverseAutoregressive:
         self.affine, self.order = affine, order
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, scale = self.with_slopes(x)
+        return y, scale.log().sum(-1)
+
+    def with_slopes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """y and the diagonal of dy/dx, which is s: both [..., size]."""
         shift, raw = self.affine(x).unbind(-2)
         scale = scale_of(raw)
-        return scale * x + shift, scale.log().sum(-1)
+        return scale * x + shift, scale
 
     def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         x = torch.zeros_like(y)

@@ -115,8 +115,9 @@ class RecurrentGuide(SequenceGuide):
         if not self.flows:
             return SequenceDraw(steps, z, None, q)
         y, log_prob = z, q.log_prob(z)
-        z, log_det = _through(self._layers(), y)
-        return SequenceDraw(steps, z, log_prob - log_det, None, BeforeFlows(q, y, log_det))
+        layers = self._layers()
+        z, log_det = _through(layers, y)
+        return SequenceDraw(steps, z, log_prob - log_det, None, BeforeFlows(q, y, log_det, layers))
 
     def _draw_through_flows(self, features: Tensor, noise: Tensor, steps: PackedSteps) -> SequenceDraw:
         layers, weight = self._layers(), self._share_of_weight()
@@ -135,7 +136,7 @@ class RecurrentGuide(SequenceGuide):
         loc, scale, log_det = (torch.cat(parts) for parts in (locs, scales, log_dets))
         # log N(loc + scale eps | loc, scale) in terms of the noise, for all steps at once
         log_prob = _gaussian(torch.zeros_like(noise), torch.ones_like(noise)).log_prob(noise) - scale.log().sum(-1)
-        drawn = BeforeFlows(_gaussian(loc, scale), torch.cat(before), log_det)
+        drawn = BeforeFlows(_gaussian(loc, scale), torch.cat(before), log_det, layers)
         return SequenceDraw(steps, torch.cat(path), log_prob - log_det, None, drawn)
 
     def _share_of_weight(self) -> Tensor:

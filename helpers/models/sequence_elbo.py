@@ -15,11 +15,13 @@ class SequenceElbo(nn.Module):
 
     R_t = log q(z_t | z_{t-1}, x) - log p(z_t | z_{t-1}), or its mean over z_t in closed form,
     KL(q(z_t | z_{t-1}, x) || p(z_t | z_{t-1})): only z_{t-1} is a sample then, and there is less noise. Where flows T make z_t = T(y_t)
-    of a y_t from a base q_0, what has a closed form is taken in closed form, and what the flows change is not:
+    of a y_t from a base q_0, what has a closed form is taken in closed form, and what is left is not:
 
-        R_t = KL(q_0(y_t | z_{t-1}, x) || p(y_t | z_{t-1})) + log p(y_t | z_{t-1}) - log p(z_t | z_{t-1}) - log |det dT/dy_t|,
+        R_t = KL(q_0(y_t | z_{t-1}, x) || p'(y_t)) + log p'(y_t) - log p(z_t | z_{t-1}) - log |det dT/dy_t|,
 
-    p at y_t meaning the density of z_t at that place: the same in the mean, and no noise at all where T changes nothing.
+    with p' the Gaussian that T's slopes at the mean of q_0 carry to p(z_t | z_{t-1}), see `BeforeFlows.carried_back`. Any p' gives the
+    same mean; with this one there is no noise at all where T is a shift and a scale of each number. With p itself for p' there is the
+    more of it the wider q_0 is beside p, and nothing keeps flow and base from drifting: a base twice as wide, a flow that halves it.
 
     model, guide: p(x, z) and q(z | x).
     num_samples: paths of z drawn for each sequence.
@@ -76,8 +78,9 @@ class SequenceElbo(nn.Module):
             if path.conditional is not None:
                 return kl_divergence(path.conditional, p)
             if before is not None and not self.closed_form:
-                changed = p.log_prob(before.packed_y) - p.log_prob(path.packed_z) - before.log_det
-                return kl_divergence(before.base, p) + changed
+                carried = before.carried_back(p)
+                changed = carried.log_prob(before.packed_y) - p.log_prob(path.packed_z) - before.log_det
+                return kl_divergence(before.base, carried) + changed
         except NotImplementedError:
             pass
         if self.closed_form:

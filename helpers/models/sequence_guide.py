@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from helpers.distributions.checks import check_shape
+from helpers.distributions.flow_layers import InverseAutoregressive
 from helpers.estimators.draws import draw_reparameterised
 from helpers.models.packed_steps import PackedSteps
 
@@ -19,12 +21,31 @@ Shape = tuple[int, ...]
 class BeforeFlows:
     """What flows made z_t of: z_t = T(y_t), y_t ~ base, given z_{t-1} and x.
 
-    base: batch_shape [rows, samples].  packed_y: [rows, samples, latent].  log_det: log |det dT/dy|, [rows, samples].
+    base: N(m, diag(s²)), batch_shape [rows, samples].  packed_y: [rows, samples, latent].  log_det: log |det dT/dy|, [rows, samples].
+    layers: T, one after another.
     """
 
     base: Distribution
     packed_y: Tensor
     log_det: Tensor
+    layers: Sequence[InverseAutoregressive]
+
+    def carried_back(self, p: Distribution) -> Distribution:
+        """A Gaussian over y_t that makes of z_t about p, N(mu, diag(sigma²)): exactly so where T is a shift and a scale of each number.
+
+            N(m + (mu - T(m)) / a, diag((sigma / a)²)),   a = the diagonal of dT/dy at m
+
+        NotImplementedError where p is not such a Gaussian.
+        """
+        if not isinstance(p, Independent) or not isinstance(p.base_dist, Normal):
+            raise NotImplementedError(f"{type(p).__name__} is not a Gaussian with independent numbers")
+        centre = mean = self.base.base_dist.loc
+        slope = torch.ones_like(mean)
+        for layer in self.layers:
+            centre, factor = layer.with_slopes(centre)
+            slope = slope * factor
+        loc = mean + (p.base_dist.loc - centre) / slope
+        return Independent(Normal(loc, p.base_dist.scale / slope, validate_args=False), 1, validate_args=False)
 
 
 @dataclass(frozen=True)

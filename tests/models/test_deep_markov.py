@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Independent, Normal, kl_divergence
 
 from helpers.distributions.flow_layers import InverseAutoregressive
 from helpers.estimators import DrawSource, drawing_from
@@ -153,6 +154,41 @@ def test_with_flows_the_rate_keeps_its_mean_with_what_there_is_of_a_closed_form(
     gap = sampled - partly
     assert gap.std() > 0.1
     assert gap.mean().abs() < 5 * gap.std() / len(gap) ** 0.5
+
+
+@torch.no_grad()
+def test_flows_that_shift_and_scale_leave_the_rate_without_noise():
+    """z_t is a Gaussian then, so its KL is known: however far base and flow have drifted, in opposite directions."""
+    model, guide, x = parts(flows=2)
+    batch = x[:1, :1].expand(50, -1, -1), torch.ones(50, dtype=torch.long)
+    scale, shift = torch.ones(LATENT, dtype=torch.float64), torch.zeros(LATENT, dtype=torch.float64)
+    for network in guide.flows:
+        last = network.network[-1]
+        last.weight.zero_()
+        last.bias.copy_(torch.cat([torch.linspace(-1, 1, LATENT), torch.linspace(-3, -2, LATENT)]))
+        moved, log_det = InverseAutoregressive(network.without_context(), network.order).forward(torch.eye(LATENT + 1, LATENT).double())
+        factor = (moved[:LATENT] - moved[LATENT]).diagonal()
+        shift, scale = factor * shift + moved[LATENT], factor * scale
+        assert log_det[0].exp() == pytest.approx(factor.prod().item()) and factor.max() < 0.3
+    rate = _on_the_same_noise(model, guide, batch, None)
+    draw = guide(*batch)
+    base = draw.before_flows.base.base_dist
+    q = Independent(Normal(scale * base.loc + shift, scale * base.scale), 1)
+    exact = kl_divergence(q, model.transition(draw.steps.previous(draw.packed_z, model.initial)))
+    torch.testing.assert_close(rate, exact.flatten(), rtol=1e-9, atol=0)
+
+
+@torch.no_grad()
+def test_flows_that_have_learned_leave_the_rate_with_less_noise_than_monte_carlo():
+    model, guide, x = parts(flows=2)
+    batch = x[:1].expand(4000, -1, -1), torch.full((4000,), 7)
+    for network in guide.flows:
+        nn.init.normal_(network.network[-1].weight, std=0.1)
+        nn.init.normal_(network.network[-1].bias, -1.0, 0.1)  # a base that is far too wide for the prior: z_t is a third of y_t
+    guide.to_parameters.bias[LATENT:] += 1.0
+    sampled, partly = (_on_the_same_noise(model, guide, batch, closed_form) for closed_form in (False, None))
+    assert partly.std() < sampled.std() / 2
+    assert (sampled.mean() - partly.mean()).abs() < 5 * (sampled - partly).std() / 4000**0.5
 
 
 def _on_the_same_noise(model, guide, batch, closed_form):

@@ -906,7 +906,7 @@ for flows in (0, 1):
 print(f"least possible without correlations within z_t: {family_gap:.2f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# On two coordinates a single autoregressive layer can make nearly any correlated Gaussian, so what is left with it is training more than family. The limit's 1.7 nats a sequence of 20 steps are 0.09 per step. On chorales, with a hundred coordinates and an unknown posterior, Pyro's tutorial reports a gain of the same size: 6.87 nats per step without, 6.82 with one flow, 6.80 with two. Section 11 has ours: a gain with each flow, and a smaller one. How the KL is sampled matters here. In a first run with two flows, base and flow drifted apart, the one wider, the other narrower; the noise of the sampled part grew with the drift, to 68 nats a step, and the training was lost.
+# On two coordinates a single autoregressive layer can make nearly any correlated Gaussian, so what is left with it is training more than family. The limit's 1.7 nats a sequence of 20 steps are 0.09 per step. On chorales, with a hundred coordinates and an unknown posterior, Pyro's tutorial reports a gain of the same size: 6.87 nats per step without, 6.82 with one flow, 6.80 with two. Section 11 has ours: a gain with each flow, and a smaller one. How the KL is sampled matters here. In a first run with two flows, base and flow drifted apart, the one wider, the other narrower; the standard deviation of a step's KL grew with the drift to 68 nats, and the training was lost. On the same weights it is 1 nat where the prior it is compared with is first carried back through the flow's scales, as `SequenceElbo` does now.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9 · Listen

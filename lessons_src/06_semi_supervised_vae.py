@@ -388,9 +388,9 @@ with torch.no_grad():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Attempt 2: try every label
 #
-# Ten classes are few. Sum over them, with `unlabelled_bound` as it stands, and the noise of the guess is gone:
+# Ten classes are few. Sum over them, with `unlabelled_bound` as it stands, and the noise of the guess is gone (the noise of $z$ stays; section 6 measures it):
 #
-# $$ \nabla U(x) = \nabla \sum_{k} q(k \mid x)\, \big[L(x, k) - \log q(k \mid x)\big] \qquad \text{(the noise of } z \text{ stays; section 6 measures it)} $$
+# $$ \nabla U(x) = \nabla \sum_{k} q(k \mid x)\, \big[L(x, k) - \log q(k \mid x)\big] $$
 #
 # Ten classes cost ten passes through the decoder. And through the style encoder? Its first layer reads $[x, y]$ side by side,
 #
@@ -597,19 +597,19 @@ check("06.4", semi_supervised_objective)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6 · Which cause did what?
 #
-# Two things were changed: the **estimator** and the **classifier loss**. Change each alone, in all combinations:
+# Two things were changed, **estimator** and **classifier loss**. Change each alone:
 #
-# | | without classifier loss | with it |
+# | | without the loss | with it |
 # |---|---|---|
 # | sampled, 2 guesses | attempt 1 | ? |
-# | leave-one-out (lesson 04): 2 guesses, each the other's baseline | ? | ? |
+# | leave-one-out, 2 guesses (lesson 04) | ? | ? |
 # | enumerated | attempt 2 | attempt 3 |
 #
 # **Predict.** Cure only the noise, or only the names: which of the two alone comes nearer to attempt 3?
 #
 # <details><summary>Answer</summary>
 #
-# On MNIST, names: without the classifier loss even the exact sum does not get above chance, with it even two noisy guesses do. Does a calm gradient then still buy anything? Yes: with the loss, the sampled label leaves the accuracy below that of the classifier alone, which has no unlabelled images at all; leave-one-out, much less noisy at the same price, comes near the sum. Each cause is enough to spoil it.
+# On MNIST, names: without the loss even the exact sum does not get above chance, with it even two noisy guesses do. A calm gradient still buys something: with the loss, the sampled label stays below the classifier alone, which has no unlabelled images; leave-one-out, less noisy at the same price, comes near the sum. Each cause is enough to spoil it.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}

@@ -1113,7 +1113,8 @@ columns = f"{'bound':>18}{'importance-sampled NLL':>26}{'NLL by SMC':>16}"
 print(f"{'ours, JSB (seeds)':24}{columns}")
 guides = ("future", "past", "both", "mean-field")
 systems = {"future-0": "future", "future-0-2000-epochs": "future, twice as long"}
-systems |= {f"{reads}-{flows}": f"{reads}, flows: {flows}" if flows else reads for reads in guides for flows in (0, 1, 2)}
+for reads in guides:
+    systems |= {f"{reads}-0": reads, f"{reads}-1": f"{reads}, one flow", f"{reads}-2": f"{reads}, two flows"}
 for system, words in systems.items():
     name = f"dmm-jsb-{system}"
     if f"{name}-bound" in rows:

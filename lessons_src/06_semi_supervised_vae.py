@@ -605,7 +605,7 @@ check("06.4", semi_supervised_objective)
 # | leave-one-out, 2 guesses (lesson 04) | ? | ? |
 # | enumerated | attempt 2 | attempt 3 |
 #
-# **Predict.** Cure only the noise, or only the names: which of the two alone comes nearer to attempt 3?
+# **Predict.** Cure only the noise, or only the names: which comes nearer to attempt 3?
 #
 # <details><summary>Answer</summary>
 #

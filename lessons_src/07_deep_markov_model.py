@@ -1114,7 +1114,7 @@ print(f"{'ours, JSB (seeds)':24}{columns}")
 guides = ("future", "past", "both", "mean-field")
 systems = {"future-0": "future", "future-0-2000-epochs": "future, twice as long"}
 for reads in guides:
-    systems |= {f"{reads}-0": reads, f"{reads}-1": f"{reads}, one flow", f"{reads}-2": f"{reads}, two flows"}
+    systems |= {f"{reads}-{flows}": reads + words for flows, words in enumerate(("", ", one flow", ", two flows"))}
 for system, words in systems.items():
     name = f"dmm-jsb-{system}"
     if f"{name}-bound" in rows:

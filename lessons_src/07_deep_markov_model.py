@@ -1113,8 +1113,9 @@ columns = f"{'bound':>18}{'importance-sampled NLL':>26}{'NLL by SMC':>16}"
 print(f"{'ours, JSB (seeds)':24}{columns}")
 guides = ("future", "past", "both", "mean-field")
 systems = {"future-0": "future", "future-0-2000-epochs": "future, twice as long"}
+counts = ("", ", one flow", ", two flows")
 for reads in guides:
-    systems |= {f"{reads}-{flows}": reads + words for flows, words in enumerate(("", ", one flow", ", two flows"))}
+    systems |= {f"{reads}-{flows}": reads + words for flows, words in enumerate(counts)}
 for system, words in systems.items():
     name = f"dmm-jsb-{system}"
     if f"{name}-bound" in rows:

@@ -1082,7 +1082,7 @@ for variant, words in NAMES.items():
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Where a cell of ours is a dash, nobody has trained it yet; the command above makes it. Read the table by pairs. Where labels reach the classifier by its loss, and images are warped while it trains, ours are above the published. Attempts 1 and 2, to which no label speaks directly, fail as the published ones do, and lower. M1 + M2 was the best of the published table at every number of labels. Ours is ahead of attempt 3 with a hundred labels, and behind it with 3,000: where images are warped, features have less to add. And knowing how digits may be warped is worth labels too: compare the two classifiers alone.
+# Where a cell of ours is a dash, nobody has trained it yet; the command above makes it. Read the table by pairs. Where labels reach the classifier by its loss, and images are warped while it trains, ours are above the published. Attempts 1 and 2, to which no label speaks directly, fail as the published ones do, and lower. M1 + M2 was the best of the published table at every number of labels. Ours is ahead of attempt 3 with a hundred labels, and behind it with 3,000. And knowing how digits may be warped is worth labels too: compare the two classifiers alone.
 
 # %% slideshow={"slide_type": "subslide"}
 number_of_labels(read_rows())

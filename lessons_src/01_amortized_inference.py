@@ -50,10 +50,11 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
 from helpers import plots, settings
 from helpers.data import Batches
-from helpers.distributions import FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import GaussianConditional, StandardNormalPrior
 from helpers.evaluation import Measured, evaluate_bound
 from helpers.exercises import check, hint, progress, solution  # noqa: F401  for you to call
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.networks import FeedForward
 from helpers.training import fit
 from helpers.widgets.bound_and_kl import bound_and_kl
 from helpers.widgets.race import race

@@ -49,16 +49,12 @@ from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from helpers import plots, settings
 from helpers.data import Batches, binarise_by_threshold, binarise_dynamically, load_images
-from helpers.distributions import (
-    BernoulliConditional,
-    FeedForward,
-    GaussianConditional,
-    StandardNormalPrior,
-)
+from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.estimators import Estimate, Pathwise
 from helpers.evaluation import evaluate_bound
 from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.networks import FeedForward
 from helpers.reproduce import read_row
 from helpers.reproduce.vae import load_trained
 from helpers.training import fit

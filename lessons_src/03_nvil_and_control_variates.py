@@ -47,11 +47,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from helpers import plots, settings
 from helpers.data import Batches, binarise_by_threshold, load_images
-from helpers.distributions import (
-    BernoulliConditional,
-    CategoricalPrior,
-    FeedForward,
-)
+from helpers.distributions import BernoulliConditional, CategoricalPrior
 from helpers.estimators import (
     CentredReward,
     ControlVariateChain,
@@ -67,13 +63,15 @@ from helpers.estimators import (
     exact_moments_of,
     sampled_moments,
 )
-from helpers.exercises import check, hint, lesson_03, progress, solution  # noqa: F401  for you to call
+from helpers.exercises import check, hint, progress, solution, solutions_of  # noqa: F401  for you to call
 from helpers.models import Elbo, LatentVariableModel, LayeredElbo, sigmoid_belief_network
+from helpers.networks import FeedForward
 from helpers.reproduce.rows import read_rows
 from helpers.training import fit
 from helpers.widgets.baseline import baseline
 from helpers.widgets.gradient_cloud import gradient_cloud
 
+answers = solutions_of("03")  # what the exercises ask for, for use after them
 settings.seed_everything(0)
 image_shape = (1, 28, 28)
 data = load_images("binarized_mnist", fallback="digits")
@@ -809,7 +807,7 @@ def baselines_of(f, q):
     """For one image: E[f | x], and the best constant, by the function that 03.3 asks for."""
     with torch.no_grad():
         probability, value = q.log_prob(every_code).exp(), f(every_code)
-        return probability @ value, lesson_03.optimal_baseline(probability, value, every_code - q.mean)[0]
+        return probability @ value, answers.optimal_baseline(probability, value, every_code - q.mean)[0]
 
 
 def less_expected(f, q):

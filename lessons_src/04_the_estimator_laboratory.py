@@ -49,7 +49,6 @@ from torch import nn
 from torch.distributions import Bernoulli, Independent, Normal
 
 from helpers import plots, settings
-from helpers.distributions import FeedForward
 from helpers.estimators import (
     Arm,
     DisArm,
@@ -75,6 +74,7 @@ from helpers.estimators import (
 )
 from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
 from helpers.models import Elbo, sigmoid_belief_network
+from helpers.networks import FeedForward
 from helpers.reproduce.rows import read_rows
 from helpers.widgets.reparameterise_or_score import reparameterise_or_score
 from helpers.widgets.variance_laboratory import measured_prices, variance_laboratory

@@ -60,9 +60,6 @@ from helpers.distributions import (
     AffineCouplingConditional,
     BernoulliConditional,
     ContinuousBernoulliConditional,
-    ConvolutionalDecoder,
-    ConvolutionalEncoder,
-    FeedForward,
     GaussianConditional,
     InverseAutoregressiveConditional,
     MixtureOfGaussiansConditional,
@@ -70,8 +67,6 @@ from helpers.distributions import (
     PlanarFlowConditional,
     StandardNormalPrior,
     VampPrior,
-    count_multiply_adds,
-    count_parameters,
 )
 from helpers.distributions.continuous_bernoulli import log_normaliser as log_normaliser_of_logits
 from helpers.estimators import (
@@ -86,9 +81,16 @@ from helpers.estimators import (
 )
 from helpers.evaluation import active_units, evaluate_bound
 from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
+from helpers.experiments.rate_distortion import rate_distortion_sweep
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.networks import (
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    FeedForward,
+    count_multiply_adds,
+    count_parameters,
+)
 from helpers.reproduce.rows import read_rows
-from helpers.sweep import rate_distortion_sweep
 from helpers.training import fit
 from helpers.widgets.prior_learning import learn_priors, prior_learning
 from helpers.widgets.rate_distortion import rate_distortion

@@ -50,16 +50,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from helpers import plots, settings
 from helpers.data import Batches, SemiSupervisedBatches, load_images, split_labelled
-from helpers.distributions import (
-    BernoulliConditional,
-    FeedForward,
-    GaussianConditional,
-    StandardNormalPrior,
-)
+from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.estimators import Enumeration, LeaveOneOut, ScoreFunction, sampled_moments_of
 from helpers.evaluation import accuracy
-from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
-from helpers.exercises import lesson_06 as answers  # what the exercises ask for, for use after them
+from helpers.exercises import check, hint, progress, solution, solutions_of  # noqa: F401  hint and solution are for you to call
 from helpers.models import (
     AmortizedPosterior,
     AnalyticKlElbo,
@@ -70,14 +64,14 @@ from helpers.models import (
     SemiSupervisedVAE,
     semi_supervised_vae,
 )
-from helpers.reproduce.initialise import initialise, initialise_layers
+from helpers.networks import FeedForward
 from helpers.reproduce.rows import read_rows
-from helpers.reproduce.schedule import LinearWeight, up_then_down
 from helpers.reproduce.ssvae import PUBLISHED, load_trained  # published: by variant and number of labels
-from helpers.training import fit
+from helpers.training import LinearWeight, fit, initialise, initialise_layers, up_then_down
 from helpers.widgets.number_of_labels import NAMES, number_of_labels
 from helpers.widgets.style_dials import style_dials
 
+answers = solutions_of("06")  # what the exercises ask for, for use after them
 settings.seed_everything(0)
 data = load_images("mnist", size=28, fallback="digits")
 number_of_images = settings.budget(full=10_000, smoke=400)

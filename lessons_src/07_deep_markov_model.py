@@ -51,25 +51,17 @@ from torch.nn.functional import softplus
 
 from helpers import plots, settings
 from helpers.data import SequenceBatches, load_chorales, roll_to_audio, roll_to_midi
-from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
-from helpers.exercises import lesson_07 as answers  # what the exercises ask for, for use after them
-from helpers.models import (
-    LinearGaussianStateSpace,
-    PackedSteps,
-    RecurrentGuide,
-    SequenceElbo,
-    SmootherGuide,
-    deep_markov_model,
-    evaluate_sequences,
-    particle_log_likelihood,
-)
+from helpers.evaluation import evaluate_sequences, particle_log_likelihood
+from helpers.exercises import check, hint, progress, solution, solutions_of  # noqa: F401  hint and solution are for you to call
+from helpers.models import LinearGaussianStateSpace, RecurrentGuide, SequenceElbo, SmootherGuide, deep_markov_model
+from helpers.networks import PackedSteps
 from helpers.reproduce.dmm import load_trained
 from helpers.reproduce.rows import read_rows
-from helpers.reproduce.schedule import LinearWeight, up_then_down
-from helpers.training import fit
+from helpers.training import LinearWeight, fit, up_then_down
 from helpers.widgets.continue_chorale import continue_chorale
 from helpers.widgets.latent_walk import latent_walk
 
+answers = solutions_of("07")  # what the exercises ask for, for use after them
 settings.seed_everything(0)
 size = settings.budget(full=(229, 76, 77), smoke=(12, 4, 4))  # of synthetic chorales; Bach's are 229, 76, 77
 synthetic = load_chorales("synthetic", size=size)

@@ -30,15 +30,11 @@ class Asset:
 
 _REVEAL = "sphinx_revealjs/_static/revealjs"
 ASSETS = {
-    "reset.css": Asset(
-        f"{_REVEAL}/dist/reset.css", "1aa8e84c9cabcbfe4d95b19879fe48b9c2c5e6d54574cbe679bc22edb9fe12b6"
-    ),
+    "reset.css": Asset(f"{_REVEAL}/dist/reset.css", "1aa8e84c9cabcbfe4d95b19879fe48b9c2c5e6d54574cbe679bc22edb9fe12b6"),
     "reveal.css": Asset(
         f"{_REVEAL}/dist/reveal.css", "68f915a11ebf7203c0446576b7e952ff61c5dd02134a8a226ffaf62ed42136d2"
     ),
-    "reveal.js": Asset(
-        f"{_REVEAL}/dist/reveal.js", "46538b52db48724192f59bf46f5e851a18e302777c46f4a34c32709d010d6a29"
-    ),
+    "reveal.js": Asset(f"{_REVEAL}/dist/reveal.js", "46538b52db48724192f59bf46f5e851a18e302777c46f4a34c32709d010d6a29"),
     "notes.js": Asset(
         f"{_REVEAL}/plugin/notes/notes.js", "df1201d19d03241a2897d39c3d38768177df1cbd4bde06327b321cb83461ae89"
     ),
@@ -91,7 +87,9 @@ def unpack(wheels: Path, folder: Path) -> None:
             found |= {name: archive.read(asset.path) for name, asset in ASSETS.items() if asset.path in names}
     for name, asset in ASSETS.items():
         if name not in found:
-            raise AssetError(f"None of the wheels in {PINS.name} holds {asset.path}: it does not fit {Path(__file__).name}.")
+            raise AssetError(
+                f"None of the wheels in {PINS.name} holds {asset.path}: it does not fit {Path(__file__).name}."
+            )
         if (sum_found := hashlib.sha256(found[name]).hexdigest()) != asset.sha256:
             raise AssetError(
                 f"{asset.path} has sha256 {sum_found}, and {asset.sha256} is written in {Path(__file__).name}. "
@@ -104,7 +102,9 @@ def why_pip_failed(said: str) -> str:
     """The sentence for what pip said."""
     if re.search(r"HASHES|hashes are required|DO NOT MATCH", said):
         return f"A downloaded wheel is not the one that {PINS.name} pins, so it was not used. pip said:\n{said.strip()}"
-    if re.search(r"NewConnection|NameResolution|Connection(Error|Reset|Timeout)|Timeout|ProxyError|SSLError|Network", said):
+    if re.search(
+        r"NewConnection|NameResolution|Connection(Error|Reset|Timeout)|Timeout|ProxyError|SSLError|Network", said
+    ):
         return (
             "The package index could not be reached, and the decks need reveal.js and MathJax from it, once. Check the "
             "network (behind a proxy, set HTTPS_PROXY) and repeat make slides; afterwards no build needs the network."

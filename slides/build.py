@@ -108,7 +108,9 @@ def build(lesson: Path, assets: dict[str, str], browser: str | None, appearance:
         if printed.broken_formulas:
             raise DeckError(f"{lesson.stem}: MathJax cannot read a formula: {'; '.join(printed.broken_formulas)}")
         if printed.pages < built.slides:
-            raise DeckError(f"{lesson.stem}: the handout has {printed.pages} pages for {built.slides} slides: {browser} did not print it.")
+            raise DeckError(
+                f"{lesson.stem}: the handout has {printed.pages} pages for {built.slides} slides: {browser} did not print it."
+            )
         write(page.with_suffix(".pdf"), printed.pdf)
         built = replace(built, handout_key=key, complaints=tuple(complaints(printed.slides)))
         write(stamp, json.dumps(asdict(built)))
@@ -131,7 +133,10 @@ def complaints(slides: list[dict[str, Any]]) -> list[str]:
 
 def notebook_text(notebook: Any) -> list[Any]:
     """What a deck takes from a lesson, its outputs aside."""
-    return [(cell.cell_type, cell.source, cell.metadata.get("slideshow"), cell.metadata.get("tags")) for cell in notebook.cells]
+    return [
+        (cell.cell_type, cell.source, cell.metadata.get("slideshow"), cell.metadata.get("tags"))
+        for cell in notebook.cells
+    ]
 
 
 def look() -> str:
@@ -164,8 +169,10 @@ def write_index(built: list[Built]) -> None:
     listed |= {deck.name: deck for deck in built}
     present = [listed[name] for name in sorted(listed) if (BUILD / f"{name}.html").is_file()]
     printed = {deck.name for deck in present if deck.handout_key == deck.key and (BUILD / f"{deck.name}.pdf").is_file()}
-    page = templates().get_template("index.html.j2").render(
-        decks=present, printed=printed, minutes=sum(deck.minutes for deck in present)
+    page = (
+        templates()
+        .get_template("index.html.j2")
+        .render(decks=present, printed=printed, minutes=sum(deck.minutes for deck in present))
     )
     write(BUILD / "index.html", page)
 

@@ -34,7 +34,9 @@ def ready_for_a_deck(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if slide_type(cell) == "notes":
             cell.source = FOLDED_NOTES.sub(r"\1", cell.source.strip()).strip()
         if cell.cell_type == "code":
-            cell.source = BLANK_LINES.sub("\n\n", cell.source)  # two blank lines are for files, one is enough on a slide
+            cell.source = BLANK_LINES.sub(
+                "\n\n", cell.source
+            )  # two blank lines are for files, one is enough on a slide
     return notebook
 
 

@@ -200,7 +200,9 @@ def embed_images(soup: BeautifulSoup, folder: Path) -> None:
         path = folder / unquote(image["src"])
         kind = mimetypes.guess_type(path.name)[0]
         if not path.is_file() or not (kind or "").startswith("image/"):
-            raise ValueError(f"the lesson shows the image {image['src']!r}, which is no image file in {folder}; a deck fetches nothing.")
+            raise ValueError(
+                f"the lesson shows the image {image['src']!r}, which is no image file in {folder}; a deck fetches nothing."
+            )
         image["src"] = f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 

@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from helpers import settings
-from helpers.data.manifest import MANIFEST
+from helpers.data.download.manifest import MANIFEST
 from slides.files import fingerprint, fingerprint_of_files, write
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +42,9 @@ def executed(lesson: Path, cache: Path) -> tuple[nbformat.NotebookNode, str]:
             return with_outputs_of(kept, notebook), key
     print(f"==> running {lesson.stem}{' in smoke mode' if settings.SMOKE else ', some minutes'}", flush=True)
     run(notebook, lesson)
-    key = execution_key(state)  # a first run may have downloaded its data; what else changed meanwhile, the outputs do not know
+    key = execution_key(
+        state
+    )  # a first run may have downloaded its data; what else changed meanwhile, the outputs do not know
     notebook.metadata["execution_key"] = key
     notebook.metadata.pop("widgets", None)
     write(path, nbformat.writes(notebook))
@@ -123,12 +125,19 @@ def run(notebook: nbformat.NotebookNode, lesson: Path) -> None:
 def what_failed(notebook: nbformat.NotebookNode, name: str, problem: Exception) -> str:
     """Lesson, cell and error, in a sentence."""
     cells = list(enumerate(notebook.cells, 1))
-    errors = [(number, cell, output) for number, cell in cells for output in cell.get("outputs", []) if output.output_type == "error"]
+    errors = [
+        (number, cell, output)
+        for number, cell in cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ]
     if isinstance(problem, CellExecutionError) and errors:
         number, cell, error = errors[-1]
         reason = f"{error.ename}: {error.evalue}"
     else:
-        number, cell = next(((number, cell) for number, cell in reversed(cells) if "execution" in cell.metadata), cells[0])
+        number, cell = next(
+            ((number, cell) for number, cell in reversed(cells) if "execution" in cell.metadata), cells[0]
+        )
         reason = {
             CellTimeoutError: f"it took longer than {CELL_SECONDS} s",
             DeadKernelError: "its kernel died, most often for want of memory",

@@ -36,7 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     import torch
 
     torch.set_num_threads(1)  # two threads that wait for each other on busy cores are slower than one
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background job of a shell, and so in every process we start
+    if (
+        signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    ):  # in the background job of a shell, and so in every process we start
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

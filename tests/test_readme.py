@@ -19,7 +19,9 @@ def between(name: str) -> str:
 
 def test_results_tables_are_made_from_the_rows():
     rows = read_rows()
-    assert between("results") == table([row for row in rows if row.published is not None and not row.name.startswith(PREFIX)])
+    assert between("results") == table(
+        [row for row in rows if row.published is not None and not row.name.startswith(PREFIX)]
+    )
     assert between("accuracies") == accuracy_table(rows)
 
 

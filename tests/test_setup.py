@@ -121,7 +121,7 @@ def test_only_one_module_knows_torchvision():
         for path in (ROOT / folder).rglob("*.py")
         if re.search(r"^\s*(import|from) torchvision", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
-    assert set(importers) <= {"helpers/data/vision_door.py"}
+    assert set(importers) <= {"helpers/data/download/torchvision_import.py"}
 
 
 # --- the Makefile and .ci/install ---
@@ -199,7 +199,13 @@ def checkout(tmp_path: Path) -> Checkout:
 @needs_make
 def test_help_lists_the_commands(checkout: Checkout):
     printed = checkout.make().stdout
-    assert re.findall(r"^make (\S+) +\S", printed, re.MULTILINE)[:5] == ["help", "lab", "test", "test-browser", "lessons"]
+    assert re.findall(r"^make (\S+) +\S", printed, re.MULTILINE)[:5] == [
+        "help",
+        "lab",
+        "test",
+        "test-browser",
+        "lessons",
+    ]
     assert not checkout.called("pip")
 
 

@@ -1,15 +1,15 @@
 """Data sets as resident tensors, batches of them, and the only door to torchvision."""
 
-from helpers.data.audio import audio_to_wav, roll_to_audio
 from helpers.data.batches import Batches, binarise_by_threshold, binarise_dynamically
-from helpers.data.chorales import ChoraleData, Chorales, load_chorales, rolls_from_pitches
-from helpers.data.harmony import HarmonyModel, HarmonySample
+from helpers.data.download.torchvision_import import import_torchvision
 from helpers.data.images import load_images
 from helpers.data.labels import split_labelled
-from helpers.data.midi import midi_to_roll, roll_to_midi
+from helpers.data.music.audio import audio_to_wav, roll_to_audio
+from helpers.data.music.chorales import ChoraleData, Chorales, load_chorales, rolls_from_pitches
+from helpers.data.music.harmony import HarmonyModel, HarmonySample
+from helpers.data.music.midi import midi_to_roll, roll_to_midi
 from helpers.data.semi_supervised import SemiSupervisedBatch, SemiSupervisedBatches
 from helpers.data.sequences import SequenceBatch, SequenceBatches, check_sequences
-from helpers.data.vision_door import import_torchvision
 
 __all__ = [
     "Batches",

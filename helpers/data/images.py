@@ -10,9 +10,10 @@ import torch
 from torch.nn.functional import interpolate
 
 from helpers import settings
-from helpers.data import digits, store
+from helpers.data import digits
 from helpers.data.checks import check_images, describe
-from helpers.data.manifest import MANIFEST
+from helpers.data.download import store
+from helpers.data.download.manifest import MANIFEST
 
 _CHUNK = 5_000  # images resampled at a time, so that loading never holds all of them at both sizes
 _NATIVE_SIZE = {"mnist": 28, "fashion_mnist": 28, "binarized_mnist": 28, "digits": 8}

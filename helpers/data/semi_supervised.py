@@ -48,15 +48,21 @@ class SemiSupervisedBatches:
         transform: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         if not len(images):
-            raise ValueError("There is no labelled image, so nothing can tie a class to its name. Without labels there is `Elbo`.")
+            raise ValueError(
+                "There is no labelled image, so nothing can tie a class to its name. Without labels there is `Elbo`."
+            )
         if not len(unlabelled):
-            raise ValueError("There is no unlabelled image: with labels for all, train the classifier alone, with `LogLikelihood`.")
+            raise ValueError(
+                "There is no unlabelled image: with labels for all, train the classifier alone, with `LogLikelihood`."
+            )
         if images.shape[1:] != unlabelled.shape[1:]:
             raise ValueError(
                 f"Got {describe(images)} labelled and {describe(unlabelled)} unlabelled; expected images of one shape in both."
             )
         count_classes(labels, num_classes)
-        self.labelled = Batches(images, labels, batch_size=min(labelled_batch_size, len(images)), transform=transform, drop_last=True)
+        self.labelled = Batches(
+            images, labels, batch_size=min(labelled_batch_size, len(images)), transform=transform, drop_last=True
+        )
         self.unlabelled = Batches(unlabelled, batch_size=batch_size, transform=transform)
         self.num_classes = num_classes
 

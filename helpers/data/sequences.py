@@ -35,10 +35,14 @@ class SequenceBatches:
     Raises ValueError as `check_sequences` does, and for a batch size below 1.
     """
 
-    def __init__(self, rolls: Tensor, lengths: Tensor, batch_size: int = 20, shuffle: bool = True, *, binary: bool = True) -> None:
+    def __init__(
+        self, rolls: Tensor, lengths: Tensor, batch_size: int = 20, shuffle: bool = True, *, binary: bool = True
+    ) -> None:
         check_sequences(rolls, lengths, binary=binary)
         if type(batch_size) is not int or batch_size < 1:
-            raise ValueError(f"Got batch_size={batch_size!r}; expected the sequences of a batch, an integer of 1 or more.")
+            raise ValueError(
+                f"Got batch_size={batch_size!r}; expected the sequences of a batch, an integer of 1 or more."
+            )
         self.rolls, self.lengths = rolls, lengths
         self.batch_size, self.shuffle = batch_size, shuffle
         self.num_items = len(rolls)
@@ -58,7 +62,9 @@ def check_sequences(rolls: Tensor, lengths: Tensor, *, binary: bool = True) -> N
     """Raise ValueError unless `rolls` [N, T, D] and `lengths` [N] are sequences as `SequenceBatches` describes them."""
     for given, name in ((rolls, "rolls"), (lengths, "lengths")):
         if not isinstance(given, Tensor):
-            raise ValueError(f"Got {name} as {type(given).__name__}; expected a tensor. Give those inside, such as data.train.{name}.")
+            raise ValueError(
+                f"Got {name} as {type(given).__name__}; expected a tensor. Give those inside, such as data.train.{name}."
+            )
     _check_shapes(rolls, lengths)
     shortest, longest = int(lengths.min()), int(lengths.max())
     if shortest < 1:
@@ -87,7 +93,9 @@ def _check_shapes(rolls: Tensor, lengths: Tensor) -> None:
         hint = "rolls.unsqueeze(0) makes a batch of one." if rolls.dim() == 2 else "rolls.float() converts."
         if rolls.numel() == 0:
             hint = "Usually a selection that matched nothing."
-        raise ValueError(f"Got {describe(rolls, 'rolls')}; expected floats [N, T, D], sequences by steps by keys. {hint}")
+        raise ValueError(
+            f"Got {describe(rolls, 'rolls')}; expected floats [N, T, D], sequences by steps by keys. {hint}"
+        )
     if lengths.dtype != torch.int64 or lengths.shape != rolls.shape[:1] or lengths.device != rolls.device:
         raise ValueError(
             f"Got {describe(lengths, 'lengths')} on {lengths.device} for {describe(rolls, 'rolls')} on {rolls.device}; expected int64 "
@@ -101,6 +109,10 @@ def _check_values(rolls: Tensor, binary: bool) -> None:
         cause = "Usually a division by zero in the preprocessing, or missing values."
         raise ValueError(f"The rolls hold values from {low:g} to {high:g}; expected finite ones. {cause}")
     if binary and bool(((rolls != 0) & (rolls != 1)).any()):
-        hint = "MIDI velocities: use (rolls > 0).float()" if high > 1 else "probabilities: torch.bernoulli(rolls) draws from them"
+        hint = (
+            "MIDI velocities: use (rolls > 0).float()"
+            if high > 1
+            else "probabilities: torch.bernoulli(rolls) draws from them"
+        )
         given = f"The rolls hold values from {low:g} to {high:g}, not only 0 and 1"
         raise ValueError(f"{given}; expected 1 where a key sounds, else 0. Usually {hint}.")

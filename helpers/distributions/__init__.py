@@ -1,6 +1,5 @@
 """Priors p(z), and conditionals p(x | z) and q(z | x): networks that return `torch.distributions`."""
 
-from helpers.distributions.augmentation import NoisyInput, RandomWarp, WarpedInput
 from helpers.distributions.conditionals import (
     BernoulliConditional,
     CategoricalConditional,
@@ -18,14 +17,6 @@ from helpers.distributions.flow_conditionals import (
 )
 from helpers.distributions.gated_transition import GatedTransition
 from helpers.distributions.layered import LayeredBits
-from helpers.distributions.networks import (
-    ConvolutionalDecoder,
-    ConvolutionalEncoder,
-    FeedForward,
-    NetworkRecipe,
-    count_multiply_adds,
-    count_parameters,
-)
 from helpers.distributions.priors import (
     BernoulliPrior,
     CategoricalPrior,
@@ -45,9 +36,6 @@ __all__ = [
     "CategoricalPrior",
     "Conditional",
     "ContinuousBernoulliConditional",
-    "ConvolutionalDecoder",
-    "ConvolutionalEncoder",
-    "FeedForward",
     "Finite",
     "Flow",
     "GatedTransition",
@@ -56,20 +44,14 @@ __all__ = [
     "LayeredBits",
     "MixtureOfGaussiansConditional",
     "MixtureOfGaussiansPrior",
-    "NetworkRecipe",
-    "NoisyInput",
     "PlanarFlowConditional",
     "Prior",
-    "RandomWarp",
     "SigmoidBeliefLikelihood",
     "SigmoidBeliefPosterior",
     "SigmoidBeliefPrior",
     "StandardNormalPrior",
     "StyleConditional",
     "VampPrior",
-    "WarpedInput",
-    "count_multiply_adds",
-    "count_parameters",
     "side_by_side",
     "support",
 ]

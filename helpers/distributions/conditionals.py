@@ -22,7 +22,7 @@ from torch.nn.functional import softplus
 
 from helpers.distributions.checks import check_finite, check_shape, check_unit_interval
 from helpers.distributions.continuous_bernoulli import StableContinuousBernoulli
-from helpers.distributions.networks import NetworkRecipe
+from helpers.networks.recipes import NetworkRecipe
 
 Shape = tuple[int, ...]
 
@@ -134,7 +134,9 @@ class BernoulliConditional(Conditional):
         check_unit_interval(x, "The outcomes")
 
     def distribution(self, parameters: Tensor) -> Distribution:
-        return Independent(Bernoulli(logits=parameters, validate_args=False), len(self.event_shape), validate_args=False)
+        return Independent(
+            Bernoulli(logits=parameters, validate_args=False), len(self.event_shape), validate_args=False
+        )
 
 
 class ContinuousBernoulliConditional(BernoulliConditional):

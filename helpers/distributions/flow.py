@@ -47,7 +47,9 @@ class Flow(Distribution):
     arg_constraints: dict[str, constraints.Constraint] = {}
     has_rsample = True
 
-    def __init__(self, base: Distribution, layers: Sequence[FlowLayer], event_shape: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, base: Distribution, layers: Sequence[FlowLayer], event_shape: Sequence[int] | None = None
+    ) -> None:
         self.base = base
         self.layers = tuple(layers)
         shape = torch.Size(base.event_shape if event_shape is None else event_shape)

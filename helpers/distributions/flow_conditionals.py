@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from helpers.distributions.autoregressive import AutoregressiveNetwork, with_context
 from helpers.distributions.conditionals import Conditional
 from helpers.distributions.flow import Flow, FlowLayer
 from helpers.distributions.flow_layers import AffineCoupling, InverseAutoregressive, Planar, scale_of
-from helpers.distributions.networks import FeedForward, NetworkRecipe
+from helpers.networks.autoregressive import AutoregressiveNetwork, with_context
+from helpers.networks.recipes import FeedForward, NetworkRecipe
 
 Shape = tuple[int, ...]
 
@@ -79,7 +79,11 @@ class PlanarFlowConditional(FlowConditional):
     """
 
     def __init__(
-        self, input_shape: int | Shape, event_shape: int | Shape, network: NetworkRecipe | nn.Module, num_layers: int = 8
+        self,
+        input_shape: int | Shape,
+        event_shape: int | Shape,
+        network: NetworkRecipe | nn.Module,
+        num_layers: int = 8,
     ) -> None:
         super().__init__(input_shape, event_shape, network, num_layers)
 
@@ -116,7 +120,9 @@ class AffineCouplingConditional(FlowConditional):
         super().__init__(input_shape, event_shape, network, num_layers)
         half = self.size // 2
         parts = slice(0, half), slice(half, self.size)
-        self.turns = [parts[:: 1 if layer % 2 == 0 else -1] for layer in range(num_layers)]  # (kept, moved) of each layer
+        self.turns = [
+            parts[:: 1 if layer % 2 == 0 else -1] for layer in range(num_layers)
+        ]  # (kept, moved) of each layer
         self.layer_networks = nn.ModuleList(
             FeedForward(hidden, nn.Tanh).build((kept.stop - kept.start + context_size,), (2, moved.stop - moved.start))
             for kept, moved in self.turns
@@ -157,7 +163,8 @@ class InverseAutoregressiveConditional(FlowConditional):
         super().__init__(input_shape, event_shape, network, num_layers)
         places = list(range(self.size))
         self.layer_networks = nn.ModuleList(
-            AutoregressiveNetwork(places[:: 1 if layer % 2 == 0 else -1], context_size, hidden) for layer in range(num_layers)
+            AutoregressiveNetwork(places[:: 1 if layer % 2 == 0 else -1], context_size, hidden)
+            for layer in range(num_layers)
         )
 
     @property
@@ -165,9 +172,14 @@ class InverseAutoregressiveConditional(FlowConditional):
         return self.context_size
 
     def make_layers(self, parameters: Tensor) -> list[FlowLayer]:
-        return [InverseAutoregressive(partial(network, context=parameters), network.order) for network in self.layer_networks]
+        return [
+            InverseAutoregressive(partial(network, context=parameters), network.order)
+            for network in self.layer_networks
+        ]
 
 
 def _check_context(context_size: int) -> None:
     if context_size < 1:
-        raise ValueError(f"The layers read x off a context of 1 number or more, and context_size={context_size} was given.")
+        raise ValueError(
+            f"The layers read x off a context of 1 number or more, and context_size={context_size} was given."
+        )

@@ -72,7 +72,9 @@ class MixtureOfGaussiansPrior(Prior):
         batch_shape = tuple(batch_shape)
         weights = Categorical(logits=self.logits.expand(*batch_shape, -1), validate_args=False)
         shape = (*batch_shape, *self.loc.shape)
-        scale = softplus(self.raw_scale) + MIN_SCALE  # a component may collapse onto a point, and its density stays finite
+        scale = (
+            softplus(self.raw_scale) + MIN_SCALE
+        )  # a component may collapse onto a point, and its density stays finite
         points = Normal(self.loc.expand(shape), scale.expand(shape), validate_args=False)
         return MixtureSameFamily(
             weights, Independent(points, len(self.event_shape), validate_args=False), validate_args=False

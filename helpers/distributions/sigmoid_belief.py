@@ -16,8 +16,8 @@ from torch.distributions import Distribution
 from helpers.distributions.checks import check_shape
 from helpers.distributions.conditionals import BernoulliConditional
 from helpers.distributions.layered import LayeredBits
-from helpers.distributions.networks import FeedForward, NetworkRecipe
 from helpers.distributions.priors import BernoulliPrior, Prior
+from helpers.networks.recipes import FeedForward, NetworkRecipe
 
 Shape = tuple[int, ...]
 LINEAR = FeedForward(())  # frozen, so that it may stand as a default
@@ -34,7 +34,9 @@ class SigmoidBeliefPrior(Prior):
         self.__dict__["sizes"] = check_sizes(sizes)
         super().__init__(sum(self.sizes))
         self.top = BernoulliPrior(self.sizes[-1], trainable=True)
-        self.layers = nn.ModuleList(BernoulliConditional(above, below, network) for below, above in pairwise(self.sizes))
+        self.layers = nn.ModuleList(
+            BernoulliConditional(above, below, network) for below, above in pairwise(self.sizes)
+        )
 
     def forward(self, batch_shape: Shape = ()) -> Distribution:
         top = self.top(batch_shape)

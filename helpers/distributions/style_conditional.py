@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from helpers.distributions.checks import check_shape
 from helpers.distributions.conditionals import Conditional
-from helpers.distributions.networks import FeedForward, NetworkRecipe
+from helpers.networks.recipes import FeedForward, NetworkRecipe
 
 Shape = tuple[int, ...]
 
@@ -41,9 +41,13 @@ class StyleConditional(nn.Module):
         if num_classes < 2:
             raise ValueError(f"Labels need 2 classes or more, and num_classes={num_classes} was given.")
         if len(above.input_shape) != 1:
-            raise ValueError(f"`above` reads the hidden layer, a vector, and was built for inputs of shape {above.input_shape}.")
+            raise ValueError(
+                f"`above` reads the hidden layer, a vector, and was built for inputs of shape {above.input_shape}."
+            )
         self.num_classes = num_classes
-        self.image_half = (FeedForward(()) if image_half is None else image_half).build(self.image_shape, above.input_shape)
+        self.image_half = (FeedForward(()) if image_half is None else image_half).build(
+            self.image_shape, above.input_shape
+        )
         self.label_half = nn.Linear(num_classes, above.input_shape[0], bias=False)  # the image half has the bias
         self.activation = activation()
         self.above = above

@@ -15,18 +15,18 @@ from helpers.estimators.control_variates import (
 from helpers.estimators.doubly_reparameterised import DoublyReparameterised
 from helpers.estimators.draws import DrawSource, draw, draw_reparameterised, draw_uniform, drawing_from
 from helpers.estimators.enumeration import Enumeration
-from helpers.estimators.exact import ExactGradient, exact_gradient, exact_moments, exact_moments_of
 from helpers.estimators.gumbel_softmax import GumbelSoftmax
+from helpers.estimators.harness.every_outcome import EveryOutcome
+from helpers.estimators.harness.exact import ExactGradient, exact_gradient, exact_moments, exact_moments_of
+from helpers.estimators.harness.moments import Moments, SampledMoments, sampled_moments, sampled_moments_of
+from helpers.estimators.harness.quadrature import for_logistic_noise, gauss_legendre
+from helpers.estimators.importance_weighted import ImportanceWeighted
 from helpers.estimators.leave_one_out import LeaveOneOut
 from helpers.estimators.local_enumeration import LocalEnumeration
-from helpers.estimators.moments import Moments, SampledMoments, sampled_moments, sampled_moments_of
-from helpers.estimators.multi_sample import ImportanceWeighted
 from helpers.estimators.muprop import MuProp
 from helpers.estimators.pathwise import Pathwise
-from helpers.estimators.quadrature import for_logistic_noise, gauss_legendre
 from helpers.estimators.rebar import Rebar
 from helpers.estimators.relax import Relax, ResidualRelax
-from helpers.estimators.replay import EveryOutcome
 from helpers.estimators.score_function import ScoreFunction
 from helpers.estimators.sticking_the_landing import StickingTheLanding
 from helpers.estimators.straight_through import StraightThrough

@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
 from helpers.estimators.draws import draw_uniform
-from helpers.estimators.sites import bernoulli_logits, over_event, sum_over_event
+from helpers.estimators.parts.discrete import bernoulli_logits, over_event, sum_over_event
 
 
 class Arm(GradientEstimator):

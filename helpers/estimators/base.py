@@ -93,7 +93,9 @@ class GradientEstimator(nn.Module):
         if num_samples is None:
             return 1
         if num_samples < 1:
-            raise ValueError(f"num_samples counts evaluations of f per datum and must be 1 or more; {num_samples} was given.")
+            raise ValueError(
+                f"num_samples counts evaluations of f per datum and must be 1 or more; {num_samples} was given."
+            )
         return num_samples
 
     def forward(

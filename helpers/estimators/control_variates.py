@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent
 
 from helpers.distributions import support
-from helpers.distributions.networks import NetworkRecipe
 from helpers.estimators.base import Integrand, evaluate
-from helpers.estimators.running import RunningMoment
+from helpers.estimators.parts.running import RunningMoment
+from helpers.networks.recipes import NetworkRecipe
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,9 @@ class LearnedBaseline(ControlVariate):
     def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
         context = scored.context
         if context is None:
-            raise ValueError("LearnedBaseline predicts the reward from a context, and none was given: estimator(f, q, S, context=x).")
+            raise ValueError(
+                "LearnedBaseline predicts the reward from a context, and none was given: estimator(f, q, S, context=x)."
+            )
         split = context.dim() - len(self.context_shape)
         if split < 0 or context.shape[split:] != self.context_shape:
             raise ValueError(
@@ -172,6 +174,10 @@ def mode(q: Distribution) -> Tensor:
     try:
         values = support(base)  # [support, *batch, *event]
     except ValueError as error:
-        raise ValueError(f"SelfCritic needs the mode of q, and {type(base).__name__} names none. `LeaveOneOut` needs no mode.") from error
+        raise ValueError(
+            f"SelfCritic needs the mode of q, and {type(base).__name__} names none. `LeaveOneOut` needs no mode."
+        ) from error
     best = base.log_prob(values).argmax(0)  # [*batch]
-    return values.gather(0, best.reshape(1, *best.shape, *[1] * len(base.event_shape)).expand(1, *values.shape[1:])).squeeze(0)
+    return values.gather(
+        0, best.reshape(1, *best.shape, *[1] * len(base.event_shape)).expand(1, *values.shape[1:])
+    ).squeeze(0)

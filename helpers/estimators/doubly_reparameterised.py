@@ -9,8 +9,8 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, Target, evaluate
 from helpers.estimators.draws import draw_reparameterised
+from helpers.estimators.parts.discrete import over_event
 from helpers.estimators.pathwise import require_rsample
-from helpers.estimators.sites import over_event
 from helpers.estimators.sticking_the_landing import log_prob_held_still
 
 
@@ -39,7 +39,9 @@ class DoublyReparameterised(GradientEstimator):
         require_rsample(q, type(self).__name__)
         z = draw_reparameterised(q, num_samples)  # [samples, *batch, *event]
         score = log_prob_held_still(q, z, type(self).__name__)  # [samples, *batch]
-        point = z.view_as(z)  # to a flow another tensor, which it scores by its inverse: through z, not by the noise it remembers
+        point = z.view_as(
+            z
+        )  # to a flow another tensor, which it scores by its inverse: through z, not by the noise it remembers
         each = evaluate(f, point, q)
         weights = each.value.softmax(0)  # [samples, *batch]
         if point.requires_grad:  # w_s reaches the path through the sum below, and once more through this

@@ -8,9 +8,9 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand
 from helpers.estimators.draws import draw_uniform
-from helpers.estimators.logistic import inside
-from helpers.estimators.off_support import evaluate_off_support
-from helpers.estimators.sites import Sites, sites
+from helpers.estimators.parts.discrete import Sites, sites
+from helpers.estimators.parts.logistic import inside
+from helpers.estimators.parts.off_support import evaluate_off_support
 
 
 class GumbelSoftmax(GradientEstimator):

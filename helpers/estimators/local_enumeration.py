@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate, multiple_of_cost
 from helpers.estimators.draws import draw
-from helpers.estimators.sites import Sites, sites
+from helpers.estimators.parts.discrete import Sites, sites
 
 
 class LocalEnumeration(GradientEstimator):
@@ -27,17 +27,23 @@ class LocalEnumeration(GradientEstimator):
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         cost = _cost(sites(q, type(self).__name__), q)
-        return multiple_of_cost(self, num_samples, cost, "here: once there, and once for each other outcome of each site")
+        return multiple_of_cost(
+            self, num_samples, cost, "here: once there, and once for each other outcome of each site"
+        )
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         independent = sites(q, type(self).__name__)
         cost = _cost(independent, q)
         pivot = draw(q, num_samples // cost)  # [pivots, *batch, *event]
-        points, probability = _neighbours(pivot, independent, q)  # [cost, pivots, *batch, *event], [cost, pivots, *batch]
+        points, probability = _neighbours(
+            pivot, independent, q
+        )  # [cost, pivots, *batch, *event], [cost, pivots, *batch]
         each = evaluate(f, points.flatten(0, 1), q)  # [cost pivots, *batch]
         probability = probability.flatten(0, 1)
         num_sites = q.event_shape.numel() // _width(independent)
-        weight = probability.detach() * (cost / num_sites)  # a mean over cost and pivots makes it a mean over sites and pivots
+        weight = probability.detach() * (
+            cost / num_sites
+        )  # a mean over cost and pivots makes it a mean over sites and pivots
         averaged = each.reduce(lambda over_points: (weight * over_points).mean(0))
         return Estimate(
             averaged.value,

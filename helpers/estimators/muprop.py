@@ -8,8 +8,8 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
 from helpers.estimators.draws import draw
-from helpers.estimators.off_support import evaluate_off_support
-from helpers.estimators.sites import sites, sum_over_event
+from helpers.estimators.parts.discrete import sites, sum_over_event
+from helpers.estimators.parts.off_support import evaluate_off_support
 
 
 class MuProp(GradientEstimator):

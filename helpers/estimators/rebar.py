@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from helpers.estimators.base import Integrand
-from helpers.estimators.conditional_reparameterisation import ConditionalReparameterisation
-from helpers.estimators.off_support import differentiable, evaluate_off_support
+from helpers.estimators.parts.conditional_reparameterisation import ConditionalReparameterisation
+from helpers.estimators.parts.off_support import differentiable, evaluate_off_support
 
 
 class Rebar(ConditionalReparameterisation):

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from helpers.estimators.base import Integrand
-from helpers.estimators.conditional_reparameterisation import ConditionalReparameterisation
+from helpers.estimators.parts.conditional_reparameterisation import ConditionalReparameterisation
 from helpers.estimators.rebar import Rebar
 
 

@@ -7,7 +7,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
 from helpers.estimators.draws import draw
-from helpers.estimators.sites import sites
+from helpers.estimators.parts.discrete import sites
 
 
 class StraightThrough(GradientEstimator):

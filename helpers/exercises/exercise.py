@@ -70,7 +70,7 @@ class Exercise:
 
     @property
     def lesson(self) -> str:
-        """"01" of "01.1"."""
+        """ "01" of "01.1"."""
         return self.id.partition(".")[0]
 
     @property
@@ -97,6 +97,8 @@ class Exercise:
     def stub(self) -> str:
         """What the lesson's cell gives the learner: the solution's signature and docstring, and `...` for the rest."""
         (function,) = ast.parse(self.solution_source).body
-        assert isinstance(function, ast.FunctionDef) and ast.get_docstring(function), f"{self.id}: the solution needs a docstring"
+        assert isinstance(function, ast.FunctionDef) and ast.get_docstring(function), (
+            f"{self.id}: the solution needs a docstring"
+        )
         lines = self.solution_source.splitlines()[: function.body[0].end_lineno]
         return "\n".join([*lines, " " * 4 + STUB_LINE])

@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from helpers import exercises
@@ -38,6 +39,11 @@ def find(id: Any) -> Exercise:
                 if exercise.id == id:
                     return exercise
     raise UnknownExercise(_nearest(id))
+
+
+def solutions_of(lesson: str) -> SimpleNamespace:
+    """The solutions of one lesson by name: `solutions_of("06").unlabelled_bound` is the answer to 06.1. For use after the exercises."""
+    return SimpleNamespace(**{exercise.name: exercise.solution for exercise in exercises_of(lesson)})
 
 
 def by_name(name: str) -> Exercise | None:

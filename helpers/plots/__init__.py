@@ -1,14 +1,14 @@
 """Figures with alt text and captions, in one style. Every function returns a `Picture`, which shows itself at the end of a cell."""
 
-from helpers.plots.bars import bars, dots
-from helpers.plots.contours import contours
-from helpers.plots.curves import curves
-from helpers.plots.histograms import histograms
+from helpers.plots.bar_chart import bars, dots
+from helpers.plots.contour_plot import contours
+from helpers.plots.histogram_plot import histograms
 from helpers.plots.images import image_grid
-from helpers.plots.lineages import lineages
+from helpers.plots.line_chart import curves
+from helpers.plots.lineage_plot import lineages
 from helpers.plots.manifold import latent_manifold, manifold_grid
-from helpers.plots.mosaic import mosaic
-from helpers.plots.piano_roll import piano_roll
+from helpers.plots.mosaic_plot import mosaic
+from helpers.plots.piano_roll_plot import piano_roll
 from helpers.plots.picture import Picture
 from helpers.plots.plates import PlateModel, plate_diagram
 from helpers.plots.scatter import scatter_by_class

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-from helpers.plots.mosaic import Ink, checked_images, mosaic
+from helpers.plots.mosaic_plot import Ink, checked_images, mosaic
 from helpers.plots.picture import Picture
 from helpers.plots.style import PIXELS_PER_INCH, new_figure, workbook_style
 from helpers.plots.words import listed, plain

@@ -9,7 +9,7 @@ import torch
 from torch.distributions import Normal
 
 from helpers.plots.images import TALLEST, WIDEST, fitting_scale, mosaic_figure
-from helpers.plots.mosaic import Ink, checked_images, mosaic
+from helpers.plots.mosaic_plot import Ink, checked_images, mosaic
 from helpers.plots.picture import Picture
 from helpers.plots.style import workbook_style
 

@@ -73,7 +73,9 @@ class Picture:
     def _html(self, png: bytes) -> str:
         source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
         width = round(self.figure.get_figwidth() * PIXELS_PER_INCH)
-        height = round(self.figure.get_figheight() * PIXELS_PER_INCH)  # so that a page keeps the place before the image is decoded
+        height = round(
+            self.figure.get_figheight() * PIXELS_PER_INCH
+        )  # so that a page keeps the place before the image is decoded
         alt = html.escape(" ".join(self.alt.split()), quote=True)
         image = f'<img src="{source}" alt="{alt}" width="{width}" height="{height}" style="max-width:100%;height:auto">'
         caption = ""

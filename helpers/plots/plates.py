@@ -39,12 +39,19 @@ class PlateModel:
     plates: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        used = [*(name for pair in (*self.edges, *self.guides) for name in pair), *(n for ns in self.plates.values() for n in ns)]
+        used = [
+            *(name for pair in (*self.edges, *self.guides) for name in pair),
+            *(n for ns in self.plates.values() for n in ns),
+        ]
         if unknown := sorted(set(used) - set(self.nodes)):
-            raise ValueError(f"{self.title!r}: edges, guides or plates name {unknown}, but the nodes are {sorted(self.nodes)}.")
+            raise ValueError(
+                f"{self.title!r}: edges, guides or plates name {unknown}, but the nodes are {sorted(self.nodes)}."
+            )
         for name, (_, _, kind) in self.nodes.items():
             if kind not in ("latent", "observed", "parameter"):
-                raise ValueError(f"{self.title!r}: node {name!r} is {kind!r}; expected 'latent', 'observed' or 'parameter'.")
+                raise ValueError(
+                    f"{self.title!r}: node {name!r} is {kind!r}; expected 'latent', 'observed' or 'parameter'."
+                )
 
 
 def plate_diagram(*models: PlateModel, alt: str | None = None, caption: str | None = None) -> Picture:
@@ -79,7 +86,9 @@ def _draw(axes: Axes, model: PlateModel) -> None:
         frame = FancyBboxPatch((left, bottom), right - left, top - bottom, boxstyle="round,pad=0,rounding_size=0.12",
                                fill=False, edgecolor=QUIET, linewidth=1.5, label=label, zorder=1)  # fmt: skip
         axes.add_patch(frame)
-        axes.annotate(label, (right, bottom), (-6, 5), textcoords="offset points", ha="right", va="bottom", fontsize=11.5)
+        axes.annotate(
+            label, (right, bottom), (-6, 5), textcoords="offset points", ha="right", va="bottom", fontsize=11.5
+        )
     for pairs, dashed in ((model.edges, False), (model.guides, True)):
         for pair in pairs:
             _arrow(axes, model, pair, dashed)
@@ -91,7 +100,9 @@ def _draw(axes: Axes, model: PlateModel) -> None:
                           fontsize=16)  # fmt: skip
         else:
             shade = "#C9D8E6" if kind == "observed" else "white"
-            axes.add_patch(Circle((column, row), RADIUS, facecolor=shade, edgecolor=INK, linewidth=1.8, label=name, zorder=3))
+            axes.add_patch(
+                Circle((column, row), RADIUS, facecolor=shade, edgecolor=INK, linewidth=1.8, label=name, zorder=3)
+            )
             axes.annotate(f"${name}$", (column, row), ha="center", va="center", fontsize=16, zorder=4)
 
 

@@ -83,7 +83,9 @@ def scatter_by_class(
         for c, place, median in zip(kinds, places, medians, strict=True):
             color = readable(CLASS_COLORS[c % len(CLASS_COLORS)])
             if np.linalg.norm(place - median) > 0.4 * height * unit:
-                axes.plot(*zip(place, median, strict=True), "-", color=color, linewidth=1.8, zorder=3, path_effects=[white])
+                axes.plot(
+                    *zip(place, median, strict=True), "-", color=color, linewidth=1.8, zorder=3, path_effects=[white]
+                )
                 axes.plot(*median, "o", color=color, markersize=7, markeredgecolor="white", zorder=4)
             axes.text(*place, names[c], color=color, ha="center", va="center", zorder=5, fontsize=height, fontweight="bold",
                       path_effects=[white])  # fmt: skip
@@ -97,7 +99,9 @@ def scatter_by_class(
     if circle is not None:
         words += " " + _of_circle(xy, medians, names, circle)
     if outside:
-        words, caption = (f"{text} {outside} of {len(xy)} points lie outside the frame.".strip() for text in (words, caption or ""))
+        words, caption = (
+            f"{text} {outside} of {len(xy)} points lie outside the frame.".strip() for text in (words, caption or "")
+        )
     return Picture(figure, alt or words, caption)
 
 
@@ -121,7 +125,8 @@ def _of_circle(xy: np.ndarray, medians: np.ndarray, names: Mapping[int, str], ra
     share = (np.linalg.norm(xy, axis=1) <= radius).mean()
     inside = np.linalg.norm(medians, axis=1) <= radius
     within, beyond = (
-        listed([plain(name) for name, kept in zip(names.values(), side, strict=True) if kept]) or "none" for side in (inside, ~inside)
+        listed([plain(name) for name, kept in zip(names.values(), side, strict=True) if kept]) or "none"
+        for side in (inside, ~inside)
     )
     return (
         f"A dashed circle of radius {number(radius, 3)} about the origin holds {100 * share:.0f} percent of the points. "
@@ -151,7 +156,10 @@ def checked_classes(points: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _alt(xy: np.ndarray, medians: np.ndarray, names: Mapping[int, str], xlabel: str, ylabel: str) -> str:
-    middles = [f"{plain(name)} at ({number(x, 2)}, {number(y, 2)})" for name, (x, y) in zip(names.values(), medians, strict=True)]
+    middles = [
+        f"{plain(name)} at ({number(x, 2)}, {number(y, 2)})"
+        for name, (x, y) in zip(names.values(), medians, strict=True)
+    ]
     return (
         f"Scatter plot of {len(xy)} points in {len(names)} class{'es' * (len(names) > 1)}, {plain(ylabel)} against {plain(xlabel)}. "
         f"Class medians: {listed(middles)}."

@@ -25,7 +25,9 @@ def main(arguments: list[str]) -> int:
     print(table(rows))
     for row in rows:
         if not options.smoke and row.published is not None:
-            print(f"{row.name}: {'reached' if row.reached() else 'not reached'} (published {row.published}, ours {row.mean:.2f})")
+            print(
+                f"{row.name}: {'reached' if row.reached() else 'not reached'} (published {row.published}, ours {row.mean:.2f})"
+            )
     return 0
 
 

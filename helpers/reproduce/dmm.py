@@ -18,19 +18,13 @@ import torch
 
 from helpers import settings
 from helpers.data import ChoraleData, Chorales, SequenceBatches, load_chorales
-from helpers.models import (
-    DeepMarkovModel,
-    SequenceElbo,
-    SequenceEvaluation,
-    SequenceGuide,
-    deep_markov_model,
-    evaluate_sequences,
-)
+from helpers.evaluation import SequenceEvaluation, evaluate_sequences
+from helpers.models import DeepMarkovModel, SequenceElbo, SequenceGuide, deep_markov_model
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import WEIGHTS, Row, Run, with_earlier_runs, write_row
-from helpers.reproduce.schedule import LinearWeight, up_then_down
 from helpers.reproduce.shipped import load_shipped, ship
 from helpers.training import History, fit
+from helpers.training.schedule import LinearWeight, up_then_down
 
 SIZES = {"latent": 100, "emission": (100, 100), "transition": 200, "rnn": 400}
 BATCH, EPOCHS, LEARNING_RATE, PENALTY, CLIP_NORM = 20, 1000, 8e-3, 0.04, 200.0
@@ -57,7 +51,9 @@ class System:
 
     @property
     def name(self) -> str:
-        return f"dmm-{self.data}-{self.guide}-{self.flows}" + (f"-{self.epochs}-epochs" if self.epochs != EPOCHS else "")
+        return f"dmm-{self.data}-{self.guide}-{self.flows}" + (
+            f"-{self.epochs}-epochs" if self.epochs != EPOCHS else ""
+        )
 
     def row(self, metric: str, protocol: str) -> Row:
         """metric: "bound" or "nll"."""
@@ -178,7 +174,9 @@ def _train(system: System, data: ChoraleData, seed: int, options: Options) -> di
 
     def waypoint(epoch: int, history: History) -> None:
         if epoch in waypoints:
-            bounds = {name: -evaluate(part, 1).bound.mean for name, part in (("train", data.train), ("valid", data.valid))}
+            bounds = {
+                name: -evaluate(part, 1).bound.mean for name, part in (("train", data.train), ("valid", data.valid))
+            }
             for name, bound in bounds.items():
                 history.note(name, bound)
             print(

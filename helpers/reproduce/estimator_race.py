@@ -19,15 +19,15 @@ from helpers import settings
 from helpers.data import Batches
 from helpers.estimators import Estimate, ScoreFunction
 from helpers.evaluation import evaluate_bound
+from helpers.experiments.gradient_noise import gradient_noise, seconds_per_step
+from helpers.matmul import fast_products
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel, sigmoid_belief_network
-from helpers.products import fast_products
-from helpers.reproduce.gradient_noise import gradient_noise, seconds_per_step
-from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.racers import BITS, COMMON, EVALUATIONS, IMAGE, RACERS, Racer
 from helpers.reproduce.rows import Row, Run, with_earlier_runs, write_row
-from helpers.reproduce.schedule import up_then_down
 from helpers.training import History, fit, load_weights, save_weights, score
+from helpers.training.initialisation import initialise
+from helpers.training.schedule import up_then_down
 
 BATCH, EPOCHS, LEARNING_RATE = 100, 20, 3e-3
 WAYPOINTS = (1, 5, 20)  # epochs of the leave-one-out run at whose parameters all gradients are compared
@@ -81,7 +81,9 @@ def run_race(train_images: Tensor, valid_images: Tensor, options: Options) -> li
 
 
 def _row(racer: Racer, epochs: int) -> Row:
-    share = "" if racer.evaluations == EVALUATIONS else f", which leaves it {EVALUATIONS}/{racer.evaluations} of the steps"
+    share = (
+        "" if racer.evaluations == EVALUATIONS else f", which leaves it {EVALUATIONS}/{racer.evaluations} of the steps"
+    )
     return Row(
         name=racer.name,
         system=f"race: {racer.title}, SBN 200 bits, linear, static binarised MNIST",
@@ -151,7 +153,9 @@ def _run_one(racer: Racer, seed: int, epochs: int, train_images: Tensor, valid_i
     for epoch in waypoints:
         weights = _common_weights(seed, epoch, options)
         if not weights.exists():
-            raise SystemExit(f"Gradients are compared at parameters of {COMMON}, and {weights} is missing: make that row first.")
+            raise SystemExit(
+                f"Gradients are compared at parameters of {COMMON}, and {weights} is missing: make that row first."
+            )
         there = _start(seed, racer, train_images)
         load_weights(nn.ModuleDict({"model": there.own.model, "posterior": there.own.posterior}), weights)
         small = {"settle": 2, "groups": 2, "repeats": 2} if options.smoke else {}

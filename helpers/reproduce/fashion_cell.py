@@ -12,16 +12,16 @@ from torch.distributions import MixtureSameFamily
 
 from helpers import settings
 from helpers.data import Batches, binarise_dynamically, load_images
-from helpers.distributions import FeedForward, count_parameters
 from helpers.evaluation import active_units, evaluate_bound
+from helpers.experiments.gradient_noise import seconds_per_step
+from helpers.matmul import fast_products
 from helpers.models import Elbo
-from helpers.products import fast_products
-from helpers.reproduce.gradient_noise import seconds_per_step
-from helpers.reproduce.initialise import initialise
+from helpers.networks import FeedForward, count_parameters
 from helpers.reproduce.options import Options
 from helpers.reproduce.rows import Row, Run, with_earlier_runs, write_row
-from helpers.reproduce.schedule import LinearWeight, up_then_down
 from helpers.training import History, fit
+from helpers.training.initialisation import initialise
+from helpers.training.schedule import LinearWeight, up_then_down
 
 IMAGE, LATENT, EVALUATIONS = (1, 28, 28), 40, 4
 NETWORK = FeedForward((200, 200), torch.nn.ReLU)
@@ -43,7 +43,9 @@ class Fashion:
         data = load_images("digits", size=IMAGE[-1]) if smoke else load_images("fashion_mnist")
         settings.seed_everything(0)
         last = 300 if smoke else None
-        train, valid, test = (split.images[:last].to(settings.device()) for split in (data.train, data.valid, data.test))
+        train, valid, test = (
+            split.images[:last].to(settings.device()) for split in (data.train, data.valid, data.test)
+        )
         return cls(train, binarise_dynamically(valid), binarise_dynamically(test))
 
     def batches(self) -> Batches:
@@ -77,7 +79,9 @@ def start(cell: Cell, seed: int, train: Tensor) -> Elbo:
     settings.seed_everything(seed)
     objective = cell.build(train.cpu())
     initialise(objective.model, objective.posterior, train.cpu())
-    for network in getattr(objective.posterior.conditional, "layer_networks", ()):  # a flow starts as the Gaussian it is made of
+    for network in getattr(
+        objective.posterior.conditional, "layer_networks", ()
+    ):  # a flow starts as the Gaussian it is made of
         nn.init.zeros_([layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1].weight)
     return objective.to(train.device)
 

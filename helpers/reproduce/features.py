@@ -10,18 +10,13 @@ from torch import Tensor
 
 from helpers import settings
 from helpers.data import Batches
-from helpers.distributions import (
-    BernoulliConditional,
-    FeedForward,
-    GaussianConditional,
-    RandomWarp,
-    StandardNormalPrior,
-)
+from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, LatentVariableModel
-from helpers.reproduce.initialise import initialise
+from helpers.networks import FeedForward, RandomWarp
 from helpers.reproduce.options import Options
-from helpers.reproduce.schedule import up_then_down
 from helpers.training import fit
+from helpers.training.initialisation import initialise
+from helpers.training.schedule import up_then_down
 
 LATENT, HIDDEN, BATCH, LEARNING_RATE, EPOCHS = 50, (600, 600), 200, 2e-3, 15
 RATE_WEIGHT = 0.1  # a rate that counts little keeps all units in use: M2 finds more in the features
@@ -34,7 +29,9 @@ def train_features(images: Tensor, epochs: int, options: Options, warp: RandomWa
     """
     settings.seed_everything(0)
     image = tuple(images.shape[1:])
-    model = LatentVariableModel(StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), image, FeedForward(HIDDEN)))
+    model = LatentVariableModel(
+        StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), image, FeedForward(HIDDEN))
+    )
     posterior = AmortizedPosterior(GaussianConditional(image, (LATENT,), FeedForward(HIDDEN)))
     initialise(model, posterior, images.cpu())
     objective = AnalyticKlElbo(model, posterior, rate_weight=RATE_WEIGHT).to(images.device)

@@ -18,15 +18,16 @@ from tqdm.auto import tqdm
 
 from helpers import settings
 from helpers.data import Batches, binarise_dynamically, load_images
-from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.estimators import ImportanceWeighted
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
-from helpers.reproduce.initialise import initialise
+from helpers.networks import FeedForward
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, Run, write_row
-from helpers.reproduce.schedule import up_then_down
 from helpers.training import History, fit, load_checkpoint
+from helpers.training.initialisation import initialise
+from helpers.training.schedule import up_then_down
 
 LATENT = 50
 
@@ -116,7 +117,9 @@ def _run_one(
     if system.start is not None:
         earlier = options.checkpoints / f"{system.start}-{seed}.pt"
         if not earlier.exists():
-            raise SystemExit(f"{system.name} starts from {system.start}, and {earlier} is missing: make that row first.")
+            raise SystemExit(
+                f"{system.name} starts from {system.start}, and {earlier} is missing: make that row first."
+            )
         objective.load_state_dict(load_checkpoint(earlier)["objective"])
     optimizers, schedules = _optimizers(objective, system.learning_rate, epochs * len(train))
     waypoints = [epoch for epoch in range(1, epochs + 1) if epoch % max(1, epochs // 20) == 0]
@@ -144,7 +147,9 @@ def _run_one(
     result = evaluate_bound(
         model, posterior, test_images, num_samples=10 if options.smoke else 5000, max_evaluations=2000
     )
-    print(f"{system.name} seed {seed}: test NLL {-result.log_likelihood.mean:.2f} ± {result.log_likelihood.standard_error:.2f}")
+    print(
+        f"{system.name} seed {seed}: test NLL {-result.log_likelihood.mean:.2f} ± {result.log_likelihood.standard_error:.2f}"
+    )
     return Run(
         seed=seed,
         value=-result.log_likelihood.mean,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from helpers.data import binarise_dynamically
 from helpers.distributions import BernoulliConditional, MixtureOfGaussiansConditional, StandardNormalPrior
 from helpers.estimators import ComponentThenPoint, GradientEstimator, LeaveOneOut, ScoreFunction, StickingTheLanding
+from helpers.experiments.gradient_noise import gradient_noise
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
 from helpers.reproduce.fashion_cell import (
     ARCHITECTURE,
@@ -32,7 +33,6 @@ from helpers.reproduce.fashion_cell import (
     start,
     time_steps,
 )
-from helpers.reproduce.gradient_noise import gradient_noise
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, Run, write_row
 from helpers.training import load_weights, save_weights
@@ -102,7 +102,13 @@ def run_gradients(data: Fashion, options: Options) -> list[Row]:
     said = protocol(epochs, CHOSEN)
     cells = [gradient.cell(epochs) for gradient in wanted]
     rows = [
-        row_of(cell, f"{gradient.label}: mixture posterior, standard normal prior, {ARCHITECTURE}", said, command(), options)
+        row_of(
+            cell,
+            f"{gradient.label}: mixture posterior, standard normal prior, {ARCHITECTURE}",
+            said,
+            command(),
+            options,
+        )
         for gradient, cell in zip(wanted, cells, strict=True)
     ]
     for seed in options.seeds:
@@ -131,7 +137,9 @@ def _run_one(gradient: Gradient, cell: Cell, seed: int, data: Fashion, options: 
     small = {"groups": 2, "repeats": 2} if options.smoke else {}
     for epoch, file in files.items():
         if not file.exists():
-            raise SystemExit(f"Gradients are compared at weights of {COMMON}, and {file} is missing: make that row first.")
+            raise SystemExit(
+                f"Gradients are compared at weights of {COMMON}, and {file} is missing: make that row first."
+            )
         there = start(cell, seed, data.train)  # the seed again: the same images and noise for all
         load_weights(_weights_of(there), file)
         noise = gradient_noise(there, data.batches(), binarise_dynamically(data.train[:BATCH]), **small)

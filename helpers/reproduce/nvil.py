@@ -25,11 +25,11 @@ from helpers.estimators import DisArm, GradientEstimator, LeaveOneOut
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, LatentVariableModel, LayeredElbo, sigmoid_belief_network
 from helpers.reproduce.estimator_race import run_race
-from helpers.reproduce.initialise import initialise
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, Run, write_row
-from helpers.reproduce.schedule import up_then_down
 from helpers.training import History, fit
+from helpers.training.initialisation import initialise
+from helpers.training.schedule import up_then_down
 
 IMAGE, BATCH = (1, 28, 28), 100
 
@@ -70,7 +70,12 @@ TWO = {
     "others": "NVIL -99.6, REBAR -98.2, RELAX -98.0",
     "chosen": f"all chosen on {SET_ASIDE}",
 }
-THREE = {"published": (96.7, None), "reach": None, "others": "none", "chosen": f"as for two layers, chosen there on {SET_ASIDE}"}
+THREE = {
+    "published": (96.7, None),
+    "reach": None,
+    "others": "none",
+    "chosen": f"as for two layers, chosen there on {SET_ASIDE}",
+}
 SYSTEMS = (
     System("sbn-200-disarm", (200,), DisArm, (4,), 300, 1e-2, 0.03, **ONE),
     System("sbn-200-leave-one-out", (200,), LeaveOneOut, (4,), 300, 1e-2, 0.03, **ONE),
@@ -92,7 +97,11 @@ def run(options: Options) -> list[Row]:
 def _binarised_mnist() -> tuple[Tensor, Tensor, Tensor | None]:
     """Training, validation and, where it is at hand, test part."""
     data, device = load_images("binarized_mnist"), settings.device()
-    return data.train.images.to(device), data.valid.images.to(device), None if data.test is None else data.test.images.to(device)
+    return (
+        data.train.images.to(device),
+        data.valid.images.to(device),
+        None if data.test is None else data.test.images.to(device),
+    )
 
 
 def _packaged() -> tuple[Tensor, Tensor, None]:
@@ -141,11 +150,15 @@ def _train(system: System, train: Tensor, part: str, held_out: Tensor, options: 
     return rows
 
 
-def _run_one(system: System, seed: int, epochs: int, train: Tensor, held_out: Tensor, options: Options) -> dict[str, Run]:
+def _run_one(
+    system: System, seed: int, epochs: int, train: Tensor, held_out: Tensor, options: Options
+) -> dict[str, Run]:
     settings.seed_everything(seed)
     model, posterior = sigmoid_belief_network(system.sizes, IMAGE)
     initialise(model, posterior, train.cpu())
-    objective = LayeredElbo(model, posterior, [system.estimator() for _ in system.sizes], system.num_samples).to(train.device)
+    objective = LayeredElbo(model, posterior, [system.estimator() for _ in system.sizes], system.num_samples).to(
+        train.device
+    )
     batches = Batches(train, batch_size=BATCH)
     optimizer = _adamw(objective, system)
     waypoints = [epoch for epoch in range(1, epochs + 1) if epoch % max(1, epochs // 20) == 0]
@@ -185,7 +198,9 @@ def _run_one(system: System, seed: int, epochs: int, train: Tensor, held_out: Te
     }
     runs = {}
     for name, sign, result, images in (("held out", -1, on_held_out, held_out), ("train", 1, on_train, train)):
-        print(f"{system.name} seed {seed}: {name} bound {result.elbo}, log-likelihood {result.log_likelihood}", flush=True)
+        print(
+            f"{system.name} seed {seed}: {name} bound {result.elbo}, log-likelihood {result.log_likelihood}", flush=True
+        )
         details = {
             "estimator": system.estimator_name,
             "evaluations": list(system.num_samples),
@@ -196,7 +211,9 @@ def _run_one(system: System, seed: int, epochs: int, train: Tensor, held_out: Te
             "rate": result.rate.mean,
             "standard_error_of_draws": _error_of_draws(model, posterior, images, result.num_samples),
         }
-        runs[name] = Run(value=sign * result.elbo.mean, standard_error=result.elbo.standard_error, details=details, **common)
+        runs[name] = Run(
+            value=sign * result.elbo.mean, standard_error=result.elbo.standard_error, details=details, **common
+        )
     return runs
 
 
@@ -209,7 +226,9 @@ def _adamw(objective: nn.Module, system: System) -> torch.optim.AdamW:
 
 
 @torch.no_grad()
-def _error_of_draws(model: LatentVariableModel, posterior: AmortizedPosterior, images: Tensor, num_samples: int) -> float:
+def _error_of_draws(
+    model: LatentVariableModel, posterior: AmortizedPosterior, images: Tensor, num_samples: int
+) -> float:
     """The part of the bound's standard error that comes of drawing z, in nats: from the spread over 20 draws, for 500 images."""
     some = images[:500]
     q = posterior(some)

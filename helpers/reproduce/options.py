@@ -47,18 +47,33 @@ def parse(arguments: list[str], names: dict[str, str]) -> tuple[str, Options]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", choices=list(names), metavar="NAME", help="which experiment")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="one run for each (default: 0)")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="one run for each (default: 0)"
+    )
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoints of an earlier sitting")
     parser.add_argument("--smoke", action="store_true", help="a few steps on packaged data; nothing is kept")
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="only these rows of the experiment")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"), help="folder for checkpoints")
     ssvae = parser.add_argument_group("ssvae only")
-    ssvae.add_argument("--labels", type=_numbers, default=(), metavar="N,N", help="numbers of labels: 100,600 (default: all)")
-    ssvae.add_argument("--variants", type=_names, default=(), metavar="V,V", help="variants: sampled,enumerated (default: all)")
+    ssvae.add_argument(
+        "--labels", type=_numbers, default=(), metavar="N,N", help="numbers of labels: 100,600 (default: all)"
+    )
+    ssvae.add_argument(
+        "--variants", type=_names, default=(), metavar="V,V", help="variants: sampled,enumerated (default: all)"
+    )
     ssvae.add_argument("--splits", type=int, metavar="N", help="N splits: the seeds 0 to N - 1")
     dmm = parser.add_argument_group("dmm only")
-    dmm.add_argument("--guide", dest="guides", type=_names, default=(), metavar="G,G", help="future (default), past, both, mean-field")
-    dmm.add_argument("--flows", type=_numbers, default=(), metavar="N,N", help="numbers of flows on the guide: 0,1,2 (default: 0)")
+    dmm.add_argument(
+        "--guide",
+        dest="guides",
+        type=_names,
+        default=(),
+        metavar="G,G",
+        help="future (default), past, both, mean-field",
+    )
+    dmm.add_argument(
+        "--flows", type=_numbers, default=(), metavar="N,N", help="numbers of flows on the guide: 0,1,2 (default: 0)"
+    )
     dmm.add_argument("--epochs", type=_positive, metavar="N", help="train so long, in rows of their own")
     given = parser.parse_args(arguments)
     if given.splits is not None:

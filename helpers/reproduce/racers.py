@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from helpers.distributions import FeedForward
 from helpers.estimators import (
     Arm,
     CentredReward,
@@ -27,6 +26,7 @@ from helpers.estimators import (
     StraightThrough,
     Vimco,
 )
+from helpers.networks import FeedForward
 
 BITS, IMAGE = 200, (1, 28, 28)
 EVALUATIONS = 6  # 2, 3 and 6 divide it: pairs, REBAR's triples, one sample more
@@ -73,7 +73,12 @@ RACERS = (
         unbiased=False,
     ),
     Racer("race-self-critic", "self-critic", "ScoreFunction(SelfCritic)", lambda: ScoreFunction(SelfCritic())),
-    Racer("race-learned-baseline", "learned baseline", "ScoreFunction(LearnedBaseline)", lambda: ScoreFunction(_baseline())),
+    Racer(
+        "race-learned-baseline",
+        "learned baseline",
+        "ScoreFunction(LearnedBaseline)",
+        lambda: ScoreFunction(_baseline()),
+    ),
     Racer(
         "race-learned-centred",
         "learned baseline, centred",

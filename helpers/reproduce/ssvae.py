@@ -26,15 +26,7 @@ from torch import Tensor, nn
 
 from helpers import settings
 from helpers.data import Batches, SemiSupervisedBatches, load_images, split_labelled
-from helpers.distributions import (
-    BernoulliConditional,
-    FeedForward,
-    GaussianConditional,
-    NetworkRecipe,
-    NoisyInput,
-    RandomWarp,
-    WarpedInput,
-)
+from helpers.distributions import BernoulliConditional, GaussianConditional
 from helpers.estimators import Enumeration, GradientEstimator, ScoreFunction
 from helpers.evaluation import accuracy
 from helpers.models import (
@@ -44,15 +36,16 @@ from helpers.models import (
     SemiSupervisedVAE,
     semi_supervised_vae,
 )
+from helpers.networks import FeedForward, NetworkRecipe, NoisyInput, RandomWarp, WarpedInput
 from helpers.reproduce.features import EPOCHS as M1_EPOCHS
 from helpers.reproduce.features import RATE_WEIGHT as M1_RATE_WEIGHT
 from helpers.reproduce.features import WarpedFeatures, mean_features, train_features
-from helpers.reproduce.initialise import initialise_layers
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import WEIGHTS, Row, Run, with_earlier_runs, write_row
-from helpers.reproduce.schedule import LinearWeight, up_then_down
 from helpers.reproduce.shipped import load_shipped, ship
 from helpers.training import History, fit
+from helpers.training.initialisation import initialise_layers
+from helpers.training.schedule import LinearWeight, up_then_down
 
 CLASSES, IMAGE, LATENT, HIDDEN = 10, (1, 28, 28), 50, 500
 BATCH, LABELLED_BATCH, LEARNING_RATE, BASELINE_STEPS = 200, 100, 3e-3, 2000
@@ -105,7 +98,10 @@ def accuracy_table(rows: Sequence[Row]) -> str:
         spread = "" if row.standard_error is None else f" ± {100 * row.standard_error:.2f}"
         return f"{100 * row.mean:.2f}{spread} ({len(row.runs)})"
 
-    lines = ["| | | " + " | ".join(f"{labels:,} labels" for labels in LABELS) + " |", "|---|---|" + "---|" * len(LABELS)]
+    lines = [
+        "| | | " + " | ".join(f"{labels:,} labels" for labels in LABELS) + " |",
+        "|---|---|" + "---|" * len(LABELS),
+    ]
     for variant, words in WORDS.items():
         published = " | ".join(f"{100 * PUBLISHED[variant][labels]:.4g}" for labels in LABELS)
         lines.append(f"| {words} | published | {published} |")
@@ -188,7 +184,9 @@ def run(options: Options) -> list[Row]:
                 data["features"] = _features(images, options)
             row.with_run(_run_cell(cell, split, data["features" if cell.variant == "m1m2" else "images"], options))
             splits = " ".join(str(run.seed) for run in row.runs)  # those of earlier sittings, too
-            row.command = f"python -m helpers.reproduce ssvae --variants {cell.variant} --labels {cell.labels} --seeds {splits}"
+            row.command = (
+                f"python -m helpers.reproduce ssvae --variants {cell.variant} --labels {cell.labels} --seeds {splits}"
+            )
             write_row(row, options.results)
     return [row for row in rows.values() if row.runs]
 
@@ -229,17 +227,25 @@ def protocol(variant: str, smoke: bool = False) -> str:
 
 
 def _load(options: Options) -> Data:
-    data, device, last = load_images("digits", size=IMAGE[-1]) if options.smoke else load_images("mnist"), settings.device(), None
+    data, device, last = (
+        load_images("digits", size=IMAGE[-1]) if options.smoke else load_images("mnist"),
+        settings.device(),
+        None,
+    )
     if options.smoke:
         last = 300
-    train, test = ((split.images[:last].to(device), split.labels[:last].to(device)) for split in (data.train, data.test))
+    train, test = (
+        (split.images[:last].to(device), split.labels[:last].to(device)) for split in (data.train, data.test)
+    )
     return Data(*train, *test, None, IMAGE, BernoulliConditional, PIXELS)
 
 
 def _features(images: Data, options: Options) -> Data:
     posterior = train_features(images.train, 1 if options.smoke else M1_EPOCHS, options, WARP)
     test, draw = mean_features(posterior, images.test), WarpedFeatures(posterior, WARP)
-    return Data(images.train, images.train_labels, test, images.test_labels, draw, test.shape[1:], GaussianConditional, FEATURES)
+    return Data(
+        images.train, images.train_labels, test, images.test_labels, draw, test.shape[1:], GaussianConditional, FEATURES
+    )
 
 
 def _layers(hidden: tuple[int, ...]) -> FeedForward:
@@ -291,7 +297,10 @@ def _run_cell(cell: Cell, split: int, data: Data, options: Options) -> Run:
         if epoch in waypoints:
             right = accuracy(guide.classifier, data.test, data.test_labels).mean
             history.note("test", right)
-            print(f"{cell.name} split {split}   epoch {epoch:4}   {history.seconds[-1]:6.0f} s   test accuracy {right:.4f}", flush=True)
+            print(
+                f"{cell.name} split {split}   epoch {epoch:4}   {history.seconds[-1]:6.0f} s   test accuracy {right:.4f}",
+                flush=True,
+            )
 
     history = fit(
         objective,

@@ -12,9 +12,10 @@ from tqdm.auto import tqdm
 
 from helpers import settings
 from helpers.data import Batches, load_images
-from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, LatentVariableModel
+from helpers.networks import FeedForward
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import WEIGHTS, Row, Run, write_row
 from helpers.training import History, fit, load_weights, save_weights

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from torch import Tensor
 
+from helpers.experiments.small_network import codes, log_bernoulli
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
-from helpers.widgets.explorer import Explorer, Slider
-from helpers.widgets.panel import Panel, bare_figure
-from helpers.widgets.small_network import codes, log_bernoulli
-from helpers.widgets.ticks import signed
+from helpers.widgets.parts.explorer import Explorer, Slider
+from helpers.widgets.parts.panel import Panel, bare_figure
+from helpers.widgets.parts.ticks import signed
 
 BITS = 3
 LOGITS = torch.tensor([1.2, -0.9, 0.6], dtype=torch.float64)  # of q, at confidence 1
@@ -132,13 +132,24 @@ def _draw_variance(axes: Axes, found: Baselines, b: float) -> None:
     )
     for left, marker, color, face, size, words in entries:
         place = HEIGHT - 14
-        axes.plot(left, place, marker=marker, color=color, markerfacecolor=face, markeredgewidth=2, markersize=size, linestyle="")
+        axes.plot(
+            left,
+            place,
+            marker=marker,
+            color=color,
+            markerfacecolor=face,
+            markeredgewidth=2,
+            markersize=size,
+            linestyle="",
+        )
         axes.text(left + 13, place, words, va="center_baseline", fontsize=12, color=readable(color))
 
 
 def _draw_gradients(axes: Axes, found: Baselines, b: float) -> None:
     panel = Panel(axes, (380, 48, 255, 236), (-20, 20), (0, 0.6))
-    panel.frame(range(-10, 11, 10), {0.2: "0.2", 0.4: "0.4", 0.6: "0.6"}, "gradient of logit 1", "probability of the code")
+    panel.frame(
+        range(-10, 11, 10), {0.2: "0.2", 0.4: "0.4", 0.6: "0.6"}, "gradient of logit 1", "probability of the code"
+    )
     g = _first(found, b)
     stems = [[(panel.x(at), panel.y(0)), (panel.x(at), panel.y(p))] for at, p in zip(g, found.probability, strict=True)]
     axes.add_collection(LineCollection(stems, colors=YOURS, linewidths=1.8))

@@ -14,9 +14,9 @@ from torch.distributions import Normal, kl_divergence
 
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
-from helpers.widgets.explorer import Explorer, Slider
-from helpers.widgets.panel import Panel, bare_figure, key
-from helpers.widgets.ticks import signed
+from helpers.widgets.parts.explorer import Explorer, Slider
+from helpers.widgets.parts.panel import Panel, bare_figure, key
+from helpers.widgets.parts.ticks import signed
 
 NOISE = 0.75  # so that the posterior's scale is 0.6 and its mean 0.64 x: the sliders can reach both
 
@@ -137,7 +137,15 @@ def _draw_bound(axes: Axes, numbers: BoundAndKl) -> None:
     if top - bottom > 3:
         axes.plot([right + 10] * 2, [bottom, top], color=INK, linewidth=1.2, linestyle="-", marker="_", markersize=7)
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}  # no grid line through the number
-    axes.text(right + 20, (top + bottom) / 2, f"KL\n{abs(numbers.kl):.3f}", va="center", fontsize=12, linespacing=1.1, bbox=ground)
+    axes.text(
+        right + 20,
+        (top + bottom) / 2,
+        f"KL\n{abs(numbers.kl):.3f}",
+        va="center",
+        fontsize=12,
+        linespacing=1.1,
+        bbox=ground,
+    )
 
 
 def _nats(value: float) -> str:

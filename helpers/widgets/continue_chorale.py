@@ -9,14 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from helpers.data.midi import held_notes
+from helpers.data.music.midi import held_notes
 from helpers.models import DeepMarkovModel, SequenceGuide
 from helpers.plots import workbook_style
-from helpers.plots.piano_roll import key_name, octaves, spoken
+from helpers.plots.piano_roll_plot import key_name, octaves, spoken
 from helpers.plots.style import COLORS, INK, QUIET
-from helpers.widgets.explorer import Explorer, Slider, Toggle
-from helpers.widgets.panel import Panel, bare_figure
-from helpers.widgets.sounding import (
+from helpers.widgets.parts.chorale_audio import (
     SoundingPicture,
     check_chorales,
     draw_notes,
@@ -24,15 +22,23 @@ from helpers.widgets.sounding import (
     keys_in_use,
     sound_of,
 )
+from helpers.widgets.parts.explorer import Explorer, Slider, Toggle
+from helpers.widgets.parts.panel import Panel, bare_figure
 
 CHOICES = 20  # chorales that the slider offers
 LONGEST = 24  # steps that can be given
 STEPS = 16  # that are generated
-STEP_NAMES = {step - 0.5: str(step) for step in (1, *range(8, LONGEST + STEPS + 1, 8))}  # in the middle of each, counted from 1
+STEP_NAMES = {
+    step - 0.5: str(step) for step in (1, *range(8, LONGEST + STEPS + 1, 8))
+}  # in the middle of each, counted from 1
 WIDTH, HEIGHT = 720, 380  # CSS pixels
 BOX = (44, 52, 664, 262)  # left, bottom, width, height of the roll
 GIVEN = {"facecolors": COLORS[0], "edgecolors": INK, "linewidths": 0.6}
-GENERATED = {"facecolors": "white", "edgecolors": COLORS[1], "linewidths": 1.8}  # hollow: hatching would take half of a slider's patience
+GENERATED = {
+    "facecolors": "white",
+    "edgecolors": COLORS[1],
+    "linewidths": 1.8,
+}  # hollow: hatching would take half of a slider's patience
 
 
 def continue_chorale(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor, lengths: Tensor) -> Explorer:
@@ -92,7 +98,9 @@ def continue_chorale_picture(
         draw_notes(panel, start, **GIVEN)
         draw_notes(panel, made, given, **GENERATED)
         steps, keys = written.nonzero(as_tuple=True)
-        panel.plot(steps.numpy() + given + 0.5, keys.numpy(), marker="o", markersize=4, color=INK, linestyle="", zorder=4)
+        panel.plot(
+            steps.numpy() + given + 0.5, keys.numpy(), marker="o", markersize=4, color=INK, linestyle="", zorder=4
+        )
         panel.plot([given, given], [low - 0.5, high + 0.5], color=QUIET, linestyle=(0, (7, 4)), linewidth=1.4, zorder=3)
         _legend(axes)
     both = int((made[: len(written)] * written).sum())
@@ -117,7 +125,9 @@ def continue_chorale_picture(
 def _legend(axes: Axes) -> None:
     y = HEIGHT - 20
     for left, name, look in ((200, "given", GIVEN), (300, "generated", GENERATED)):
-        axes.add_patch(Rectangle((left, y - 5), 30, 10, **{key.removesuffix("s"): value for key, value in look.items()}))
+        axes.add_patch(
+            Rectangle((left, y - 5), 30, 10, **{key.removesuffix("s"): value for key, value in look.items()})
+        )
         axes.text(left + 37, y, name, va="center_baseline", fontsize=12)
     axes.plot([442], [y], marker="o", markersize=4, color=INK, linestyle="")
     axes.text(454, y, "what the chorale has there", va="center_baseline", fontsize=12)

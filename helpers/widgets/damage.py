@@ -14,10 +14,10 @@ from torch.distributions import kl_divergence
 from helpers.models import LatentVariableModel
 from helpers.plots import Picture
 from helpers.plots.images import mosaic_figure
-from helpers.plots.mosaic import checked_images, mosaic
+from helpers.plots.mosaic_plot import checked_images, mosaic
 from helpers.plots.style import INK, workbook_style
 from helpers.plots.words import listed
-from helpers.widgets.explorer import Choice, Explorer, Slider
+from helpers.widgets.parts.explorer import Choice, Explorer, Slider
 
 KINDS = (
     "hide the left", "hide the right", "hide the top", "hide the bottom",
@@ -124,7 +124,9 @@ def damaged(image: Tensor, kind: str, amount: float, place: str, noise: Tensor) 
     Raises ValueError for an unknown kind or place, and for an amount outside [0, 1].
     """
     if kind not in KINDS or place not in PLACES:
-        raise ValueError(f"kind={kind!r}, place={place!r}: kinds are {listed(KINDS)}; places are {listed(list(PLACES))}.")
+        raise ValueError(
+            f"kind={kind!r}, place={place!r}: kinds are {listed(KINDS)}; places are {listed(list(PLACES))}."
+        )
     if not 0 <= amount <= 1:
         raise ValueError(f"amount={amount} must be a share, from 0 to 1.")
     height, width = image.shape[-2:]
@@ -138,7 +140,9 @@ def damaged(image: Tensor, kind: str, amount: float, place: str, noise: Tensor) 
     else:
         down, across = round(amount * height), round(amount * width)
         rows = {"hide the top": slice(0, down), "hide the bottom": slice(height - down, height)}.get(kind, slice(None))
-        columns = {"hide the left": slice(0, across), "hide the right": slice(width - across, width)}.get(kind, slice(None))
+        columns = {"hide the left": slice(0, across), "hide the right": slice(width - across, width)}.get(
+            kind, slice(None)
+        )
     result = image.clone()
     part = result[:, rows, columns]
     result[:, rows, columns] = 1 - part if kind == "invert a square" else 0

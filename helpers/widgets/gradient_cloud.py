@@ -13,13 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from torch import Tensor
 
+from helpers.experiments.small_network import DATA, MOST_BITS, SmallNetwork, small_network
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.plots.words import listed
-from helpers.widgets.explorer import Choice, Explorer, Slider, Toggle
-from helpers.widgets.panel import Panel, bare_figure
-from helpers.widgets.small_network import DATA, MOST_BITS, SmallNetwork, small_network
-from helpers.widgets.ticks import round_ticks, signed
+from helpers.widgets.parts.explorer import Choice, Explorer, Slider, Toggle
+from helpers.widgets.parts.panel import Panel, bare_figure
+from helpers.widgets.parts.ticks import round_ticks, signed
 
 ESTIMATORS = ("score function", "centred reward", "scaled reward", "self-critic", "learned baseline", "chain of three")
 BIASED = ("scaled reward", "chain of three")
@@ -186,13 +186,17 @@ def _draw_cloud(axes: Axes, cloud: Cloud, points: Tensor, scale: Cloud) -> None:
     ring = mean[:, None].numpy() + (vectors * values.clamp_min(0).sqrt()).numpy() @ CIRCLE
     panel.plot(*ring, color=MEAN, linestyle=MEAN_LINE, linewidth=1.6)
     panel.plot(*mean, marker="o", markersize=8, color=MEAN, markerfacecolor="white", markeredgewidth=1.8, linestyle="")
-    panel.plot(*exact, marker="D", markersize=8, color=TRUTH, markeredgecolor="white", markeredgewidth=0.8, linestyle="")
+    panel.plot(
+        *exact, marker="D", markersize=8, color=TRUTH, markeredgecolor="white", markeredgewidth=0.8, linestyle=""
+    )
     # The key: a sample of each kind beside its name.
     place = HEIGHT - 14
     axes.plot([20, 26, 33], [place + 3, place - 4, place + 1], linestyle="", marker="o", markersize=3, color=CLOUD)
     axes.plot(112, place, marker="D", markersize=8, color=TRUTH, linestyle="")
     axes.plot([247, 277], [place, place], color=MEAN, linestyle=MEAN_LINE, linewidth=1.6)
-    axes.plot(262, place, marker="o", markersize=8, color=MEAN, markerfacecolor="white", markeredgewidth=1.8, linestyle="")
+    axes.plot(
+        262, place, marker="o", markersize=8, color=MEAN, markerfacecolor="white", markeredgewidth=1.8, linestyle=""
+    )
     for left, words in ((42, "drawn"), (124, "exact gradient"), (284, "the estimator's mean, 1 standard deviation")):
         axes.text(left, place, words, va="center_baseline", fontsize=12)
 

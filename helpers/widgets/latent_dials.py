@@ -17,14 +17,16 @@ from torch import Tensor, nn
 
 from helpers.models import LatentVariableModel
 from helpers.plots import Picture
-from helpers.plots.mosaic import checked_images
+from helpers.plots.mosaic_plot import checked_images
 from helpers.plots.style import CLASS_COLORS, INK, new_figure, readable, workbook_style
 from helpers.plots.words import listed
-from helpers.widgets.explorer import Explorer, Slider
+from helpers.widgets.parts.explorer import Explorer, Slider
 
 REACH = 3.0  # how far the dials turn, in standard deviations of the prior
 EDGE = 3.25  # how far the map shows
-CIRCLE = math.sqrt(-2 * math.log(0.05))  # the circle that holds 95 % of N(0, I) in two dimensions: 1 - exp(-r²/2) = 0.95
+CIRCLE = math.sqrt(
+    -2 * math.log(0.05)
+)  # the circle that holds 95 % of N(0, I) in two dimensions: 1 - exp(-r²/2) = 0.95
 NEIGHBOURS = 20
 LAYERS = 8  # the classes are drawn in turn, a part of the images at a time, so that none hides the others
 # CSS pixels from the lower left corner of the figure: its size, the map's square, and the decoded image's.
@@ -107,7 +109,9 @@ def latent_dials_picture(model: LatentVariableModel, page: CodeMap, *, z1: float
         axes.plot(x, y, "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=2.4)
         shown = 1 - image[0] if len(image) == 1 else image.movedim(0, -1)  # grey value 1 is ink
         extent = (IMAGE_LEFT, IMAGE_LEFT + IMAGE_SIDE, IMAGE_BOTTOM, IMAGE_BOTTOM + IMAGE_SIDE)
-        axes.imshow(shown.numpy(), extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto", zorder=1)
+        axes.imshow(
+            shown.numpy(), extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto", zorder=1
+        )
         axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
         words = {"ha": "center", "va": "baseline", "color": INK}
         middle = IMAGE_LEFT + IMAGE_SIDE / 2
@@ -151,7 +155,9 @@ def _drawn(codes: Tensor, labels: Tensor) -> np.ndarray:
                 x, y = part[part_labels == c].numpy().T
                 color = readable(CLASS_COLORS[c % len(CLASS_COLORS)])
                 axes.scatter(x, y, s=26, marker=f"${c}$", color=color, linewidths=0.1, alpha=0.8)
-        frame = Rectangle((IMAGE_LEFT, IMAGE_BOTTOM), IMAGE_SIDE, IMAGE_SIDE, fill=False, linewidth=2.5, color="#C8C8C8")
+        frame = Rectangle(
+            (IMAGE_LEFT, IMAGE_BOTTOM), IMAGE_SIDE, IMAGE_SIDE, fill=False, linewidth=2.5, color="#C8C8C8"
+        )
         _whole(figure).add_patch(frame)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
@@ -167,9 +173,7 @@ def _whole(figure: Figure) -> Axes:
 
 def _on_map(z1: float, z2: float) -> tuple[float, float]:
     """Where a latent stands in the figure."""
-    return tuple(
-        corner + MAP_SIDE * (z + EDGE) / (2 * EDGE) for corner, z in ((MAP_LEFT, z1), (MAP_BOTTOM, z2))
-    )
+    return tuple(corner + MAP_SIDE * (z + EDGE) / (2 * EDGE) for corner, z in ((MAP_LEFT, z1), (MAP_BOTTOM, z2)))
 
 
 def _table(near: list[tuple[int, int]], most: int = 5) -> str:
@@ -178,7 +182,9 @@ def _table(near: list[tuple[int, int]], most: int = 5) -> str:
     columns = [("class", "count"), *near[:most], *([("other", rest)] if rest else [])]
     widths = [len("class"), *[4] * len(near[:most]), len(" other")]
     lines = zip(*columns, strict=True)
-    return "\n".join("".join(f"{entry!s:>{width}}" for entry, width in zip(line, widths, strict=False)) for line in lines)
+    return "\n".join(
+        "".join(f"{entry!s:>{width}}" for entry, width in zip(line, widths, strict=False)) for line in lines
+    )
 
 
 def _signed(value: float) -> str:

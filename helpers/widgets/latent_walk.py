@@ -12,12 +12,12 @@ from torch import Tensor
 
 from helpers.models import DeepMarkovModel, SequenceGuide
 from helpers.plots import workbook_style
-from helpers.plots.piano_roll import key_name, octaves, spoken
+from helpers.plots.piano_roll_plot import key_name, octaves, spoken
 from helpers.plots.style import COLORS, INK
-from helpers.widgets.explorer import Explorer, Slider, Toggle
-from helpers.widgets.panel import Panel, bare_figure
-from helpers.widgets.sounding import SoundingPicture, check_chorales, drawing, keys_in_use, sound_of
-from helpers.widgets.ticks import round_ticks, signed
+from helpers.widgets.parts.chorale_audio import SoundingPicture, check_chorales, drawing, keys_in_use, sound_of
+from helpers.widgets.parts.explorer import Explorer, Slider, Toggle
+from helpers.widgets.parts.panel import Panel, bare_figure
+from helpers.widgets.parts.ticks import round_ticks, signed
 
 CHOICES = 12  # chorales that the sliders offer
 LONGEST = 32  # steps of a walk
@@ -107,7 +107,10 @@ def latent_walk_picture(
         here = _draw_map(axes, codes, places, (1 - mix) * places[0] + mix * places[1], step, (first, second))
         _draw_roll(axes, sung, codes.keys, step)
     likeliest = sung[step - 1].topk(NAMED)
-    named = [f"{key_name(key)} {_percent(value)}" for value, key in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True)]
+    named = [
+        f"{key_name(key)} {_percent(value)}"
+        for value, key in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True)
+    ]
     where = f"Step {step} of {len(walk)}, {_percent(1 - mix)} of chorale {first}'s code and {_percent(mix)} of chorale {second}'s."
     keys = f"The likeliest keys there: {', '.join(named)}; {sung[step - 1].sum():.1f} keys are expected."
     alt = (
@@ -156,9 +159,13 @@ def _draw_roll(axes: Axes, probability: Tensor, keys: tuple[int, int], step: int
     axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=(left, left + width, bottom, bottom + height), aspect="auto", zorder=1,
                 interpolation="nearest")  # fmt: skip
     axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
-    panel.frame({tick - 0.5: str(tick) for tick in _whole(steps)}, octaves(low, high), "step", "key, darker where likelier")
+    panel.frame(
+        {tick - 0.5: str(tick) for tick in _whole(steps)}, octaves(low, high), "step", "key, darker where likelier"
+    )
     corner = panel.x(step - 1) - 1, bottom - 2
-    frame = Rectangle(corner, width / steps + 2, height + 4, fill=False, linewidth=2.4, edgecolor=HERE["color"], zorder=4)
+    frame = Rectangle(
+        corner, width / steps + 2, height + 4, fill=False, linewidth=2.4, edgecolor=HERE["color"], zorder=4
+    )
     axes.add_patch(frame)
 
 

@@ -18,8 +18,8 @@ from helpers.plots.style import COLORS, INK, LINESTYLES, MARKERS, QUIET
 from helpers.plots.words import listed
 from helpers.reproduce.rows import Row
 from helpers.reproduce.ssvae import PREFIX, PUBLISHED
-from helpers.widgets.explorer import Choice, Explorer
-from helpers.widgets.panel import Panel, bare_figure, key
+from helpers.widgets.parts.explorer import Choice, Explorer
+from helpers.widgets.parts.panel import Panel, bare_figure, key
 
 NAMES = {
     "sampled": "1: sampled",
@@ -69,7 +69,9 @@ def results_of(rows: Sequence[Row]) -> Results:
         variant, _, labels = row.name.removeprefix(PREFIX).rpartition("-")
         if not row.name.startswith(PREFIX) or variant not in NAMES or not labels.isdecimal() or not row.runs:
             continue
-        curves = tuple(np.array(run.curve["test"], dtype=float) / (run.epochs, 1.0) for run in row.runs if run.curve.get("test"))
+        curves = tuple(
+            np.array(run.curve["test"], dtype=float) / (run.epochs, 1.0) for run in row.runs if run.curve.get("test")
+        )
         results[variant][int(labels)] = Result(row.published, {run.seed: run.value for run in row.runs}, curves)
     return results
 
@@ -100,7 +102,9 @@ def number_of_labels_picture(
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
         # Two pixels to one, halfway between them, bilinear is their mean: what "antialiased" shows, in less time.
-        axes.imshow(pages[labels, scale], extent=(0, WIDTH, 0, HEIGHT), interpolation="bilinear", resample=False, aspect="auto")
+        axes.imshow(
+            pages[labels, scale], extent=(0, WIDTH, 0, HEIGHT), interpolation="bilinear", resample=False, aspect="auto"
+        )
         axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     here = {NAMES[variant]: by_labels[labels] for variant, by_labels in results.items() if labels in by_labels}
     published = [f"{name} {_percent(found.published)}" for name, found in here.items() if found.published is not None]
@@ -111,7 +115,9 @@ def number_of_labels_picture(
         f"Ours: {listed(ours, 10) if ours else 'none yet'}. "
         f"Below, our learning curves: {_number_of(sum(len(found.curves) for found in here.values()), 'run')}."
     )
-    caption = f"With {labels:,} labels{_gain(results, labels)} Bars: two standard errors over splits; dots: single splits."
+    caption = (
+        f"With {labels:,} labels{_gain(results, labels)} Bars: two standard errors over splits; dots: single splits."
+    )
     return Picture(figure, alt, caption)
 
 
@@ -161,7 +167,11 @@ def _draw_along(axes: Axes, results: Results, labels: int, scale: str) -> None:
     for index, by_labels in enumerate(results.values()):
         _draw_variant(panel, by_labels, scale, COLORS[index], MARKERS[index])
     entries = (
-        ("published", {"color": INK, "linestyle": (0, (2, 2)), "linewidth": 1.0, "marker": "o", "markerfacecolor": "white"}, 130),
+        (
+            "published",
+            {"color": INK, "linestyle": (0, (2, 2)), "linewidth": 1.0, "marker": "o", "markerfacecolor": "white"},
+            130,
+        ),
         ("ours", {"color": INK, "linestyle": "-", "linewidth": 1.8, "marker": "o"}, 0),
     )
     key(axes, ALONG[0] + 92, HEIGHT - 14, entries)
@@ -171,14 +181,18 @@ def _draw_variant(panel: Panel, by_labels: Mapping[int, Result], scale: str, col
     told = sorted(number for number, found in by_labels.items() if found.published is not None)
     values = [_shown(by_labels[number].published, scale) for number in told]
     hollow = {"markerfacecolor": "white", "markeredgewidth": 1.4, "markeredgecolor": color, "markersize": 7}
-    panel.plot(np.log10(told), values, color=color, linestyle=(0, (2, 2)), linewidth=1.0, marker=marker, zorder=2, **hollow)
+    panel.plot(
+        np.log10(told), values, color=color, linestyle=(0, (2, 2)), linewidth=1.0, marker=marker, zorder=2, **hollow
+    )
     got = sorted(number for number, found in by_labels.items() if found.runs)
     if not got:
         return
     means = [_shown(by_labels[number].mean, scale) for number in got]
     panel.plot(np.log10(got), means, color=color, linestyle="-", linewidth=1.8, marker=marker, markersize=7, zorder=4)
     single = [(math.log10(number), _shown(value, scale)) for number in got for value in by_labels[number].runs.values()]
-    panel.plot(*zip(*single, strict=True), color=color, linestyle="", marker="o", markersize=2.4, markeredgewidth=0, zorder=3)
+    panel.plot(
+        *zip(*single, strict=True), color=color, linestyle="", marker="o", markersize=2.4, markeredgewidth=0, zorder=3
+    )
     for number, mean in zip(got, means, strict=True):
         error = by_labels[number].standard_error
         if error is not None:
@@ -198,8 +212,16 @@ def _draw_table(axes: Axes, results: Results, labels: int, scale: str) -> None:
         y = TABLE_TOP - ROW * index
         axes.text(TABLE_LEFT + 34, y, words, va="center_baseline", fontsize=10.5, family="monospace", color=INK)
         if index:
-            axes.plot([TABLE_LEFT, TABLE_LEFT + 28], [y, y], color=COLORS[index - 1], linestyle=LINESTYLES[index - 1], linewidth=1.8)
-            axes.plot([TABLE_LEFT + 14], [y], color=COLORS[index - 1], marker=MARKERS[index - 1], markersize=7, linestyle="")
+            axes.plot(
+                [TABLE_LEFT, TABLE_LEFT + 28],
+                [y, y],
+                color=COLORS[index - 1],
+                linestyle=LINESTYLES[index - 1],
+                linewidth=1.8,
+            )
+            axes.plot(
+                [TABLE_LEFT + 14], [y], color=COLORS[index - 1], marker=MARKERS[index - 1], markersize=7, linestyle=""
+            )
 
 
 def _draw_curves(axes: Axes, results: Results, labels: int, scale: str) -> None:
@@ -211,11 +233,21 @@ def _draw_curves(axes: Axes, results: Results, labels: int, scale: str) -> None:
         for curve in by_labels.get(labels, Result()).curves:
             done, value = curve[:, 0], _shown(curve[:, 1], scale)
             panel.plot(done, value, color=COLORS[index], linestyle=LINESTYLES[index], linewidth=1.2, zorder=3)
-            panel.plot(done[-1:], value[-1:], color=COLORS[index], marker=MARKERS[index], markersize=6, linestyle="", zorder=4)
+            panel.plot(
+                done[-1:], value[-1:], color=COLORS[index], marker=MARKERS[index], markersize=6, linestyle="", zorder=4
+            )
             empty = False
     if empty:
         left, bottom, width, height = CURVES
-        axes.text(left + width / 2, bottom + height / 2, "no run of ours here", ha="center", va="center", fontsize=12, color=INK)
+        axes.text(
+            left + width / 2,
+            bottom + height / 2,
+            "no run of ours here",
+            ha="center",
+            va="center",
+            fontsize=12,
+            color=INK,
+        )
 
 
 def _panel(axes: Axes, box: tuple[float, ...], xlim: tuple[float, float], results: Results, scale: str) -> Panel:
@@ -230,7 +262,9 @@ def _panel(axes: Axes, box: tuple[float, ...], xlim: tuple[float, float], result
 
 def _ticks(panel: Panel, scale: str, apart: float = 0.0) -> dict[float, str]:
     if scale == SCALES[0]:
-        return {share: f"{100 * share:.0f} %" for share in ((0.0, 0.5, 1.0) if apart else (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))}
+        return {
+            share: f"{100 * share:.0f} %" for share in ((0.0, 0.5, 1.0) if apart else (0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
+        }
     ticks: dict[float, str] = {}
     for value, name in sorted(ERRORS.items(), reverse=True):
         if value >= panel.ylim[0] and all(abs(panel.y(value) - panel.y(other)) >= apart for other in ticks):

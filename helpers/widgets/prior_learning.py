@@ -12,14 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from helpers.experiments.learned_priors import PriorRun, Snapshot, learn_priors
 from helpers.plots import Picture, workbook_style
 from helpers.plots.placement import spread
 from helpers.plots.style import COLORS, INK, LINESTYLES, readable
 from helpers.plots.words import listed
-from helpers.widgets.explorer import Choice, Explorer, Slider
-from helpers.widgets.learned_priors import PriorRun, Snapshot, learn_priors
-from helpers.widgets.panel import Panel, bare_figure
-from helpers.widgets.ticks import round_ticks, signed
+from helpers.widgets.parts.explorer import Choice, Explorer, Slider
+from helpers.widgets.parts.panel import Panel, bare_figure
+from helpers.widgets.parts.ticks import round_ticks, signed
 
 __all__ = ["learn_priors", "prior_learning", "prior_learning_picture"]
 
@@ -59,13 +59,18 @@ def prior_learning(runs: Mapping[str, PriorRun]) -> Explorer:
     """
     lengths = {name: len(run.snapshots) for name, run in runs.items()}
     if len(set(lengths.values())) != 1:
-        raise ValueError(f"All runs need as many snapshots, to be watched with one slider; these have {lengths or 'none'}.")
+        raise ValueError(
+            f"All runs need as many snapshots, to be watched with one slider; these have {lengths or 'none'}."
+        )
     last = next(iter(lengths.values())) - 1
     names = list(runs)
     return Explorer(
         "prior_learning",
         partial(prior_learning_picture, {name: scene(run) for name, run in runs.items()}),
-        {"prior": Choice("prior", names, names[min(1, len(names) - 1)]), "snapshot": Slider("snapshot", 0, last, 1, last)},
+        {
+            "prior": Choice("prior", names, names[min(1, len(names) - 1)]),
+            "snapshot": Slider("snapshot", 0, last, 1, last),
+        },
         stills=tuple({"prior": name} for name in names[:2]),
     )
 
@@ -130,13 +135,17 @@ def _draw_map(axes: Axes, scene: Scene, snapshot: int) -> None:
     panel = Panel(axes, MAP, xlim, ylim)
     panel.frame(round_ticks(*xlim), round_ticks(*ylim), "z₁", "z₂")
     codes = now.codes.numpy()[scene.holds(now.codes)]  # no mark on the edge for what lies beyond
-    panel.plot(codes[:, 0], codes[:, 1], color=CODES, marker="o", markersize=2.2, markeredgewidth=0, linestyle="", zorder=1)
+    panel.plot(
+        codes[:, 0], codes[:, 1], color=CODES, marker="o", markersize=2.2, markeredgewidth=0, linestyle="", zorder=1
+    )
     for lines, width in zip(scene.contours[snapshot], (2.4, 1.2), strict=True):
         pixels = [np.column_stack([panel.x(line[:, 0]), panel.y(line[:, 1])]) for line in lines]
         axes.add_collection(LineCollection(pixels, colors=INK, linewidths=width, zorder=3))
     if len(now.weights) > 1:
         places = now.loc.numpy()[(now.weights > ALIVE).numpy() & scene.holds(now.loc)]
-        panel.plot(places[:, 0], places[:, 1], color=INK, marker="x", markersize=6, markeredgewidth=1.6, linestyle="", zorder=4)
+        panel.plot(
+            places[:, 0], places[:, 1], color=INK, marker="x", markersize=6, markeredgewidth=1.6, linestyle="", zorder=4
+        )
     y = HEIGHT - 14
     axes.plot([MAP[0] + 26], [y], color=CODES, marker="o", markersize=4, linestyle="")
     axes.text(MAP[0] + 36, y, "q(z)", va="center_baseline", fontsize=12)
@@ -166,12 +175,25 @@ def _draw_bounds(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: 
         panel.plot([now.epoch], [now.bound], color=INK, marker="o", markersize=7, linestyle="", zorder=4)
     heights = spread([end[0] for end in ends], 17, CURVES[1] + 4, CURVES[1] + CURVES[3])
     for y, (_, name, color, chosen) in zip(heights, ends, strict=True):
-        axes.text(LABELS, y, name, va="center_baseline", fontsize=12, color=readable(color), weight="bold" if chosen else "normal")
+        axes.text(
+            LABELS,
+            y,
+            name,
+            va="center_baseline",
+            fontsize=12,
+            color=readable(color),
+            weight="bold" if chosen else "normal",
+        )
 
 
 def _draw_parts(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: int) -> None:
     """On one scale for all priors, so that they compare."""
-    everything = [value for scene in scenes.values() for one in scene.run.snapshots for value in (one.mutual_information, one.marginal_kl)]
+    everything = [
+        value
+        for scene in scenes.values()
+        for one in scene.run.snapshots
+        for value in (one.mutual_information, one.marginal_kl)
+    ]
     low, high = min(0.0, *everything), max(1.0, *everything)
     panel = _over_time(axes, PARTS, scenes[prior], (low, high + 0.08 * (high - low)), "rate's parts (nats)")
     now, ends = scenes[prior].run.snapshots[snapshot], []
@@ -181,19 +203,28 @@ def _draw_parts(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: i
     ):
         epochs, values = _series(scenes[prior], name)
         panel.plot(epochs, values, linewidth=1.8, **style)
-        panel.plot([now.epoch], [getattr(now, name)], marker=marker, markersize=7, linestyle="", color=style["color"], zorder=4)
+        panel.plot(
+            [now.epoch], [getattr(now, name)], marker=marker, markersize=7, linestyle="", color=style["color"], zorder=4
+        )
         ends.append((float(panel.y(values[-1])), f"{words} {getattr(now, name):.2f}", style["color"]))
     heights = spread([end[0] for end in ends], 17, PARTS[1] + 4, PARTS[1] + PARTS[3])
     for y, (_, words, color) in zip(heights, ends, strict=True):
         axes.text(LABELS, y, words, va="center_baseline", fontsize=12, color=readable(color))
 
 
-def _over_time(axes: Axes, box: tuple[float, float, float, float], scene: Scene, ylim: tuple[float, float], title: str) -> Panel:
+def _over_time(
+    axes: Axes, box: tuple[float, float, float, float], scene: Scene, ylim: tuple[float, float], title: str
+) -> Panel:
     last = scene.run.snapshots[-1].epoch
     panel = Panel(axes, box, (0, last), ylim)
     times = range(0, last + 1, max(1, -(-last // 4)))
     # Both panels share their times; every word costs time, so the upper one leaves them out.
-    panel.frame({time: f"{time}" if box is PARTS else "" for time in times}, round_ticks(*ylim, 3), "epoch" if box is PARTS else "", title)
+    panel.frame(
+        {time: f"{time}" if box is PARTS else "" for time in times},
+        round_ticks(*ylim, 3),
+        "epoch" if box is PARTS else "",
+        title,
+    )
     return panel
 
 

@@ -13,14 +13,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from helpers.experiments.race_track import Encoder, Race, Track, race_track, run_race
 from helpers.plots import Picture, workbook_style
 from helpers.plots.placement import spread
 from helpers.plots.style import COLORS, INK, readable
 from helpers.plots.words import number
-from helpers.widgets.explorer import Choice, Explorer, Slider
-from helpers.widgets.panel import Panel, bare_figure, key
-from helpers.widgets.race_track import Encoder, Race, Track, race_track, run_race
-from helpers.widgets.ticks import round_ticks, signed
+from helpers.widgets.parts.explorer import Choice, Explorer, Slider
+from helpers.widgets.parts.panel import Panel, bare_figure, key
+from helpers.widgets.parts.ticks import round_ticks, signed
 
 FARTHEST = 8.0  # standard deviations of the data
 MOST_STEPS = 200
@@ -34,7 +34,9 @@ CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # [2, points]
 HALF, MOST = (math.sqrt(-2 * math.log(1 - mass)) for mass in (0.50, 0.95))
 
 
-def race_picture(track: Track, encoders: Mapping[str, Encoder], *, distance: float, angle: float, steps: int, encoder: str) -> Picture:
+def race_picture(
+    track: Track, encoders: Mapping[str, Encoder], *, distance: float, angle: float, steps: int, encoder: str
+) -> Picture:
     """Left the plane of z, with p(z | x) and both q; right how far each ELBO is below log p(x), over the steps. Nats."""
     run = run_race(track, encoders[encoder], distance=distance, angle=angle, steps=steps)
     with workbook_style():
@@ -97,11 +99,27 @@ def _draw_plane(axes: Axes, track: Track, run: Race) -> None:
     for ring in (truth, inner):
         panel.plot(*ring, color=TRUTH, linestyle="-", linewidth=1.3)
     panel.plot(*fitted, color=FIT, linestyle="-", linewidth=2.2)
-    panel.plot(*run.loc.T, color=FIT, linestyle="-", linewidth=1.2, marker=".", markersize=5, markevery=max(1, len(run.loc) // 20))
+    panel.plot(
+        *run.loc.T,
+        color=FIT,
+        linestyle="-",
+        linewidth=1.2,
+        marker=".",
+        markersize=5,
+        markevery=max(1, len(run.loc) // 20),
+    )
     panel.plot(*run.loc[-1], marker="o", color=FIT, markersize=7, linestyle="")
     # On top, broken and hollow, so that a q which agrees with it shows through.
     panel.plot(*encoded, color=ENCODER, linestyle=ENCODER_LINE, linewidth=2.2)
-    panel.plot(*run.encoder_loc, marker="s", color=ENCODER, markersize=10, markerfacecolor="none", markeredgewidth=2, linestyle="")
+    panel.plot(
+        *run.encoder_loc,
+        marker="s",
+        color=ENCODER,
+        markersize=10,
+        markerfacecolor="none",
+        markeredgewidth=2,
+        linestyle="",
+    )
 
 
 def _draw_bounds(axes: Axes, track: Track, run: Race, steps: int) -> None:
@@ -111,7 +129,9 @@ def _draw_bounds(axes: Axes, track: Track, run: Race, steps: int) -> None:
     decades = range(round(math.log10(low)), round(math.log10(high)) + 1)
     skip = 1 + len(decades) // 8
     yticks = {10.0**decade: f"{10.0**decade:,.{max(0, -decade)}f}" for decade in decades[::skip]}
-    panel.frame({0: "0", 50: "50", 100: "100", 150: "150", 200: "200"}, yticks, "steps of the fit", "log p(x) − ELBO, nats")
+    panel.frame(
+        {0: "0", 50: "50", 100: "100", 150: "150", 200: "200"}, yticks, "steps of the fit", "log p(x) − ELBO, nats"
+    )
     axes.text(592, 310, f"log p(x) {signed(run.log_evidence, 2)}", va="bottom", fontsize=12)
     panel.plot([0, MOST_STEPS], [floor, floor], color=FAMILY, linestyle=FAMILY_LINE, linewidth=2.4)
     panel.plot(np.arange(steps + 1), run.fit_kl, color=FIT, linestyle="-")

@@ -11,14 +11,14 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from helpers.experiments.rate_distortion import SweepPoint
 from helpers.plots import Picture, mosaic, workbook_style
-from helpers.plots.mosaic import Ink
+from helpers.plots.mosaic_plot import Ink
 from helpers.plots.style import COLORS, INK, QUIET
 from helpers.plots.words import listed
-from helpers.sweep import SweepPoint
-from helpers.widgets.explorer import Explorer, Slider
-from helpers.widgets.panel import Panel, bare_figure
-from helpers.widgets.ticks import round_ticks, signed
+from helpers.widgets.parts.explorer import Explorer, Slider
+from helpers.widgets.parts.panel import Panel, bare_figure
+from helpers.widgets.parts.ticks import round_ticks, signed
 
 COLUMNS = 5  # images in a row
 WIDTH, HEIGHT = 720, 350  # CSS pixels
@@ -66,7 +66,9 @@ def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0, i
     Raises ValueError for fewer than two points, and for images that cannot be shown or that the models do not take.
     """
     if len(points) < 2:
-        raise ValueError(f"A plane needs two models or more, and {len(points)} was given: sweep over more rate weights.")
+        raise ValueError(
+            f"A plane needs two models or more, and {len(points)} was given: sweep over more rate weights."
+        )
     images = images[:COLUMNS]
     corners = []
     for point in sorted(points, key=lambda point: point.rate_weight):
@@ -77,7 +79,9 @@ def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0, i
             sampled = point.model(point.model.prior((COLUMNS,)).sample()).mean
         rows = {"images": images, "reconstructions": reconstructed, "samples": sampled}
         error = (reconstructed - images).square().mean().item()
-        corners.append(Corner(point, {name: mosaic(row, COLUMNS, ink) for name, row in rows.items()}, error, len(images)))
+        corners.append(
+            Corner(point, {name: mosaic(row, COLUMNS, ink) for name, row in rows.items()}, error, len(images))
+        )
     return corners
 
 

@@ -16,9 +16,9 @@ from helpers.plots import Picture, workbook_style
 from helpers.plots.placement import spread
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.plots.words import listed, number
-from helpers.widgets.explorer import Choice, Explorer, Slider, Toggle
-from helpers.widgets.panel import Panel, bare_figure, key
-from helpers.widgets.ticks import signed
+from helpers.widgets.parts.explorer import Choice, Explorer, Slider, Toggle
+from helpers.widgets.parts.panel import Panel, bare_figure, key
+from helpers.widgets.parts.ticks import signed
 
 SLOWEST, FASTEST = 0.25, 8.0  # frequencies, in radians a unit of z
 LEAST, MOST = 1e-3, 1e4  # edges of the variance axis
@@ -95,7 +95,9 @@ def reparameterise_or_score_picture(
         _draw_variances(axes, frequency, here, curve, crossed)
     wave = f"{height:g} sin({frequency:g} z)" + (" + z" if slope else "")
     where = (
-        f"They are equal at frequency {listed([f'{place:.2f}' for place in crossed])}" if crossed else "They are nowhere equal"
+        f"They are equal at frequency {listed([f'{place:.2f}' for place in crossed])}"
+        if crossed
+        else "They are nowhere equal"
     ) + f" between {SLOWEST:g} and {FASTEST:g}."
     alt = (
         f"Left, f(z) = {wave} and the density of q = N({number(loc)}, {scale:g}²). Right, against the frequency of the wave, the variance "
@@ -141,7 +143,9 @@ def _draw_f(axes: Axes, frequency: float, height: float, scale: float, loc: floa
     z = np.linspace(-4, 4, 321)
     q = np.exp(-0.5 * ((z - loc) / scale) ** 2)  # every q as high as the other: its place and width are what is shown
     foot = panel.y(-reach)
-    filled = axes.fill_between(panel.x(z), panel.y(-reach + 0.5 * reach * q), foot, facecolor="#E8E8E8", edgecolor=QUIET, linewidth=1.0)
+    filled = axes.fill_between(
+        panel.x(z), panel.y(-reach + 0.5 * reach * q), foot, facecolor="#E8E8E8", edgecolor=QUIET, linewidth=1.0
+    )
     panel.clip(filled)
     panel.plot(z, height * np.sin(frequency * z) + slope * z, color=INK, linestyle="-", linewidth=1.8)
 
@@ -155,13 +159,31 @@ def _draw_variances(axes: Axes, frequency: float, here: Gradients, curve: Gradie
     panel.plot(CURVE, np.minimum(curve.pathwise, 10 * MOST), **lines["pathwise"])
     for place in crossed:
         both = float(gaussian_at(curve, place))
-        panel.plot([place], [both], marker="o", markersize=11, markerfacecolor="none", markeredgewidth=1.6, color=INK, linestyle="")
+        panel.plot(
+            [place],
+            [both],
+            marker="o",
+            markersize=11,
+            markerfacecolor="none",
+            markeredgewidth=1.6,
+            color=INK,
+            linestyle="",
+        )
     ends = {"score": (float(here.score), "s"), "pathwise": (float(here.pathwise), "o")}
     for name, (value, marker) in ends.items():
-        panel.plot([frequency], [value], marker=marker, markersize=8, linestyle="", color=lines[name]["color"], zorder=3)
+        panel.plot(
+            [frequency], [value], marker=marker, markersize=8, linestyle="", color=lines[name]["color"], zorder=3
+        )
     heights = [float(np.clip(panel.y(value), 48, 298)) for value, _ in ends.values()]
     for (name, (value, _)), y in zip(ends.items(), spread(heights, 18, 54, 292), strict=True):
-        axes.text(620, y, f"{name} {_variance(value)}", va="center_baseline", fontsize=12, color=readable(lines[name]["color"]))
+        axes.text(
+            620,
+            y,
+            f"{name} {_variance(value)}",
+            va="center_baseline",
+            fontsize=12,
+            color=readable(lines[name]["color"]),
+        )
     entries = [("score function", lines["score"], 160), ("pathwise", lines["pathwise"], 0)]
     key(axes, 362, HEIGHT - 14, entries)
     axes.text(362, 310, "variance of one sample's gradient", va="bottom", fontsize=12)

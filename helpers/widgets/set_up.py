@@ -14,8 +14,8 @@ import ipywidgets
 import torch
 
 from helpers import settings
-from helpers.data import store
-from helpers.data.manifest import MANIFEST
+from helpers.data.download import store
+from helpers.data.download.manifest import MANIFEST
 
 PROJECT = "latent-variable-workbook"
 SHOWN = ("torch", "torchvision", "pyro-ppl", "jupyterlab", "ipywidgets")

@@ -14,7 +14,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, new_figure
-from helpers.widgets.explorer import Choice, Explorer, Slider
+from helpers.widgets.parts.explorer import Choice, Explorer, Slider
 
 Shape = tuple[int, ...]
 A_SAMPLE = "q.sample(sample_shape)"
@@ -104,7 +104,9 @@ def roles(shape: Shape, num_batch: int, num_event: int) -> list[str]:
 
 def _draw_distribution(axes: Axes, done: Scoring, ndims: int) -> None:
     _code(axes, 0, _q_code(ndims))
-    axes.text(24 + 56 * max(len(done.base_shape), 2), 57, f"loc: {_values(done.base_shape)}", fontsize=10.5, color=QUIET)
+    axes.text(
+        24 + 56 * max(len(done.base_shape), 2), 57, f"loc: {_values(done.base_shape)}", fontsize=10.5, color=QUIET
+    )
     if done.q is None:
         _chips(axes, 0, [(str(size), "batch") for size in done.base_shape])
         return
@@ -172,7 +174,9 @@ def _chips(axes: Axes, row: int, dimensions: list[tuple[str, str]]) -> None:
         left = 16 + 56 * place
         outline = [(left, top), (left + 51, top), (left + 51, top + 26), (left, top + 26)]
         style = {"sample": ":", "batch": "--", "event": "-"}[role]
-        axes.add_collection(PolyCollection([outline], facecolors="white", edgecolors=INK, linestyles=style, linewidths=1.4))
+        axes.add_collection(
+            PolyCollection([outline], facecolors="white", edgecolors=INK, linestyles=style, linewidths=1.4)
+        )
         axes.text(left + 25.5, top + 14, size, fontsize=10.5 if len(size) < 5 else 9, ha="center", va="center")
         axes.text(left + 25.5, top + 42, role, fontsize=10.5, ha="center")
 
@@ -214,7 +218,12 @@ def _cells(
     if numbers is not None:
         beside_chips = 24 + 56 * max(len(shape), 2)
         close, covered = places(shape, parts, gap=0.08)
-        for letters, decimals, start in ((11, 1, GRID_LEFT), (9.5, 1, GRID_LEFT), (9.5, 1, beside_chips), (9.5, 0, beside_chips)):
+        for letters, decimals, start in (
+            (11, 1, GRID_LEFT),
+            (9.5, 1, GRID_LEFT),
+            (9.5, 1, beside_chips),
+            (9.5, 0, beside_chips),
+        ):
             said = [f"{number:.{0 if abs(number) >= 100 else decimals}f}".replace("-", "−") for number in numbers]
             widest = max(sum(CHARACTER_WIDTHS.get(letter, 0.64) for letter in word) for word in said)
             needed = np.array([widest * letters * 4 / 3 + (6 if letters > 10 else 2), letters * 4 / 3 + 7])
@@ -223,14 +232,19 @@ def _cells(
                 break
     low = origins * cell + [left, TOPS[row] + (TOPS[row + 1] - TOPS[row] - extent[1] * cell[1]) / 2]
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * cell
-    colors = [RESULT if repeated is None else (PALE if pale else FILL) for pale in (repeated if repeated is not None else origins)]
+    colors = [
+        RESULT if repeated is None else (PALE if pale else FILL)
+        for pale in (repeated if repeated is not None else origins)
+    ]
     axes.add_collection(PolyCollection(low[:, None] + corners, facecolors=colors, edgecolors=INK if repeated is None else "white",
                                        linewidths=0.8 if repeated is None else 0.5))  # fmt: skip
     num_event = parts.count("event")
     if repeated is not None and num_event and framed:
         groups = low.reshape(-1, math.prod(shape[len(shape) - num_event :]), 2)
         first, last = groups.min(1) - 1, groups.max(1) + cell + 1
-        frames = np.stack([first, np.stack([last[:, 0], first[:, 1]], 1), last, np.stack([first[:, 0], last[:, 1]], 1)], 1)
+        frames = np.stack(
+            [first, np.stack([last[:, 0], first[:, 1]], 1), last, np.stack([first[:, 0], last[:, 1]], 1)], 1
+        )
         axes.add_collection(PolyCollection(frames, facecolors="none", edgecolors=INK, linewidths=1.6))
     for (x, y), word in zip(low, words, strict=False):
         axes.text(x + cell[0] / 2, y + cell[1] / 2 + 1, word, fontsize=letters, ha="center", va="center")

@@ -15,12 +15,12 @@ from torch.nn.functional import one_hot
 
 from helpers.models import SemiSupervisedGuide, SemiSupervisedVAE
 from helpers.plots import Picture, mosaic, workbook_style
-from helpers.plots.mosaic import checked_images
+from helpers.plots.mosaic_plot import checked_images
 from helpers.plots.style import COLORS, INK, QUIET
 from helpers.plots.words import listed
-from helpers.widgets.explorer import Explorer, Slider
-from helpers.widgets.panel import Panel, bare_figure
-from helpers.widgets.ticks import signed
+from helpers.widgets.parts.explorer import Explorer, Slider
+from helpers.widgets.parts.panel import Panel, bare_figure
+from helpers.widgets.parts.ticks import signed
 
 CHOICES = 20  # images that the slider offers
 REACH = 3.0  # how far the dials turn, in standard deviations
@@ -61,7 +61,9 @@ def styles_of(guide: SemiSupervisedGuide, images: Tensor, labels: Tensor | None 
     """
     if len(images) < 3 or (labels is not None and len(labels) != len(images)):
         given = "no labels" if labels is None else f"{len(labels)} labels"
-        raise ValueError(f"The dials need three images or more, with a label each or none; {len(images)} images and {given} were given.")
+        raise ValueError(
+            f"The dials need three images or more, with a label each or none; {len(images)} images and {given} were given."
+        )
     classes = guide.style.num_classes
     guessed = guide.classifier(images).mean.argmax(-1)
     found = guessed if labels is None else labels.to(images.device)
@@ -75,7 +77,9 @@ def styles_of(guide: SemiSupervisedGuide, images: Tensor, labels: Tensor | None 
     return Styles(images[:CHOICES], found, labels is None, codes, directions, spread, codes @ directions.T / spread)
 
 
-def style_dials(model: SemiSupervisedVAE, guide: SemiSupervisedGuide, images: Tensor, labels: Tensor | None = None) -> Explorer:
+def style_dials(
+    model: SemiSupervisedVAE, guide: SemiSupervisedGuide, images: Tensor, labels: Tensor | None = None
+) -> Explorer:
     """Take an image's style, see it in every class, and turn two dials.
 
     model, guide: of images, with a style of two numbers or more, on the device of `images`.
@@ -115,7 +119,11 @@ def style_dials_picture(
     right = sum(guess == asked for asked, guess in enumerate(read))
     others = [f"class {asked} as {guess}" for asked, guess in enumerate(read) if guess != asked]
     dials = f"dials at {signed(dial1, 2)} and {signed(dial2, 2)}"
-    start = f"the style of image {image}, {_of_class(own, styles.guessed)}" if image else "the style in the middle of the prior"
+    start = (
+        f"the style of image {image}, {_of_class(own, styles.guessed)}"
+        if image
+        else "the style in the middle of the prior"
+    )
     ink = tiles.flatten(1).mean(1)
     alt = (
         f"Right, {len(tiles)} classes, each drawn in {start}, with the {dials}: from {_percent(ink.min())} to {_percent(ink.max())} ink. "
@@ -141,7 +149,9 @@ def style(styles: Styles, image: int, dial1: float, dial2: float) -> Tensor:
 def _draw_start(axes: Axes, image: Tensor | None, own: int | None, guessed: bool) -> None:
     left, bottom, side = IMAGE
     if image is None:
-        axes.add_patch(Rectangle((left, bottom), side, side, fill=False, linewidth=1.2, linestyle=(0, (4, 3)), color=QUIET))
+        axes.add_patch(
+            Rectangle((left, bottom), side, side, fill=False, linewidth=1.2, linestyle=(0, (4, 3)), color=QUIET)
+        )
         axes.text(left + side / 2, bottom + side / 2, "no image:\nz = 0", ha="center", va="center", fontsize=12)
     else:
         pixels = mosaic(image, 1)
@@ -154,21 +164,30 @@ def _draw_map(axes: Axes, styles: Styles, place: list[float]) -> None:
     edge = max(REACH + 0.5, *(abs(value) + 0.4 for value in place))
     panel = Panel(axes, MAP, (-edge, edge), (-edge, edge))
     whole = 0.65 * edge  # no tick near the corner, where those of both dials would meet
-    step = max(factor * 10**power for power in range(1 + int(math.log10(whole))) for factor in (1, 2, 5) if factor * 10**power <= whole)
+    step = max(
+        factor * 10**power
+        for power in range(1 + int(math.log10(whole)))
+        for factor in (1, 2, 5)
+        if factor * 10**power <= whole
+    )
     ticks = (-step, 0, step)
     panel.frame(ticks, ticks, "dial 1", "")
     axes.text(MAP[0] - 2, MAP[1] + MAP[3] + 5, "dial 2", ha="left", va="bottom", fontsize=12)
     places = styles.places.cpu().numpy()
     inside = (abs(places) <= edge).all(1)  # no mark on the edge for what lies beyond
     panel.plot(*places[inside].T, color=COLORS[0], marker="o", markersize=2, markeredgewidth=0, linestyle="", zorder=1)
-    panel.plot([place[0]], [place[1]], color=HERE, marker="X", markersize=11, markeredgecolor="white", linestyle="", zorder=4)
+    panel.plot(
+        [place[0]], [place[1]], color=HERE, marker="X", markersize=11, markeredgecolor="white", linestyle="", zorder=4
+    )
 
 
 def _draw_classes(axes: Axes, tiles: Tensor, own: int | None, read: list[int]) -> None:
     """In reading order, five in a row, as one image; the image's own class has a frame, and its number in bold."""
     left, bottom, width, height = CLASSES
     rows, (tall, wide) = -(-len(tiles) // COLUMNS), tiles.shape[-2:]
-    scale = min((width / COLUMNS - 8) / wide, (height + WORDS) / rows / tall - WORDS / tall)  # screen pixels to one of an image's
+    scale = min(
+        (width / COLUMNS - 8) / wide, (height + WORDS) / rows / tall - WORDS / tall
+    )  # screen pixels to one of an image's
     gap = max(1, math.ceil(WORDS / scale)), max(1, int(width / COLUMNS / scale - wide))
     page = mosaic(tiles, COLUMNS, gap=gap)
     scale = min(scale, width / page.shape[1], height / page.shape[0])
@@ -176,10 +195,15 @@ def _draw_classes(axes: Axes, tiles: Tensor, own: int | None, read: list[int]) -
     _show(axes, page, left, top, scale)
     for index, guess in enumerate(read):
         row, column = divmod(index, COLUMNS)
-        x, y = left + scale * (1 + column * (wide + gap[1])), top - scale * (1 + row * (tall + gap[0]))  # the tile's upper left corner
+        x, y = (
+            left + scale * (1 + column * (wide + gap[1])),
+            top - scale * (1 + row * (tall + gap[0])),
+        )  # the tile's upper left corner
         if index == own:
             corner = x - 3, y - scale * tall - 3
-            axes.add_patch(Rectangle(corner, scale * wide + 6, scale * tall + 6, fill=False, linewidth=2.6, edgecolor=HERE))
+            axes.add_patch(
+                Rectangle(corner, scale * wide + 6, scale * tall + 6, fill=False, linewidth=2.6, edgecolor=HERE)
+            )
         words = f"{index}" if guess == index else f"{index}, read {guess}"
         weight = "bold" if index == own else "normal"
         axes.text(x + scale * wide / 2, y + 6, words, ha="center", va="bottom", fontsize=12, weight=weight, color=INK)

@@ -9,14 +9,14 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
+from helpers.experiments.step_price import Price, measured_prices
+from helpers.experiments.variance import ESTIMATORS, MOST_BITS, NAMES, Laboratory, Moments
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, readable
 from helpers.plots.words import listed, number
-from helpers.widgets.explorer import Choice, Explorer, Slider
-from helpers.widgets.laboratory import ESTIMATORS, MOST_BITS, NAMES, Laboratory, Moments
-from helpers.widgets.panel import Panel, bare_figure
-from helpers.widgets.step_price import Price, measured_prices
-from helpers.widgets.ticks import signed
+from helpers.widgets.parts.explorer import Choice, Explorer, Slider
+from helpers.widgets.parts.panel import Panel, bare_figure
+from helpers.widgets.parts.ticks import signed
 
 SHARPEST, SHARPNESS_STEP = 6.0, 0.5
 
@@ -40,7 +40,9 @@ def variance_laboratory(prices: Mapping[str, Price] | None = None) -> Explorer:
     """
     prices = measured_prices() if prices is None else dict(prices)
     if missing := [name for name in NAMES if name not in prices]:
-        raise ValueError(f"No price for {listed(missing)}: give one for each of {listed(NAMES)}, or leave `prices` out.")
+        raise ValueError(
+            f"No price for {listed(missing)}: give one for each of {listed(NAMES)}, or leave `prices` out."
+        )
     sharpness = Slider("sharpness of f", SHARPNESS_STEP, SHARPEST, SHARPNESS_STEP, 2.0)
     for bits in range(1, MOST_BITS + 1):  # the integrals, once: a slider does not wait
         for step in range(round((sharpness.high - sharpness.low) / sharpness.step) + 1):
@@ -96,11 +98,22 @@ def _draw_gradients(axes: Axes, exact: np.ndarray, found: Moments | None, estima
     rows = np.arange(1, bits + 1)
     panel.bars(np.stack([exact, exact], 1), np.stack([rows - height, rows + height], 1), color=TRUTH, linewidth=2.4)
     if found is not None:
-        panel.bars(np.stack([mean - deviation, mean + deviation], 1), np.stack([rows, rows], 1), color=CHOSEN, linewidth=2.0)
+        panel.bars(
+            np.stack([mean - deviation, mean + deviation], 1), np.stack([rows, rows], 1), color=CHOSEN, linewidth=2.0
+        )
         panel.plot(mean, rows, color=CHOSEN, marker="o", markersize=8, linestyle="", zorder=3)
     axes.plot([38, 38], [HEIGHT - 22, HEIGHT - 8], color=TRUTH, linestyle="-", linewidth=2.4)
     axes.text(46, HEIGHT - 15, "exact", va="center_baseline", fontsize=12)
-    axes.plot([98, 113, 128], [HEIGHT - 15] * 3, color=CHOSEN, linestyle="-", linewidth=2.0, marker="o", markersize=8, markevery=[1])
+    axes.plot(
+        [98, 113, 128],
+        [HEIGHT - 15] * 3,
+        color=CHOSEN,
+        linestyle="-",
+        linewidth=2.0,
+        marker="o",
+        markersize=8,
+        markevery=[1],
+    )
     axes.text(136, HEIGHT - 15, f"{estimator}, ± deviation", va="center_baseline", fontsize=12, color=readable(CHOSEN))
 
 
@@ -108,7 +121,9 @@ def _draw_table(
     axes: Axes, found: Mapping[str, Moments | None], prices: Mapping[str, Price], estimator: str, bits: int
 ) -> None:
     bottom = TOP - PITCH * (len(NAMES) - 0.5)
-    panel = Panel(axes, (290, bottom, 126, TOP + PITCH / 2 - bottom), (math.log10(FAINTEST), math.log10(LOUDEST)), (0, 1))
+    panel = Panel(
+        axes, (290, bottom, 126, TOP + PITCH / 2 - bottom), (math.log10(FAINTEST), math.log10(LOUDEST)), (0, 1)
+    )
     panel.frame({-2: "0.01", -1: "0.1", 0: "1", 1: "10"}, xlabel="× |gradient|")
     for right, words in ((NOISE, "noise"), (BIAS, "bias")):
         axes.text(right, TOP + PITCH, words, va="center_baseline", ha="right", fontsize=12)
@@ -151,9 +166,13 @@ def _caption(
 ) -> str:
     chosen = found[estimator]
     if chosen is None:
-        return f"{_capital(estimator)} cannot be had for {_evaluations(samples)} of f: it needs {_needs(estimator, bits)}."
+        return (
+            f"{_capital(estimator)} cannot be had for {_evaluations(samples)} of f: it needs {_needs(estimator, bits)}."
+        )
     used = "" if chosen.evaluations == samples else f", of which it uses {chosen.evaluations}"
-    sampled = [name for name in NAMES if name != "enumeration" and not ESTIMATORS[name].biased and found[name] is not None]
+    sampled = [
+        name for name in NAMES if name != "enumeration" and not ESTIMATORS[name].biased and found[name] is not None
+    ]
     least = min(found[name].noise for name in sampled)
     calmest = [name for name in sampled if found[name].noise <= 1.005 * least + 1e-9]
     return (

@@ -28,10 +28,21 @@ def rows(rounds: int) -> list[Row]:
         flush=True,
     )
     return [
-        _row(f"11. Step of the deep Markov model, sequences of {SHORTEST} to {LONGEST} steps, as chorales have", uneven, rounds, 3.5),
+        _row(
+            f"11. Step of the deep Markov model, sequences of {SHORTEST} to {LONGEST} steps, as chorales have",
+            uneven,
+            rounds,
+            3.5,
+        ),
         _row(f"12. The same, all sequences of {LONGEST} steps", even, rounds, None),
-        _growth("13. Milliseconds a step against the number of time steps", [(SEQUENCES, steps) for steps in EACH_LENGTH], rounds),
-        _growth("14. Milliseconds a step against the number of sequences", [(batch, 128) for batch in EACH_BATCH], rounds),
+        _growth(
+            "13. Milliseconds a step against the number of time steps",
+            [(SEQUENCES, steps) for steps in EACH_LENGTH],
+            rounds,
+        ),
+        _growth(
+            "14. Milliseconds a step against the number of sequences", [(batch, 128) for batch in EACH_BATCH], rounds
+        ),
     ]
 
 
@@ -58,7 +69,9 @@ def _row(title: str, batches: list[tuple[Tensor, Tensor]], rounds: int, least: f
     for task in tasks.values():  # the first call is slow
         task()
     seconds = interleaved(tasks, rounds)
-    sides = [Side(name, [1000 * value / len(batches) for value in values], "ms a step") for name, values in seconds.items()]
+    sides = [
+        Side(name, [1000 * value / len(batches) for value in values], "ms a step") for name, values in seconds.items()
+    ]
     return Row(title, sides, ratios(sides[0].values, sides[1].values), least=least)
 
 
@@ -69,12 +82,15 @@ def _growth(title: str, sizes: list[tuple[int, int]], rounds: int) -> Row:
         return lambda: fit(objective, [batch], epochs=1, progress=False)
 
     tasks = {
-        f"{sequences} sequences of {steps} time steps": task(_batch(sequences, steps, steps)) for sequences, steps in sizes
+        f"{sequences} sequences of {steps} time steps": task(_batch(sequences, steps, steps))
+        for sequences, steps in sizes
     }
     for each in tasks.values():
         each()
     seconds = interleaved(tasks, rounds)
-    return Row(title, [Side(name, [1000 * value for value in values], "ms a step") for name, values in seconds.items()], [])
+    return Row(
+        title, [Side(name, [1000 * value for value in values], "ms a step") for name, values in seconds.items()], []
+    )
 
 
 def _parts(**options: object) -> tuple:
@@ -82,5 +98,7 @@ def _parts(**options: object) -> tuple:
 
 
 def _batch(sequences: int, longest: int, shortest: int) -> tuple[Tensor, Tensor]:
-    lengths = torch.linspace(shortest, longest, sequences).long() if shortest < longest else torch.full((sequences,), longest)
+    lengths = (
+        torch.linspace(shortest, longest, sequences).long() if shortest < longest else torch.full((sequences,), longest)
+    )
     return (torch.rand(sequences, longest, KEYS) < 4 / KEYS).float(), lengths

@@ -6,8 +6,8 @@ import time
 
 import torch
 
-from helpers.distributions import count_multiply_adds
 from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.networks import count_multiply_adds
 
 SIZES = 1024, 2048, 3072
 

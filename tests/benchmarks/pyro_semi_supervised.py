@@ -22,8 +22,12 @@ class PyroSemiSupervised:
         self.classes, self.latent = classes, latent
         self.parts = nn.ModuleDict(
             {
-                "encoder_y": nn.Sequential(nn.Linear(784, hidden), nn.Softplus(), nn.Linear(hidden, classes), nn.Softmax(-1)),
-                "encoder_z": nn.Sequential(nn.Linear(784 + classes, hidden), nn.Softplus(), nn.Linear(hidden, 2 * latent)),
+                "encoder_y": nn.Sequential(
+                    nn.Linear(784, hidden), nn.Softplus(), nn.Linear(hidden, classes), nn.Softmax(-1)
+                ),
+                "encoder_z": nn.Sequential(
+                    nn.Linear(784 + classes, hidden), nn.Softplus(), nn.Linear(hidden, 2 * latent)
+                ),
                 "decoder": self.decoder(nn.Linear(latent + classes, hidden), nn.Softplus(), nn.Linear(hidden, 784)),
             }
         )

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from helpers.data import Batches
-from helpers.distributions import FeedForward
 from helpers.estimators import (
     Arm,
     CentredReward,
@@ -28,6 +27,7 @@ from helpers.estimators import (
     Vimco,
 )
 from helpers.models import Elbo, sigmoid_belief_network
+from helpers.networks import FeedForward
 from helpers.training import fit
 from tests.benchmarks.interleaved import interleaved
 from tests.benchmarks.report import Row, Side, ratios
@@ -55,7 +55,8 @@ def rows(rounds: int) -> list[Row]:
     for task in tasks.values():  # the first call is slow
         task()
     milliseconds = {
-        name: [1000 * seconds / steps[name] for seconds in values] for name, values in interleaved(tasks, rounds).items()
+        name: [1000 * seconds / steps[name] for seconds in values]
+        for name, values in interleaved(tasks, rounds).items()
     }
 
     def side(name: str) -> Side:
@@ -108,7 +109,10 @@ def _estimators() -> dict[str, tuple[GradientEstimator, int]]:
 
 
 PLAIN, SCALED = "ScoreFunction, 1 evaluation of f", "ScoreFunction(CentredReward, ScaledReward), 1 evaluation"
-CRITIC, BASELINE = "ScoreFunction(SelfCritic), 2 evaluations", "ScoreFunction(LearnedBaseline of 100 units), 1 evaluation"
+CRITIC, BASELINE = (
+    "ScoreFunction(SelfCritic), 2 evaluations",
+    "ScoreFunction(LearnedBaseline of 100 units), 1 evaluation",
+)
 PLAIN4, LEAVE_ONE_OUT = "ScoreFunction, 4 evaluations", "LeaveOneOut, 4 evaluations"
 
 

@@ -44,7 +44,9 @@ def rows(rounds: int) -> list[Row]:
         "Pyro: TraceEnum_ELBO, parallel enumeration": lambda: theirs.train_epoch(batches),
         "for information: Pyro on logits": lambda: on_logits.train_epoch(batches),
         "ours: fit, SemiSupervisedElbo, Enumeration": lambda: fit(ours, batches, epochs=1, progress=False),
-        "for information: ours, KL of the style in closed form": lambda: fit(closed_form, batches, epochs=1, progress=False),
+        "for information: ours, KL of the style in closed form": lambda: fit(
+            closed_form, batches, epochs=1, progress=False
+        ),
         "for information: ours, leave-one-out, 2 labels drawn": lambda: fit(scored, batches, epochs=1, progress=False),
     }
     for task in tasks.values():  # the first call is slow

@@ -131,7 +131,9 @@ class ExplorerInPage:
                 if shown is None and menu != key:
                     self.move(menu, IDLE_SECONDS)
                     shown = self.move(key, IDLE_SECONDS)
-        assert shown is not None, f"{self.name}: {key} moves, and no picture follows. It shows: {self.picture.inner_text()!r}"
+        assert shown is not None, (
+            f"{self.name}: {key} moves, and no picture follows. It shows: {self.picture.inner_text()!r}"
+        )
         return shown
 
     def put_back(self) -> None:

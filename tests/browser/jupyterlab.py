@@ -40,7 +40,9 @@ class Server:
     def __init__(self, folder: Path):
         self.folder, self.lessons, self.log = folder, folder / "lessons", folder / "jupyterlab.log"
         for part in ("notebooks", "lessons_src"):
-            shutil.copytree(ROOT / part, self.lessons / part, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "solutions"))
+            shutil.copytree(
+                ROOT / part, self.lessons / part, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "solutions")
+            )
         shutil.copy(ROOT / "pyproject.toml", self.lessons)
         for name, content in SETTINGS.items():
             path = folder / "settings" / f"{name}.jupyterlab-settings"
@@ -57,7 +59,8 @@ class Server:
         own |= {"JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings")}
         own |= {"JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces")}
         home = {"HOME": str(self.folder / "home")} | {
-            f"XDG_{name}_HOME": str(self.folder / "home" / name.lower()) for name in ("CACHE", "CONFIG", "DATA", "STATE")
+            f"XDG_{name}_HOME": str(self.folder / "home" / name.lower())
+            for name in ("CACHE", "CONFIG", "DATA", "STATE")
         }
         return {**os.environ, **own, **home, "WORKBOOK_SMOKE": "1", "MPLCONFIGDIR": matplotlib.get_cachedir()}
 
@@ -65,7 +68,11 @@ class Server:
     def running(self) -> Iterator[Server]:
         """Started, and stopped with all its kernels."""
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={self.port}"]
-        command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.lessons}"]
+        command += [
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={TOKEN}",
+            f"--ServerApp.root_dir={self.lessons}",
+        ]
         command += ["--LabApp.expose_app_in_browser=True", *(["--allow-root"] if os.getuid() == 0 else [])]
         with self.log.open("w") as log:
             process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, cwd=self.lessons)
@@ -87,7 +94,9 @@ class Server:
                     return
             time.sleep(0.2)
         end = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
-        raise RuntimeError(f"JupyterLab did not answer on port {self.port} within {START_SECONDS} s. Its last words:\n{end}")
+        raise RuntimeError(
+            f"JupyterLab did not answer on port {self.port} within {START_SECONDS} s. Its last words:\n{end}"
+        )
 
 
 class Notebook:
@@ -159,5 +168,7 @@ class Notebook:
     def close(self) -> None:
         """Stop the kernel, without a question about unsaved changes."""
         with suppress(Error):  # where the page is gone, the server stops the kernel at the end
-            self.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown(); }")
+            self.page.evaluate(
+                "async () => { await window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown(); }"
+            )
         self.page.close()

@@ -89,7 +89,10 @@ def open_alone(context: BrowserContext, path: Path, visit: Visit) -> Page:
 
     context.route("**/*", only_the_file)
     page = context.new_page()
-    page.on("console", lambda message: visit.complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on(
+        "console",
+        lambda message: visit.complaints.append(message.text) if message.type in ("error", "warning") else None,
+    )
     page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     page.goto(path.as_uri())
     page.wait_for_selector(READY, state="attached", timeout=60_000)
@@ -100,14 +103,20 @@ def open_alone(context: BrowserContext, path: Path, visit: Visit) -> Page:
 def page_through(page: Page, visit: Visit) -> None:
     """With the right arrow, from the first slide to the last state of the last."""
     visit.formulas = page.locator("mjx-container").count()
-    visit.broken_formulas = page.evaluate("[...document.querySelectorAll('[data-mjx-error], merror')].map((e) => e.outerHTML)")
+    visit.broken_formulas = page.evaluate(
+        "[...document.querySelectorAll('[data-mjx-error], merror')].map((e) => e.outerHTML)"
+    )
     # nbconvert writes "No description has been provided for this image" where there is none.
-    visit.without_alt = page.evaluate("[...document.images].filter(({ alt }) => !alt.trim() || alt.startsWith('No description')).length")
+    visit.without_alt = page.evaluate(
+        "[...document.images].filter(({ alt }) => !alt.trim() || alt.startsWith('No description')).length"
+    )
     visit.slides = page.evaluate(SLIDES)
     for _ in range(10 * len(visit.slides)):
         number = page.evaluate("Reveal.getSlidePastCount() + 1")
         visit.states += 1
-        visit.wrong += [f"slide {number}, {visit.slides[number - 1]['heading']!r}: {problem}" for problem in page.evaluate(MEASURE)]
+        visit.wrong += [
+            f"slide {number}, {visit.slides[number - 1]['heading']!r}: {problem}" for problem in page.evaluate(MEASURE)
+        ]
         if page.evaluate("Reveal.isLastSlide() && !Reveal.availableFragments().next"):
             break
         page.keyboard.press("ArrowRight")
@@ -171,7 +180,9 @@ def test_images_say_what_they_show(visited):
 def test_speaker_window_opens_from_the_file_and_shows_the_notes(visited):
     _, visit, page = visited
     number, notes = next((n, slide["notes"]) for n, slide in enumerate(visit.slides) if slide["notes"])
-    page.evaluate("(number) => { const { h, v } = Reveal.getIndices(Reveal.getSlides()[number]); Reveal.slide(h, v); }", number)
+    page.evaluate(
+        "(number) => { const { h, v } = Reveal.getIndices(Reveal.getSlides()[number]); Reveal.slide(h, v); }", number
+    )
     with page.expect_popup() as popup:
         page.keyboard.press("s")
     shown = popup.value.locator(".speaker-controls-notes .value")
@@ -257,7 +268,10 @@ def test_what_a_lesson_would_fetch_is_held_back_and_seen(opened):
 
 
 def test_where_text_and_code_do_not_fit_the_code_takes_the_place_of_the_text(opened):
-    long_text, long_code = prose("## A\n\n" + "word " * 170), code("\n".join(f"a{n} = {n}" for n in range(18)), "fragment")
+    long_text, long_code = (
+        prose("## A\n\n" + "word " * 170),
+        code("\n".join(f"a{n} = {n}" for n in range(18)), "fragment"),
+    )
     page, visit = opened(long_text, long_code)
     assert visit.wrong == [] and visit.states == 3
     assert page.evaluate("deckReport")[1]["turned"]

@@ -64,7 +64,9 @@ def test_every_explorer_follows_each_of_its_controls(lesson: Notebook):
         assert explorer.keys, f"{explorer.name} has no controls"
         for key in explorer.keys:
             shown = explorer.follow(key)
-            assert shown["alt"], f"{explorer.name}: after {key} moved there is no picture, or it has no alt text: {shown['words']}"
+            assert shown["alt"], (
+                f"{explorer.name}: after {key} moved there is no picture, or it has no alt text: {shown['words']}"
+            )
             assert explorer.picture.locator("img").evaluate("image => image.naturalWidth") > 100
             explorer.put_back()
 

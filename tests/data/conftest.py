@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from helpers import settings
-from helpers.data import store
-from helpers.data.manifest import DataFile
+from helpers.data.download import store
+from helpers.data.download.manifest import DataFile
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from helpers import settings
-from helpers.data import load_images, store
-from helpers.data.manifest import MANIFEST
+from helpers.data import load_images
+from helpers.data.download import store
+from helpers.data.download.manifest import MANIFEST
 
 NUM_TRAIN, NUM_TEST = 60, 20
 

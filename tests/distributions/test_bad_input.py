@@ -10,13 +10,13 @@ from helpers.distributions import (
     BernoulliPrior,
     CategoricalConditional,
     ContinuousBernoulliConditional,
-    FeedForward,
     GaussianConditional,
     MixtureOfGaussiansConditional,
     MixtureOfGaussiansPrior,
     StandardNormalPrior,
 )
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.networks import FeedForward
 
 IMAGE = (1, 8, 6)
 

@@ -94,7 +94,9 @@ def test_expand_and_kl_use_the_stable_normaliser():
     torch.testing.assert_close(kl_divergence(q, other), integral, rtol=0, atol=1e-6)
 
 
-FAR = [sign * size for size in (1e-9, 1e-4, 0.0499, 0.0501, 0.399, 0.401, 2.0, 14.0, 18.0, 80.0) for sign in (-1, 1)] + [0.0]
+FAR = [
+    sign * size for size in (1e-9, 1e-4, 0.0499, 0.0501, 0.399, 0.401, 2.0, 14.0, 18.0, 80.0) for sign in (-1, 1)
+] + [0.0]
 
 
 def exact_mean(logit: float) -> mpmath.mpf:

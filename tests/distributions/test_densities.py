@@ -14,7 +14,6 @@ from helpers.distributions import (
     CategoricalConditional,
     CategoricalPrior,
     ContinuousBernoulliConditional,
-    FeedForward,
     Finite,
     GaussianConditional,
     MixtureOfGaussiansConditional,
@@ -22,6 +21,7 @@ from helpers.distributions import (
     StandardNormalPrior,
     support,
 )
+from helpers.networks import FeedForward
 
 DRAWS, SIDE = 20_000, 257
 

@@ -9,9 +9,9 @@ import torch
 from pyro.distributions import transforms as pyro_transforms
 from pyro.distributions.transforms.planar import ConditionedPlanar
 
-from helpers.distributions import FeedForward
-from helpers.distributions.autoregressive import AutoregressiveNetwork
 from helpers.distributions.flow_layers import AffineCoupling, InverseAutoregressive, Planar, scale_of
+from helpers.networks import FeedForward
+from helpers.networks.autoregressive import AutoregressiveNetwork
 
 
 def layers(size: int):

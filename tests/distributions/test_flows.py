@@ -11,16 +11,16 @@ import torch
 from helpers.distributions import (
     AffineCouplingConditional,
     BernoulliConditional,
-    FeedForward,
     Flow,
     GaussianConditional,
     InverseAutoregressiveConditional,
     PlanarFlowConditional,
     StandardNormalPrior,
 )
-from helpers.distributions.autoregressive import MaskedLinear
 from helpers.estimators import DoublyReparameterised, StickingTheLanding
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.networks import FeedForward
+from helpers.networks.autoregressive import MaskedLinear
 
 KINDS = [PlanarFlowConditional, AffineCouplingConditional, InverseAutoregressiveConditional]
 GIVEN = torch.tensor([0.4, -1.1], dtype=torch.float64)
@@ -71,9 +71,13 @@ def test_the_integral_stays_one_when_parameters_move(kind):
     points, weight = grid()
     density = module(GIVEN).log_prob(points).exp() * weight
     inside = [*module.parameters()]
-    assert max(gradient.abs().max() for gradient in torch.autograd.grad(density.sum(), inside, retain_graph=True)) < 1e-6
+    assert (
+        max(gradient.abs().max() for gradient in torch.autograd.grad(density.sum(), inside, retain_graph=True)) < 1e-6
+    )
     # and not because there were none
-    assert all(gradient.abs().max() > 1e-4 for gradient in torch.autograd.grad((density * points.sin().sum(1)).sum(), inside))
+    assert all(
+        gradient.abs().max() > 1e-4 for gradient in torch.autograd.grad((density * points.sin().sum(1)).sum(), inside)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,7 +90,9 @@ def test_the_path_and_the_score_give_one_gradient(kind):
     def f(z: torch.Tensor) -> torch.Tensor:
         return (z[..., 0] - 0.3 * z[..., 1]).sin()
 
-    by_score = torch.autograd.grad((q.log_prob(points).exp() * weight * f(points)).sum(), [*module.parameters()], retain_graph=True)
+    by_score = torch.autograd.grad(
+        (q.log_prob(points).exp() * weight * f(points)).sum(), [*module.parameters()], retain_graph=True
+    )
     nodes, weights = (torch.from_numpy(part) for part in numpy.polynomial.hermite_e.hermegauss(80))
     noise = torch.cartesian_prod(nodes, nodes)
     share = torch.outer(weights, weights).flatten() / weights.sum() ** 2
@@ -128,7 +134,9 @@ def test_a_draw_is_scored_by_the_route_whose_gradient_is_right(kind):
         layer.inverse = lambda y, inverse=inverse: inversions.append(1) or inverse(y)
 
     def gradients(score):
-        return torch.autograd.grad(score.sum(), [*module.parameters()], allow_unused=True, materialize_grads=True, retain_graph=True)
+        return torch.autograd.grad(
+            score.sum(), [*module.parameters()], allow_unused=True, materialize_grads=True, retain_graph=True
+        )
 
     def assert_same(one, other):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
@@ -173,7 +181,9 @@ def test_parameters_that_vanish_or_explode_leave_bound_and_gradient_finite(kind,
     z = q.rsample((5,))
     for score in (q.log_prob(z), q.log_prob(z.detach().clone())):
         assert torch.isfinite(score).all()
-        gradients = torch.autograd.grad(score.sum(), [*bound.posterior.parameters()], allow_unused=True, retain_graph=True)
+        gradients = torch.autograd.grad(
+            score.sum(), [*bound.posterior.parameters()], allow_unused=True, retain_graph=True
+        )
         assert all(torch.isfinite(gradient).all() for gradient in gradients if gradient is not None)
 
 

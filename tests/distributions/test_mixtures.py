@@ -8,13 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from helpers.distributions import (
-    ConvolutionalEncoder,
-    FeedForward,
-    GaussianConditional,
-    MixtureOfGaussiansConditional,
-    MixtureOfGaussiansPrior,
-)
+from helpers.distributions import GaussianConditional, MixtureOfGaussiansConditional, MixtureOfGaussiansPrior
+from helpers.networks import ConvolutionalEncoder, FeedForward
 
 
 def given_numbers(event, components, numbers):
@@ -36,7 +31,9 @@ def test_the_density_written_out(event):
     weights = numbers[:components].exp() / numbers[:components].exp().sum()
     loc, raw = numbers[components:].split(components * size)
     total = torch.zeros(4, dtype=torch.float64)
-    for weight, m, s in zip(weights, loc.view(components, size), softplus(raw).view(components, size) + 1e-5, strict=True):
+    for weight, m, s in zip(
+        weights, loc.view(components, size), softplus(raw).view(components, size) + 1e-5, strict=True
+    ):
         each = torch.exp(-(((z.reshape(4, size) - m) / s) ** 2) / 2) / (s * math.sqrt(2 * math.pi))
         total += weight * each.prod(-1)
     torch.testing.assert_close(q.log_prob(z), total.log())
@@ -53,7 +50,9 @@ def test_a_mixture_of_one_is_a_gaussian(event):
     z = torch.randn(5, *event, dtype=torch.float64)
     torch.testing.assert_close(q.log_prob(z), plain(torch.zeros(5, 1, dtype=torch.float64)).log_prob(z))
     prior = MixtureOfGaussiansPrior(event, 1)
-    expected = torch.distributions.Normal(prior.loc[0], softplus(prior.raw_scale[0])).log_prob(z.float()).flatten(1).sum(1)
+    expected = (
+        torch.distributions.Normal(prior.loc[0], softplus(prior.raw_scale[0])).log_prob(z.float()).flatten(1).sum(1)
+    )
     torch.testing.assert_close(prior((5,)).log_prob(z.float()), expected, rtol=1e-3, atol=1e-3)
 
 

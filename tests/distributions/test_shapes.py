@@ -13,9 +13,6 @@ from helpers.distributions import (
     CategoricalConditional,
     CategoricalPrior,
     ContinuousBernoulliConditional,
-    ConvolutionalDecoder,
-    ConvolutionalEncoder,
-    FeedForward,
     GaussianConditional,
     InverseAutoregressiveConditional,
     MixtureOfGaussiansConditional,
@@ -23,6 +20,7 @@ from helpers.distributions import (
     PlanarFlowConditional,
     StandardNormalPrior,
 )
+from helpers.networks import ConvolutionalDecoder, ConvolutionalEncoder, FeedForward
 
 batches = st.lists(st.integers(1, 3), max_size=3).map(tuple)
 shapes = st.lists(st.integers(1, 4), max_size=3).map(tuple)  # scalars, vectors, matrices, images

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from helpers.distributions import (
-    FeedForward,
     LayeredBits,
     SigmoidBeliefLikelihood,
     SigmoidBeliefPosterior,
@@ -16,6 +15,7 @@ from helpers.distributions import (
     support,
 )
 from helpers.models import sigmoid_belief_network
+from helpers.networks import FeedForward
 
 SIZES = (2, 3, 1)
 
@@ -48,7 +48,9 @@ def test_prior_of_three_layers_is_the_product_of_its_layers_top_to_bottom() -> N
     for z in itertools.product((0.0, 1.0), repeat=6):
         h1, h2, h3 = z[:2], z[2:5], z[5:]
         by_hand = (
-            log_bits(h3, prior.top.logits) + log_bits(h2, linear(prior.layers[1], h3)) + log_bits(h1, linear(prior.layers[0], h2))
+            log_bits(h3, prior.top.logits)
+            + log_bits(h2, linear(prior.layers[1], h3))
+            + log_bits(h1, linear(prior.layers[0], h2))
         )
         torch.testing.assert_close(prior(()).log_prob(torch.tensor(z, dtype=torch.float64)), by_hand)
 
@@ -61,7 +63,8 @@ def test_posterior_of_three_layers_is_the_product_of_its_layers_bottom_to_top() 
     for z in itertools.product((0.0, 1.0), repeat=6):
         h1, h2, h3 = z[:2], z[2:5], z[5:]
         by_hand = sum(
-            log_bits(h, linear(layer, given)) for layer, given, h in zip(posterior.layers, (x, h1, h2), (h1, h2, h3), strict=True)
+            log_bits(h, linear(layer, given))
+            for layer, given, h in zip(posterior.layers, (x, h1, h2), (h1, h2, h3), strict=True)
         )
         torch.testing.assert_close(q.log_prob(torch.tensor(z, dtype=torch.float64)), by_hand)
 
@@ -82,7 +85,9 @@ def test_likelihood_reads_the_layer_next_to_the_data_and_no_other() -> None:
 def test_log_marginal_and_posterior_are_the_sums_over_all_bits(sizes: tuple[int, ...]) -> None:
     model, _ = sigmoid_belief_network(sizes, (2, 2))
     random_weights(model)
-    x = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 1.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]], dtype=torch.float64)
+    x = torch.tensor(
+        [[[1.0, 0.0], [0.0, 1.0]], [[1.0, 1.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]], dtype=torch.float64
+    )
     every_z = torch.tensor(list(itertools.product((0.0, 1.0), repeat=sum(sizes))), dtype=torch.float64)
     for one in x:
         joint = torch.stack([model.prior(()).log_prob(z) + model.likelihood(z).log_prob(one) for z in every_z])
@@ -91,7 +96,8 @@ def test_log_marginal_and_posterior_are_the_sums_over_all_bits(sizes: tuple[int,
         torch.testing.assert_close(exact.log_prob(every_z), joint - joint.logsumexp(0))
     torch.testing.assert_close(model.log_marginal(x), torch.stack([model.log_marginal(one) for one in x]))
     marginals = [
-        model.log_marginal(torch.tensor(bits, dtype=torch.float64).reshape(2, 2)) for bits in itertools.product((0.0, 1.0), repeat=4)
+        model.log_marginal(torch.tensor(bits, dtype=torch.float64).reshape(2, 2))
+        for bits in itertools.product((0.0, 1.0), repeat=4)
     ]
     torch.testing.assert_close(torch.stack(marginals).exp().sum(), torch.ones((), dtype=torch.float64))
 
@@ -147,7 +153,11 @@ def test_too_many_bits_to_enumerate() -> None:
 
 @pytest.mark.parametrize("sizes", [(), 200, (2, 0), (-1,)])
 def test_sizes_that_are_none(sizes) -> None:
-    for build in (SigmoidBeliefPrior, lambda sizes: SigmoidBeliefPosterior(4, sizes), lambda sizes: SigmoidBeliefLikelihood(sizes, 4)):
+    for build in (
+        SigmoidBeliefPrior,
+        lambda sizes: SigmoidBeliefPosterior(4, sizes),
+        lambda sizes: SigmoidBeliefLikelihood(sizes, 4),
+    ):
         with pytest.raises(ValueError, match="the bits of each layer"):
             build(sizes)
 

@@ -11,8 +11,6 @@ import torch
 from helpers.distributions import (
     AffineCouplingConditional,
     BernoulliConditional,
-    ConvolutionalEncoder,
-    FeedForward,
     GaussianConditional,
     InverseAutoregressiveConditional,
     MixtureOfGaussiansConditional,
@@ -20,6 +18,7 @@ from helpers.distributions import (
     VampPrior,
 )
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.networks import ConvolutionalEncoder, FeedForward
 from helpers.training import load_weights, save_weights
 
 IMAGE = (3, 5, 4)
@@ -94,7 +93,8 @@ def test_pseudo_inputs_encoder_and_decoder_all_get_gradients(kind):
     encoder = [*objective.posterior.parameters()]
     (score,) = objective.model.prior((1,)).log_prob(torch.randn(1, 2))
     assert any(
-        gradient is not None and gradient.abs().max() > 0 for gradient in torch.autograd.grad(score, encoder, allow_unused=True)
+        gradient is not None and gradient.abs().max() > 0
+        for gradient in torch.autograd.grad(score, encoder, allow_unused=True)
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MixtureSameFamily, Normal, OneHotCategorical
 
 from helpers.estimators import DrawSource, Estimate, Moments, drawing_from
-from helpers.estimators.quadrature import gauss_hermite
+from helpers.estimators.harness.quadrature import gauss_hermite
 
 
 class Grid(DrawSource):
@@ -58,7 +58,9 @@ def grid_moments(
     grid: Grid, parameters: Sequence[Tensor], run: Callable[..., Estimate], logits: Tensor | None = None
 ) -> Moments:
     """Exact up to quadrature. run: copies of the parameters [outcomes, *parameter] → an `Estimate` [outcomes]."""
-    copies = [parameter.detach().expand(grid.size, *parameter.shape).clone().requires_grad_() for parameter in parameters]
+    copies = [
+        parameter.detach().expand(grid.size, *parameter.shape).clone().requires_grad_() for parameter in parameters
+    ]
     with drawing_from(grid):
         estimate = run(*copies)
     probability = grid.probability(logits)  # [outcomes]

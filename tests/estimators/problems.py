@@ -47,7 +47,9 @@ def bits(number: int, batch: tuple[int, ...] = (), seed: int = 0, scale: float =
     scale: of the parameters; near 0 all probabilities are near 1/2.
     """
     sizes = (number,), (number, 3), (3,), (3, number), (number,)
-    prior, weight, bias, encoder, offset = (leaf(*size, seed=seed + place, scale=scale) for place, size in enumerate(sizes))
+    prior, weight, bias, encoder, offset = (
+        leaf(*size, seed=seed + place, scale=scale) for place, size in enumerate(sizes)
+    )
     x = data(batch)
     q = Independent(Bernoulli(logits=x @ encoder + offset), 1)
 
@@ -89,9 +91,7 @@ def assert_unbiased(
 ) -> Moments:
     """Exact mean equals exact gradient of the estimator's own target, by norm, for every parameter; so does the value."""
     ours = moments(estimator, problem, num_samples, **options)
-    exact = exact_gradient(
-        problem.f, problem.q, estimator.target, num_samples or 1, parameters=problem.parameters
-    )
+    exact = exact_gradient(problem.f, problem.q, estimator.target, num_samples or 1, parameters=problem.parameters)
     torch.testing.assert_close(ours.value, exact.value, rtol=tolerance, atol=tolerance)
     assert_same(ours.mean, exact.gradient, tolerance)
     return ours

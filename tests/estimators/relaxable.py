@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Independent, OneHotCategorical
 
 from helpers.estimators import DrawSource, GradientEstimator, drawing_from
-from helpers.estimators.quadrature import for_logistic_noise
+from helpers.estimators.harness.quadrature import for_logistic_noise
 from tests.estimators.problems import DOUBLE, Problem, leaf
 
 
@@ -75,7 +75,9 @@ class AllAtOnce(DrawSource):
         return next(self._next)[None].reshape(shape)
 
 
-def mean_by_quadrature(estimator: GradientEstimator, problem: Problem, num_samples: int, nodes: int) -> tuple[Tensor, ...]:
+def mean_by_quadrature(
+    estimator: GradientEstimator, problem: Problem, num_samples: int, nodes: int
+) -> tuple[Tensor, ...]:
     """Exact mean of the gradient over bits and continuous noise, for a problem without batch."""
     source = AllAtOnce(problem, nodes)
     assert abs(source.weights.sum().item() - 1) < 1e-12

@@ -8,7 +8,7 @@ from torch.distributions import Bernoulli, Categorical, Independent, Normal, One
 
 from helpers.estimators import DrawSource, drawing_from, exact_gradient, exact_moments, gauss_legendre
 from helpers.estimators.gumbel_softmax import GumbelSoftmax
-from helpers.estimators.sites import sites
+from helpers.estimators.parts.discrete import sites
 from helpers.estimators.straight_through import StraightThrough
 from tests.estimators.problems import DOUBLE, assert_same, bits, leaf, moments
 from tests.estimators.relaxable import relaxable_bits
@@ -30,7 +30,9 @@ def test_straight_through_bias_in_closed_form(logit, t, num_samples):
     ours = exact_moments(StraightThrough(), f, q, num_samples, parameters=[logits])
     exact = exact_gradient(f, q, parameters=[logits])
     p = q.probs.item()
-    assert ours.mean[0].item() - exact.gradient[0].item() == pytest.approx((2 * p - 1) * p * (1 - p), rel=1e-9, abs=1e-12)
+    assert ours.mean[0].item() - exact.gradient[0].item() == pytest.approx(
+        (2 * p - 1) * p * (1 - p), rel=1e-9, abs=1e-12
+    )
     torch.testing.assert_close(ours.value, exact.value, rtol=1e-12, atol=1e-12)
 
 
@@ -94,7 +96,9 @@ def test_two_categories_are_one_bit():
     temperature = 1.5
     logits, bit, _ = bit_problem(0.7, 0.0)
     both = torch.stack([torch.zeros((), dtype=DOUBLE), logits])
-    one = exact_moments(GumbelSoftmax(temperature), lambda z: z**2, bit, parameters=[logits], uniform=gauss_legendre(60))
+    one = exact_moments(
+        GumbelSoftmax(temperature), lambda z: z**2, bit, parameters=[logits], uniform=gauss_legendre(60)
+    )
     pair = OneHotCategorical(logits=both)
     two = exact_moments(
         GumbelSoftmax(temperature), lambda z: z[..., 1] ** 2, pair, parameters=[logits], uniform=gauss_legendre(60)
@@ -146,7 +150,9 @@ def test_labelled_as_biased_with_shapes_and_refusals(make):
 
 def test_gumbel_refuses_what_has_no_value_between_the_outcomes():
     checked = bits(2)
-    with pytest.raises(ValueError, match="GumbelSoftmax evaluates f between the outcomes.*validate_args=False.*LeaveOneOut"):
+    with pytest.raises(
+        ValueError, match="GumbelSoftmax evaluates f between the outcomes.*validate_args=False.*LeaveOneOut"
+    ):
         GumbelSoftmax()(checked.f, checked.q)
     one_hot = OneHotCategorical(logits=torch.zeros(4, requires_grad=True), validate_args=False)
     with pytest.raises(ValueError, match="no gradient with respect to z"):

@@ -15,7 +15,6 @@ from torch.distributions import (
     OneHotCategorical,
 )
 
-from helpers.distributions import FeedForward
 from helpers.estimators import (
     CentredReward,
     ComponentThenPoint,
@@ -35,6 +34,7 @@ from helpers.estimators import (
     drawing_from,
     exact_moments,
 )
+from helpers.networks import FeedForward
 from tests.estimators.grid import Grid, grid_moments
 from tests.estimators.problems import DOUBLE, assert_same
 
@@ -52,7 +52,9 @@ PARAMETERS = [THETA, LOGITS, LOC, RAW]
 
 def mixture(logits, loc, raw) -> MixtureSameFamily:
     """Parameters [..., components] → q with batch_shape [...], one number each."""
-    return MixtureSameFamily(Categorical(logits=logits, validate_args=False), Normal(loc, raw.exp()), validate_args=False)
+    return MixtureSameFamily(
+        Categorical(logits=logits, validate_args=False), Normal(loc, raw.exp()), validate_args=False
+    )
 
 
 def log_joint(z, theta):
@@ -207,7 +209,9 @@ class FirstOnes(DrawSource):
 @pytest.mark.parametrize("component", [Enumeration, ScoreFunction, LeaveOneOut])
 def test_a_component_that_dies_leaves_the_others_right(component, logit, where):
     """Float32, its weight 0, its place harmless or far away: as if it were not there."""
-    parameters = [torch.tensor(values, requires_grad=True) for values in ([0.2, -0.4, logit], [0.5, -1.0, where], [0.0, 0.3, 0.1])]
+    parameters = [
+        torch.tensor(values, requires_grad=True) for values in ([0.2, -0.4, logit], [0.5, -1.0, where], [0.0, 0.3, 0.1])
+    ]
     found = []
     for kept in (3, 2):
         q = mixture(*(parameter[:kept] for parameter in parameters))
@@ -239,7 +243,11 @@ def test_with_the_exact_posterior_sticking_the_landing_has_no_noise():
     """A mixture prior and a Gaussian likelihood: p(z | x) is a mixture, f is log p(x) everywhere."""
     weight, place = torch.tensor([0.3, 0.7], dtype=DOUBLE), torch.tensor([-1.0, 1.5], dtype=DOUBLE)
     prior = MixtureSameFamily(Categorical(weight), Normal(place, torch.ones(2, dtype=DOUBLE)))
-    at = [weight.log() + Normal(place, math.sqrt(2)).log_prob(X), (place + X) / 2, torch.full((2,), -0.5 * math.log(2), dtype=DOUBLE)]
+    at = [
+        weight.log() + Normal(place, math.sqrt(2)).log_prob(X),
+        (place + X) / 2,
+        torch.full((2,), -0.5 * math.log(2), dtype=DOUBLE),
+    ]
 
     def run(estimator):
         def of(logits, loc, raw):

@@ -18,9 +18,9 @@ from helpers.estimators import (
 )
 from helpers.estimators.arm import Arm, DisArm
 from helpers.estimators.gumbel_softmax import GumbelSoftmax
+from helpers.estimators.harness.quadrature import for_logistic_noise
 from helpers.estimators.local_enumeration import LocalEnumeration
 from helpers.estimators.muprop import MuProp
-from helpers.estimators.quadrature import for_logistic_noise
 from helpers.estimators.rebar import Rebar
 from helpers.estimators.relax import Relax, ResidualRelax
 from helpers.estimators.straight_through import StraightThrough
@@ -92,7 +92,9 @@ def test_a_nested_f_gives_its_value_as_reward_and_its_surrogate_as_route(name):
 
     parameters = [logits, c, d, theta]
     antithetic = gauss_legendre(2, torch.stack([q.mean, 1 - q.mean]))
-    ours = exact_moments(ALL[name](1), f, q, parameters=parameters, uniform=antithetic if "ARM" in name else for_logistic_noise(20))
+    ours = exact_moments(
+        ALL[name](1), f, q, parameters=parameters, uniform=antithetic if "ARM" in name else for_logistic_noise(20)
+    )
     exact = exact_gradient(f, q, parameters=parameters)
     assert_same(ours.mean, exact.gradient, 1e-6 if "RE" in name else 1e-9)
     torch.testing.assert_close(ours.value, exact.value, rtol=1e-9, atol=0.0)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.distributions import Bernoulli, Categorical, Independent, Normal, OneHotCategorical
 
-from helpers.distributions import FeedForward, Finite
+from helpers.distributions import Finite
 from helpers.estimators import (
     CentredReward,
     ControlVariateChain,
@@ -21,6 +21,7 @@ from helpers.estimators import (
     exact_moments,
 )
 from helpers.estimators.control_variates import mode
+from helpers.networks import FeedForward
 from tests.estimators.problems import DOUBLE, assert_same, bits, category, leaf, moments
 
 
@@ -209,7 +210,9 @@ def test_the_auxiliary_loss_is_least_at_the_expected_reward():
 
     estimator = ScoreFunction(LearnedBaseline(3, Level()))
     gradient, loss = torch.zeros(2, dtype=DOUBLE), 0.0
-    for probability, estimate in EveryOutcome().replay(lambda: estimator(problem.f, problem.q, 1, context=problem.context)):
+    for probability, estimate in EveryOutcome().replay(
+        lambda: estimator(problem.f, problem.q, 1, context=problem.context)
+    ):
         gradient += probability * torch.autograd.grad(estimate.auxiliary_loss, level, retain_graph=True)[0]
         loss += probability * estimate.auxiliary_loss.item()
     assert gradient.abs().max() < 1e-12

@@ -108,7 +108,10 @@ def test_with_one_sample_both_are_one():
     for outcome in zip(
         *(
             (moments.value, *moments.mean, *moments.variance)
-            for moments in (grid_moments(Grid(1, 30), PARAMETERS, run(e, 1)) for e in (StickingTheLanding(), DoublyReparameterised()))
+            for moments in (
+                grid_moments(Grid(1, 30), PARAMETERS, run(e, 1))
+                for e in (StickingTheLanding(), DoublyReparameterised())
+            )
         ),
         strict=True,
     ):
@@ -207,7 +210,9 @@ def test_a_sum_over_a_category_inside_f():
 
         return run_
 
-    mine, other = (grid_moments(Grid(2, 40), PARAMETERS, of(e)) for e in (DoublyReparameterised(), ImportanceWeighted()))
+    mine, other = (
+        grid_moments(Grid(2, 40), PARAMETERS, of(e)) for e in (DoublyReparameterised(), ImportanceWeighted())
+    )
     assert_same(mine.mean, other.mean, 1e-6)
 
 
@@ -252,7 +257,9 @@ class AffineLayer:
 @pytest.mark.parametrize("estimator", [Pathwise(), StickingTheLanding(), ImportanceWeighted(), DoublyReparameterised()])
 def test_a_flow_that_remembers_its_noise_is_what_it_is(estimator):
     """Three ways to write one Gaussian, two of which score their own samples without going through z. Same noise, same gradients."""
-    loc, raw = (torch.randn(3, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(s)).requires_grad_() for s in (0, 1))
+    loc, raw = (
+        torch.randn(3, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(s)).requires_grad_() for s in (0, 1)
+    )
     standard = Independent(Normal(torch.zeros(3, 2, dtype=DOUBLE), 1.0), 1)
     cached = transforms.AffineTransform(loc, raw.exp(), event_dim=1, cache_size=1)
     results = []
@@ -279,7 +286,9 @@ class OneWay(transforms.ExpTransform):
 def test_refusals_name_an_estimator_that_would_do():
     bits = Independent(Bernoulli(torch.full((3,), 0.5)), 1)
     for estimator in (DoublyReparameterised(), StickingTheLanding()):
-        with pytest.raises(ValueError, match="needs a distribution with differentiable samples.*Bernoulli.*Enumeration"):
+        with pytest.raises(
+            ValueError, match="needs a distribution with differentiable samples.*Bernoulli.*Enumeration"
+        ):
             estimator(lambda z: z.sum(-1), bits)
         with pytest.raises(ValueError, match="held still.*no inverse.*Pathwise and ImportanceWeighted"):
             estimator(lambda z: z, TransformedDistribution(Normal(torch.zeros(2), 1.0), OneWay()))

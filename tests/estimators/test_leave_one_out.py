@@ -53,7 +53,8 @@ def test_where_it_is_noisier_than_doing_nothing():
     logit = torch.zeros((), dtype=DOUBLE, requires_grad=True)
     q = Bernoulli(logits=logit)
     plain, ours = (
-        exact_moments(estimator, lambda z: 2 * z - 1, q, 2, parameters=[logit]) for estimator in (ScoreFunction(), LeaveOneOut())
+        exact_moments(estimator, lambda z: 2 * z - 1, q, 2, parameters=[logit])
+        for estimator in (ScoreFunction(), LeaveOneOut())
     )
     assert plain.total_variance == 0.0
     assert ours.total_variance == pytest.approx(0.25, rel=1e-12)

@@ -71,7 +71,9 @@ def test_evaluates_the_pivot_and_every_neighbour_once():
     assert (distance == 1).all()
     assert len(seen[0][:, 0].flatten(1).unique(dim=0)) == 7
 
-    LocalEnumeration()(f, Independent(OneHotCategorical(logits=torch.randn(4, 2, 3)), 1), num_samples=10)  # two pivots of 1 + 2·2
+    LocalEnumeration()(
+        f, Independent(OneHotCategorical(logits=torch.randn(4, 2, 3)), 1), num_samples=10
+    )  # two pivots of 1 + 2·2
     assert seen[1].shape == (10, 4, 2, 3)
     assert (seen[1].sum(-1) == 1).all()
     assert len(seen[1][::2, 0].flatten(1).unique(dim=0)) == 5

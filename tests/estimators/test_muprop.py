@@ -18,7 +18,9 @@ def test_exact_mean_is_exact_gradient_for_bits(number, num_samples):
     assert_unbiased(MuProp(), relaxable_bits(number, seed=10 * number), num_samples)
 
 
-@pytest.mark.parametrize("problem", [lambda: categories((8,)), lambda: categories((2, 3)), lambda: relaxable_bits(1, batch=(2,))])
+@pytest.mark.parametrize(
+    "problem", [lambda: categories((8,)), lambda: categories((2, 3)), lambda: relaxable_bits(1, batch=(2,))]
+)
 def test_exact_mean_is_exact_gradient_for_categories_and_batches(problem):
     assert_unbiased(MuProp(), problem(), 2)
 
@@ -95,7 +97,10 @@ def test_refusals_name_an_estimator_that_would_do():
     with pytest.raises(ValueError, match="Categorical was given.*LeaveOneOut.*Enumeration"):
         MuProp()(lambda z: z, Categorical(logits=torch.zeros(3)))
     checked = bits(2)  # its Bernoullis check their argument
-    with pytest.raises(ValueError, match="MuProp evaluates f between the outcomes.*within the support.*validate_args=False.*LeaveOneOut"):
+    with pytest.raises(
+        ValueError,
+        match="MuProp evaluates f between the outcomes.*within the support.*validate_args=False.*LeaveOneOut",
+    ):
         MuProp()(checked.f, checked.q)
     one_hot = OneHotCategorical(logits=torch.zeros(4, requires_grad=True), validate_args=False)
     for blind in (one_hot.log_prob, lambda z: z.detach().sum(-1), lambda z: z.round().argmax(-1).to(DOUBLE)):

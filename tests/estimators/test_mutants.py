@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.distributions import BernoulliConditional, BernoulliPrior, FeedForward
+from helpers.distributions import BernoulliConditional, BernoulliPrior
 from helpers.estimators import (
     CentredReward,
     Estimate,
@@ -29,6 +29,7 @@ from helpers.estimators import (
 )
 from helpers.estimators.draws import draw
 from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.networks import FeedForward
 from tests.estimators.problems import DOUBLE, assert_same, bits, moments
 
 # The checks
@@ -67,7 +68,9 @@ class SignFlipped(CentredReward):
 
 def test_a_control_variate_with_its_sign_flipped():
     problem = bits(2, seed=20)
-    level = exact_gradient(problem.f, problem.q, parameters=problem.parameters).value.item()  # what a long past would know
+    level = exact_gradient(
+        problem.f, problem.q, parameters=problem.parameters
+    ).value.item()  # what a long past would know
     ceiling = 0.7 * plain_variance(1)
     for control_variate, passes in ((CentredReward(), True), (SignFlipped(), False)):
         estimator = ScoreFunction(control_variate).double()

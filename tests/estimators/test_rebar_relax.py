@@ -9,15 +9,15 @@ import torch
 from torch import nn
 from torch.distributions import Bernoulli, Categorical, Independent, OneHotCategorical
 
-from helpers.distributions import FeedForward
 from helpers.estimators import Estimate, ScoreFunction, drawing_from, exact_gradient, gauss_legendre
-from helpers.estimators.conditional_reparameterisation import ConditionalReparameterisation
-from helpers.estimators.logistic import logistic_given_bit
-from helpers.estimators.off_support import differentiable
-from helpers.estimators.quadrature import for_logistic_noise
+from helpers.estimators.harness.every_outcome import EveryOutcome
+from helpers.estimators.harness.quadrature import for_logistic_noise
+from helpers.estimators.parts.conditional_reparameterisation import ConditionalReparameterisation
+from helpers.estimators.parts.logistic import logistic_given_bit
+from helpers.estimators.parts.off_support import differentiable
 from helpers.estimators.rebar import Rebar
 from helpers.estimators.relax import Relax, ResidualRelax
-from helpers.estimators.replay import EveryOutcome
+from helpers.networks import FeedForward
 from tests.estimators.problems import DOUBLE, assert_same, assert_unbiased, bits, leaf, moments
 from tests.estimators.relaxable import mean_by_quadrature, relaxable_bits, smooth_on_logits
 
@@ -39,7 +39,9 @@ MAKERS = {
 def test_exact_mean_is_exact_gradient_at_one_bit(name):
     """Through the package's own harness: two outcomes by 16 nodes for each of two uniform numbers."""
     make, num_samples = MAKERS[name]
-    ours = assert_unbiased(make(1), relaxable_bits(1, seed=10), num_samples, tolerance=1e-6, uniform=for_logistic_noise(16))
+    ours = assert_unbiased(
+        make(1), relaxable_bits(1, seed=10), num_samples, tolerance=1e-6, uniform=for_logistic_noise(16)
+    )
     assert ours.total_variance > 1e-3
 
 
@@ -60,9 +62,14 @@ def test_quadrature_for_logistic_noise():
         u, w = make(16)(torch.Size((2,)))
         assert u.shape == w.shape == (16, 2)
         torch.testing.assert_close(w.sum(0), torch.ones(2, dtype=DOUBLE))
-        errors[make] = [abs((w * u.logit() ** 2).sum(0)[0].item() - math.pi**2 / 3), abs((w * u.sqrt()).sum(0)[0].item() - 2 / 3)]
+        errors[make] = [
+            abs((w * u.logit() ** 2).sum(0)[0].item() - math.pi**2 / 3),
+            abs((w * u.sqrt()).sum(0)[0].item() - 2 / 3),
+        ]
     assert max(errors[for_logistic_noise]) < 1e-4
-    assert all(100 * ours < plain for ours, plain in zip(errors[for_logistic_noise], errors[gauss_legendre], strict=True))
+    assert all(
+        100 * ours < plain for ours, plain in zip(errors[for_logistic_noise], errors[gauss_legendre], strict=True)
+    )
     with pytest.raises(ValueError, match="3 nodes or more.*2 were asked for"):
         for_logistic_noise(2)
 
@@ -86,7 +93,10 @@ def test_noise_given_the_bit(logit):
 
 def test_strength_nothing_is_the_score_function():
     problem = relaxable_bits(1, seed=30)
-    ours, plain = moments(Rebar(eta=0.0), problem, 3, uniform=for_logistic_noise(8)), moments(ScoreFunction(), problem, 1)
+    ours, plain = (
+        moments(Rebar(eta=0.0), problem, 3, uniform=for_logistic_noise(8)),
+        moments(ScoreFunction(), problem, 1),
+    )
     assert_same(ours.mean, plain.mean, 1e-9)
     assert_same(ours.variance, plain.variance, 1e-9)
 
@@ -143,7 +153,10 @@ def test_the_auxiliary_loss_reaches_the_estimator_alone(name):
     estimate = estimator(problem.f, problem.q, 2 * num_samples)
     theirs = torch.autograd.grad(estimate.auxiliary_loss, problem.parameters, retain_graph=True, allow_unused=True)
     assert all(part is None for part in theirs)
-    assert all(part is None for part in torch.autograd.grad(estimate.surrogate.sum(), own, retain_graph=True, allow_unused=True))
+    assert all(
+        part is None
+        for part in torch.autograd.grad(estimate.surrogate.sum(), own, retain_graph=True, allow_unused=True)
+    )
     reached = torch.autograd.grad(estimate.auxiliary_loss, own, allow_unused=True)
     assert any(part is not None and part.abs().max() > 0 for part in reached)
     assert estimate.value.shape == estimate.surrogate.shape == (5,)

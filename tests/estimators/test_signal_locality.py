@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Independent
 
-from helpers.distributions import FeedForward
 from helpers.estimators import (
     CentredReward,
     ControlVariateChain,
@@ -27,6 +26,7 @@ from helpers.estimators import (
     exact_moments,
     exact_moments_of,
 )
+from helpers.networks import FeedForward
 from tests.estimators.problems import DOUBLE, assert_same, leaf
 
 
@@ -136,7 +136,9 @@ def test_the_lower_layer_does_not_see_the_upper_cost():
 
     def variance(constant):
         inner = tree.nested(ScoreFunction())
-        return exact_moments(ScoreFunction(), lambda y: inner(y) + constant, tree.q_y(), 1, parameters=tree.parameters).variance
+        return exact_moments(
+            ScoreFunction(), lambda y: inner(y) + constant, tree.q_y(), 1, parameters=tree.parameters
+        ).variance
 
     here, there = variance(0.0), variance(100.0)
     for place in (3, 4):

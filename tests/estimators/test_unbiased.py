@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from helpers.distributions import FeedForward
 from helpers.estimators import (
     CentredReward,
     ControlVariateChain,
@@ -15,6 +14,7 @@ from helpers.estimators import (
     SelfCritic,
     Vimco,
 )
+from helpers.networks import FeedForward
 from tests.estimators.problems import assert_unbiased, bits, category
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.exercises.judge import judge
+from helpers.exercises.engine.judge import judge
 from tests.exercises.toys import ENERGY
 
 

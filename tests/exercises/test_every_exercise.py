@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from helpers.exercises import Exercise, registry
-from helpers.exercises.judge import judge
+from helpers.exercises.engine.judge import judge
 from tests.exercises.independent import differs
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.exercises import Exercise, registry
-from helpers.exercises.judge import judge
+from helpers.exercises.engine.judge import judge
 from tests.exercises.independent import differs
 from tests.exercises.mutants import mutants
 
@@ -17,7 +17,7 @@ EVERY = [exercise for lesson in registry.lessons() for exercise in registry.exer
 
 
 def probes(exercise: Exercise) -> dict:
-    return importlib.import_module(f"tests.exercises.probes_{exercise.lesson}").PROBES[exercise.id]
+    return importlib.import_module(f"tests.exercises.lesson_{exercise.lesson}.probes").PROBES[exercise.id]
 
 
 @pytest.mark.parametrize("exercise", EVERY, ids=lambda exercise: exercise.id)

@@ -6,15 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.distributions import (
-    BernoulliConditional,
-    CategoricalPrior,
-    FeedForward,
-    GaussianConditional,
-    StandardNormalPrior,
-)
+from helpers.distributions import BernoulliConditional, CategoricalPrior, GaussianConditional, StandardNormalPrior
 from helpers.estimators import DrawSource
 from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.networks import FeedForward
 
 
 class ReplayNoise(DrawSource):

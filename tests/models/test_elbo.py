@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch.distributions import kl_divergence
 
-from helpers.distributions import CategoricalConditional, FeedForward, GaussianConditional, MixtureOfGaussiansPrior
+from helpers.distributions import CategoricalConditional, GaussianConditional, MixtureOfGaussiansPrior
 from helpers.estimators import Enumeration, ImportanceWeighted, Pathwise, drawing_from
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.networks import FeedForward
 
 
 def test_the_bound_is_evidence_minus_kl(linear_gaussian):

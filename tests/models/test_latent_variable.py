@@ -8,14 +8,9 @@ import math
 import pytest
 import torch
 
-from helpers.distributions import (
-    BernoulliConditional,
-    BernoulliPrior,
-    FeedForward,
-    GaussianConditional,
-    StandardNormalPrior,
-)
+from helpers.distributions import BernoulliConditional, BernoulliPrior, GaussianConditional, StandardNormalPrior
 from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.networks import FeedForward
 
 
 def all_z() -> torch.Tensor:

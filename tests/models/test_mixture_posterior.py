@@ -9,7 +9,6 @@ import torch
 
 from helpers.distributions import (
     BernoulliConditional,
-    FeedForward,
     GaussianConditional,
     MixtureOfGaussiansConditional,
     MixtureOfGaussiansPrior,
@@ -23,8 +22,9 @@ from helpers.estimators import (
     StickingTheLanding,
     drawing_from,
 )
-from helpers.estimators.quadrature import gauss_hermite
+from helpers.estimators.harness.quadrature import gauss_hermite
 from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.networks import FeedForward
 
 
 @pytest.fixture
@@ -66,7 +66,9 @@ def test_the_bound_of_the_whole_mixture_by_a_sum_over_a_lattice(one_dimensional,
         estimate = objective(x.expand(150, 1))  # a datum for each node
     torch.testing.assert_close(source.weight @ estimate.value, exact.detach(), rtol=0, atol=1e-8)
     for name, other in (("distortion", distortion), ("rate", rate)):
-        torch.testing.assert_close(source.weight @ estimate.terms[name], (mass * other).sum().detach(), rtol=0, atol=1e-8)
+        torch.testing.assert_close(
+            source.weight @ estimate.terms[name], (mass * other).sum().detach(), rtol=0, atol=1e-8
+        )
     parameters = [*model.parameters(), *posterior.parameters()]
     ours = torch.autograd.grad(source.weight @ estimate.surrogate, parameters)
     for mine, true in zip(ours, torch.autograd.grad(exact, parameters), strict=True):

@@ -15,9 +15,9 @@ import torch
 from pyro.infer import TraceGraph_ELBO
 from torch import nn
 
-from helpers.distributions import FeedForward
 from helpers.estimators import DrawSource, LearnedBaseline, ScoreFunction, drawing_from
 from helpers.models import Elbo, LayeredElbo, sigmoid_belief_network
+from helpers.networks import FeedForward
 
 IMAGES, IMAGE = 5, (1, 3, 4)
 
@@ -75,7 +75,9 @@ def pyro_pair(model, posterior, draws, baselines):
 
     def generate(x):
         with pyro.plate("images", len(x)):
-            h = pyro.sample(f"h{len(draws)}", dist.Bernoulli(logits=model.prior.top.logits.expand(len(x), -1)).to_event(1))
+            h = pyro.sample(
+                f"h{len(draws)}", dist.Bernoulli(logits=model.prior.top.logits.expand(len(x), -1)).to_event(1)
+            )
             for level in range(len(draws) - 1, 0, -1):
                 h = pyro.sample(f"h{level}", dist.Bernoulli(logits=above[level - 1](h)).to_event(1))
             pyro.sample("x", dist.Bernoulli(logits=decoder(h)).to_event(1), obs=x.flatten(1))
@@ -169,4 +171,6 @@ def test_two_layers_are_scored_by_the_downstream_costs_that_pyro_finds():
         assert gap(gradient(estimate.surrogate.sum(), module), gradient(-loss, module)) < 1e-9
     with drawing_from(Replay(torch.cat(z, -1))):
         whole = Elbo(model, posterior, ScoreFunction(), 1)(x)
-    assert gap(gradient(whole.surrogate.sum(), posterior), gradient(-loss, posterior)) > 1e-2  # all bits by the whole reward
+    assert (
+        gap(gradient(whole.surrogate.sum(), posterior), gradient(-loss, posterior)) > 1e-2
+    )  # all bits by the whole reward

@@ -117,8 +117,12 @@ def test_clipping_counts_what_the_frame_shows_and_keeps_medians_and_equal_scales
 
 
 def test_a_circle_is_drawn_and_its_contents_are_said():
-    points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.9], [5.0, 0.0], [6.0, 0.0], [7.0, 0.0], [0.0, -9.0], [0.0, -9.0]])
-    picture = scatter_by_class(points, torch.tensor([0, 0, 0, 1, 1, 1, 2, 2]), circle=2.0, class_names=["near", "far", "low"])
+    points = torch.tensor(
+        [[0.0, 0.0], [1.0, 0.0], [0.0, 1.9], [5.0, 0.0], [6.0, 0.0], [7.0, 0.0], [0.0, -9.0], [0.0, -9.0]]
+    )
+    picture = scatter_by_class(
+        points, torch.tensor([0, 0, 0, 1, 1, 1, 2, 2]), circle=2.0, class_names=["near", "far", "low"]
+    )
     (circle,) = picture.figure.axes[0].patches
     assert circle.get_radius() == 2.0 and tuple(circle.get_center()) == (0, 0) and not circle.get_fill()
     assert "circle of radius 2 about the origin holds 38 percent of the points" in picture.alt

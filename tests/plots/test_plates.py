@@ -71,7 +71,9 @@ def test_a_plate_inside_a_plate_lies_inside_it():
 
 
 def test_models_stand_side_by_side_in_one_scale_under_their_titles():
-    picture = plate_diagram(LOCAL, PlateModel("global", {"w": (0, 1.35, "latent"), "x_n": (0, 0, "observed")}, [("w", "x_n")]))
+    picture = plate_diagram(
+        LOCAL, PlateModel("global", {"w": (0, 1.35, "latent"), "x_n": (0, 0, "observed")}, [("w", "x_n")])
+    )
     with workbook_style():
         picture.figure.draw_without_rendering()
     assert [axes.get_title() for axes in picture.figure.axes] == ["local", "global"]
@@ -83,7 +85,14 @@ def test_models_stand_side_by_side_in_one_scale_under_their_titles():
 
 def test_alt_text_names_nodes_kinds_arrows_and_plates():
     alt = plate_diagram(LOCAL).alt
-    for words in ("theta (parameter)", "zn (latent)", "xn (observed)", "zn to xn", "inference: xn to zn", "plate N: zn, xn"):
+    for words in (
+        "theta (parameter)",
+        "zn (latent)",
+        "xn (observed)",
+        "zn to xn",
+        "inference: xn to zn",
+        "plate N: zn, xn",
+    ):
         assert words in alt
 
 

@@ -45,7 +45,9 @@ def test_published_figures_stand_beside_what_they_were_measured_on(system, metri
 
 def test_both_data_sets_by_default_each_with_bound_and_nll(options):
     rows = dmm.run(options)
-    assert [row.name for row in rows] == [f"dmm-{data}-future-0-{metric}" for data in DATA for metric in ("bound", "nll")]
+    assert [row.name for row in rows] == [
+        f"dmm-{data}-future-0-{metric}" for data in DATA for metric in ("bound", "nll")
+    ]
     assert sorted(row.name for row in read_rows(options.results)) == sorted(row.name for row in rows)
     bound, nll = rows[0].runs[0], rows[1].runs[0]
     assert nll.value < bound.value  # importance sampling is the tighter of the two
@@ -65,7 +67,9 @@ def test_another_number_of_epochs_has_rows_and_a_protocol_of_its_own(options, mo
     said = []
     monkeypatch.setattr(dmm, "_load", lambda name, options: None)
     monkeypatch.setattr(dmm, "_train", lambda system, data, seed, options: said.append(system) or {})
-    (own, *_), (usual, *_) = (dmm.run(replace(options, only=("jsb",), smoke=False, epochs=number)) for number in (3, None))
+    (own, *_), (usual, *_) = (
+        dmm.run(replace(options, only=("jsb",), smoke=False, epochs=number)) for number in (3, None)
+    )
     assert [system.epochs for system in said] == [3, dmm.EPOCHS]
     assert own.name == "dmm-jsb-future-0-3-epochs-bound" and usual.name == "dmm-jsb-future-0-bound"
     assert "; 3 epochs" in own.protocol and f"; {dmm.EPOCHS} epochs" in usual.protocol
@@ -103,5 +107,7 @@ def test_trained_weights_come_back_at_half_precision(options):
     assert dmm.SHIPPED.stat().st_size < 2.2 * sum(p.numel() for p in (*model.parameters(), *guide.parameters())) + 3000
     torch.manual_seed(0)
     untrained, _ = build()
-    assert not torch.allclose(model.emission.network.network[-1].bias, untrained.emission.network.network[-1].bias, atol=1e-3)
+    assert not torch.allclose(
+        model.emission.network.network[-1].bias, untrained.emission.network.network[-1].bias, atol=1e-3
+    )
     assert not model.training and not guide.training and model.initial.dtype == torch.float32

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
-from helpers.distributions import RandomWarp
+from helpers.networks import RandomWarp
 from helpers.reproduce.features import WarpedFeatures, mean_features, train_features
 
 SCALE = 0.5

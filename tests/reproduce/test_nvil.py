@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from helpers.estimators import LeaveOneOut, LocalEnumeration, ScoreFunction, exact_moments_of
+from helpers.experiments.gradient_noise import gradient_noise, seconds_per_step
 from helpers.models import Elbo, sigmoid_belief_network
 from helpers.reproduce import estimator_race, nvil
 from helpers.reproduce.estimator_race import RacedElbo, run_race
-from helpers.reproduce.gradient_noise import gradient_noise, seconds_per_step
 from helpers.reproduce.options import Options
 from helpers.reproduce.racers import BITS, COMMON, EVALUATIONS, RACERS
 from helpers.reproduce.rows import Run, read_row, write_row

@@ -22,7 +22,7 @@ from helpers.reproduce.mixture_gradients import COMMON, GRADIENTS, run_gradients
 from helpers.reproduce.options import Options
 from helpers.reproduce.priors import COMPONENTS, POSTERIORS, PRIORS, SYSTEMS, build_posterior, build_prior
 from helpers.reproduce.rows import read_rows, write_row
-from helpers.reproduce.schedule import LinearWeight
+from helpers.training.schedule import LinearWeight
 
 TWO = ("priors-standard-mean-field", "priors-vamp-mean-field")
 CELLS = [*(system.cell(1) for system in SYSTEMS), *(gradient.cell(1) for gradient in GRADIENTS)]
@@ -47,7 +47,9 @@ def run_systems(data: Fashion, options: Options, monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_prior_with_every_posterior():
-    assert [system.name for system in SYSTEMS] == [f"priors-{prior}-{posterior}" for prior in PRIORS for posterior in POSTERIORS]
+    assert [system.name for system in SYSTEMS] == [
+        f"priors-{prior}-{posterior}" for prior in PRIORS for posterior in POSTERIORS
+    ]
     assert len({cell.name for cell in CELLS}) == len({cell.details["label"] for cell in CELLS}) == 15
     assert COMMON in [gradient.name for gradient in GRADIENTS]
     assert [cell.warm_up for cell in CELLS] == [0.4] * 9 + [0] * 6
@@ -200,7 +202,9 @@ def test_a_curve_is_of_the_whole_bound_and_measured_once_the_rate_counts_in_full
     fashion_cell.run_cell(GRADIENTS[0].cell(1), 0, data, options)
     before, history, after = seen[1]
     assert before == after == 1
-    assert -history.train["distortion"][0] - history.train["rate"][0] == pytest.approx(history.train["bound"][0], rel=1e-6)
+    assert -history.train["distortion"][0] - history.train["rate"][0] == pytest.approx(
+        history.train["bound"][0], rel=1e-6
+    )
 
 
 def test_a_cell_that_fails_leaves_the_rows_before_it_and_the_sitting_goes_on_from_there(data, options, monkeypatch):
@@ -220,7 +224,9 @@ def test_a_cell_that_fails_leaves_the_rows_before_it_and_the_sitting_goes_on_fro
     assert trained == [(TWO[0], 0), (TWO[1], 0)]  # all cells with one seed, before any with the next
     before = {row.name: row.runs[0].value for row in read_rows(options.results)}
     trained.clear()
-    monkeypatch.setattr(priors, "run_cell", lambda *given: trained.append((given[0].name, given[1])) or run_cell(*given))
+    monkeypatch.setattr(
+        priors, "run_cell", lambda *given: trained.append((given[0].name, given[1])) or run_cell(*given)
+    )
     rows = run_systems(data, options, monkeypatch)
     assert trained == [(TWO[0], 1), (TWO[1], 1)]
     assert {row.name: row.runs[0].value for row in rows} == before
@@ -260,7 +266,9 @@ def test_gradients_are_compared_at_the_same_weights_and_images(data, options, mo
     assert not torch.equal(starts[0], next(untrained.parameters()))
     found = {row.name.removeprefix("priors-gradient-"): row.runs[0].details["gradient_noise"] for row in rows}
     assert all([at["epoch"] for at in noises] == [1] for noises in found.values())
-    scored, leave_one_out, enumerated = (found[name][0]["variance"] for name in ("score-function", "leave-one-out", "enumerated"))
+    scored, leave_one_out, enumerated = (
+        found[name][0]["variance"] for name in ("score-function", "leave-one-out", "enumerated")
+    )
     assert scored > 10 * leave_one_out > 20 * enumerated > 0
 
 

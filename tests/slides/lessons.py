@@ -15,7 +15,9 @@ def prose(text: str, kind: str = "slide") -> NotebookNode:
     return new_markdown_cell(text, metadata={"slideshow": {"slide_type": kind}})
 
 
-def code(text: str, kind: str = "subslide", outputs: list[NotebookNode] | None = None, tags: list[str] | None = None) -> NotebookNode:
+def code(
+    text: str, kind: str = "subslide", outputs: list[NotebookNode] | None = None, tags: list[str] | None = None
+) -> NotebookNode:
     metadata = {"slideshow": {"slide_type": kind}, **({"tags": tags} if tags else {})}
     return new_code_cell(text, metadata=metadata, outputs=outputs or [])
 

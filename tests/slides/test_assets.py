@@ -54,7 +54,9 @@ def test_a_wheel_without_the_file_is_refused(one_asset, tmp_path):
 
 
 def test_without_network_the_remedy_is_said(one_asset, tmp_path, monkeypatch):
-    said = "WARNING: Retrying after connection broken by 'NewConnectionError(...)'\nERROR: No matching distribution found"
+    said = (
+        "WARNING: Retrying after connection broken by 'NewConnectionError(...)'\nERROR: No matching distribution found"
+    )
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, "", said))
     with pytest.raises(AssetError, match="package index could not be reached.*repeat make slides"):
         load_assets(tmp_path)

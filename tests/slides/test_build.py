@@ -38,7 +38,13 @@ def test_decks_and_index_are_built_and_then_left_alone(house, monkeypatch):
     watch(monkeypatch, build, "convert", calls)
     assert build.main() == 0
     index = (house / "build/index.html").read_text()
-    for text in ('href="07_a_title.html"', 'href="08_b_title.html"', "A title", "One promise.", "15 minutes · 2 slides"):
+    for text in (
+        'href="07_a_title.html"',
+        'href="08_b_title.html"',
+        "A title",
+        "One promise.",
+        "15 minutes · 2 slides",
+    ):
         assert text in index
     assert ".pdf" not in index and len(calls) == 2
     assert build.main() == 0 and len(calls) == 2
@@ -103,7 +109,9 @@ def test_handouts_are_printed_once_and_linked(house, monkeypatch, capsys):
     calls: list = []
     monkeypatch.setattr(build, "find_browser", lambda: "/a/browser")
     tall = {**REPORT, "excess": 12}
-    monkeypatch.setattr(build.handout, "print_deck", lambda page, browser: (calls.append(page), Printed(PDF, [REPORT, tall], []))[1])
+    monkeypatch.setattr(
+        build.handout, "print_deck", lambda page, browser: (calls.append(page), Printed(PDF, [REPORT, tall], []))[1]
+    )
     build.main()
     assert "07_a_title: slide 2, 'A', sticks out by 12 px" in capsys.readouterr().out
     assert (house / "build/07_a_title.pdf").read_bytes() == PDF
@@ -114,7 +122,9 @@ def test_handouts_are_printed_once_and_linked(house, monkeypatch, capsys):
 
 def test_a_handout_without_its_pages_fails_its_deck(house, monkeypatch, capsys):
     monkeypatch.setattr(build, "find_browser", lambda: "/a/browser")
-    monkeypatch.setattr(build.handout, "print_deck", lambda *_: Printed(b"%PDF /Type /Pages /Type /Page\n", [REPORT], []))
+    monkeypatch.setattr(
+        build.handout, "print_deck", lambda *_: Printed(b"%PDF /Type /Pages /Type /Page\n", [REPORT], [])
+    )
     assert build.main() == 1
     assert "07_a_title: the handout has 1 pages for 2 slides" in capsys.readouterr().err
     assert not (house / "build/07_a_title.pdf").exists()
@@ -122,7 +132,9 @@ def test_a_handout_without_its_pages_fails_its_deck(house, monkeypatch, capsys):
 
 def test_a_formula_that_cannot_be_read_fails_its_deck(house, monkeypatch, capsys):
     monkeypatch.setattr(build, "find_browser", lambda: "/a/browser")
-    monkeypatch.setattr(build.handout, "print_deck", lambda *_: Printed(b"", [REPORT], ["Undefined control sequence \\x"]))
+    monkeypatch.setattr(
+        build.handout, "print_deck", lambda *_: Printed(b"", [REPORT], ["Undefined control sequence \\x"])
+    )
     assert build.main() == 1
     assert "MathJax cannot read a formula: Undefined control sequence" in capsys.readouterr().err
     assert not (house / "build/07_a_title.pdf").exists()

@@ -66,7 +66,9 @@ def test_an_exercise_shows_its_stub_without_check_and_verdict():
 
 
 def test_a_stub_stays_away_from_the_slides_where_its_task_is_left_out():
-    notebook = lesson(prose("### Your turn · 07.1 · ●○○ · 5 minutes", "skip"), code("def f():\n    ...  # your code", "skip"))
+    notebook = lesson(
+        prose("### Your turn · 07.1 · ●○○ · 5 minutes", "skip"), code("def f():\n    ...  # your code", "skip")
+    )
     assert ready_for_a_deck(notebook).cells[2].metadata.slideshow.slide_type == "skip"
 
 
@@ -75,7 +77,9 @@ def test_the_lesson_itself_is_left_as_it_was():
     notebook.metadata["widgets"] = {"state": 1}
     ready = ready_for_a_deck(notebook)
     assert ready.cells[1].source == "a = 1\n\nb = 2" and "widgets" not in ready.metadata
-    assert notebook.cells[1].source == "a = 1\n\n\nb = 2" and notebook.cells[1].outputs and "widgets" in notebook.metadata
+    assert (
+        notebook.cells[1].source == "a = 1\n\n\nb = 2" and notebook.cells[1].outputs and "widgets" in notebook.metadata
+    )
 
 
 def test_decks_know_a_stub_by_the_line_that_exercises_write():

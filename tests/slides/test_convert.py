@@ -13,7 +13,8 @@ from tests.slides.lessons import ASSETS, FIGURE, code, lesson, prose
 
 FIGURE_OUTPUT = new_output("execute_result", data={"text/html": FIGURE})
 FETCHED = re.compile(
-    r"""(?:src|data|poster)\s*=\s*["']?(?:https?:)?//|<link[^>]+href\s*=\s*(?!["']?data:)|@import|url\(\s*(?!["']?data:)""", re.IGNORECASE
+    r"""(?:src|data|poster)\s*=\s*["']?(?:https?:)?//|<link[^>]+href\s*=\s*(?!["']?data:)|@import|url\(\s*(?!["']?data:)""",
+    re.IGNORECASE,
 )
 
 
@@ -27,8 +28,16 @@ def slides_of(notebook, tmp_path):
 
 
 def test_title_promise_minutes_and_slides_are_read_from_the_lesson(tmp_path):
-    found = deck(lesson(prose("## One"), prose("more", "fragment"), code("1", "subslide"), prose("no", "skip")), tmp_path)
-    assert (found.number, found.title, found.promise, found.minutes, found.slides) == ("07", "A title", "One promise.", 15, 3)
+    found = deck(
+        lesson(prose("## One"), prose("more", "fragment"), code("1", "subslide"), prose("no", "skip")), tmp_path
+    )
+    assert (found.number, found.title, found.promise, found.minutes, found.slides) == (
+        "07",
+        "A title",
+        "One promise.",
+        15,
+        3,
+    )
 
 
 def test_a_lesson_that_does_not_open_as_one_is_refused(tmp_path):
@@ -39,12 +48,19 @@ def test_a_lesson_that_does_not_open_as_one_is_refused(tmp_path):
 
 
 def test_a_page_asks_for_nothing(tmp_path):
-    notebook = lesson(prose("## A\n\n[a link](https://example.org) is followed by a click only"), code("plot()", outputs=[FIGURE_OUTPUT]))
+    notebook = lesson(
+        prose("## A\n\n[a link](https://example.org) is followed by a click only"),
+        code("plot()", outputs=[FIGURE_OUTPUT]),
+    )
     notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
     html = deck(notebook, tmp_path).html
     assert not FETCHED.search(html), FETCHED.search(html)
     assert "widget-state" not in html
-    assert FETCHED.search('<script src="https://x">') and FETCHED.search("url(//x)") and FETCHED.search('<link href="a.css">')
+    assert (
+        FETCHED.search('<script src="https://x">')
+        and FETCHED.search("url(//x)")
+        and FETCHED.search('<link href="a.css">')
+    )
 
 
 def test_no_script_can_end_early(tmp_path):
@@ -67,8 +83,13 @@ def test_an_answer_opens_as_the_next_step_and_holds_what_it_says(tmp_path):
 
 def test_a_figure_folds_its_code_away_and_text_does_not(tmp_path):
     printed = new_output("stream", name="stdout", text="3")
-    figure, number = slides_of(lesson(code("plot()", outputs=[FIGURE_OUTPUT]), code("print(3)", outputs=[printed])), tmp_path)[1:]
-    assert "plot" in figure.find("details", class_="source").get_text() and "plot" not in figure.find(class_="body").get_text()
+    figure, number = slides_of(
+        lesson(code("plot()", outputs=[FIGURE_OUTPUT]), code("print(3)", outputs=[printed])), tmp_path
+    )[1:]
+    assert (
+        "plot" in figure.find("details", class_="source").get_text()
+        and "plot" not in figure.find(class_="body").get_text()
+    )
     assert "print" in number.find(class_="body").get_text() and number.find("details") is None
 
 

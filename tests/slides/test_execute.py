@@ -77,7 +77,10 @@ def test_a_package_changed_while_a_lesson_runs_makes_it_run_again(project):
 
 def test_data_that_a_lesson_downloads_does_not(project):
     fetched = "data/MNIST/raw/train-images-idx3-ubyte"
-    path = save(lesson(code(f"import os; os.makedirs('data/MNIST/raw', exist_ok=True); open({fetched!r}, 'w').write('1')")), project)
+    path = save(
+        lesson(code(f"import os; os.makedirs('data/MNIST/raw', exist_ok=True); open({fetched!r}, 'w').write('1')")),
+        project,
+    )
     _, key = executed(path, project / "cache")
     assert key_of(nbformat.read(path, 4)) == key
 
@@ -94,7 +97,9 @@ def test_a_lesson_runs_once_and_keeps_its_outputs_under_new_prose(project, monke
 
 def test_a_broken_cell_is_named_with_its_lesson_and_its_error(project):
     path = save(lesson(code("a = 1"), prose("## B"), code("# why\nb = a / 0")), project)
-    with pytest.raises(LessonError, match="07_a_title, cell 4, which begins 'b = a / 0': ZeroDivisionError: division by zero"):
+    with pytest.raises(
+        LessonError, match="07_a_title, cell 4, which begins 'b = a / 0': ZeroDivisionError: division by zero"
+    ):
         executed(path, project / "cache")
     assert not list((project / "cache").glob("*"))
 
@@ -102,7 +107,9 @@ def test_a_broken_cell_is_named_with_its_lesson_and_its_error(project):
 def test_a_cell_without_end_is_named(project, monkeypatch):
     monkeypatch.setattr(execute, "CELL_SECONDS", 1)
     path = save(lesson(code("a = 1"), code("while True: pass")), project)
-    with pytest.raises(LessonError, match=r"07_a_title, cell 3, which begins 'while True: pass': it took longer than 1 s"):
+    with pytest.raises(
+        LessonError, match=r"07_a_title, cell 3, which begins 'while True: pass': it took longer than 1 s"
+    ):
         executed(path, project / "cache")
 
 

@@ -20,7 +20,9 @@ def unreadable(figure: Figure) -> list[str]:
             if text.get_visible() and text.get_text().strip()
         ]
     width, height = figure.bbox.width, figure.bbox.height
-    bad = [f"{words!r} leaves the figure" for words, b in boxes if b.x0 < 0 or b.y0 < 0 or b.x1 > width or b.y1 > height]
+    bad = [
+        f"{words!r} leaves the figure" for words, b in boxes if b.x0 < 0 or b.y0 < 0 or b.x1 > width or b.y1 > height
+    ]
     for index, (words, box) in enumerate(boxes):
         bad += [f"{words!r} overlaps {others!r}" for others, other in boxes[:index] if box.overlaps(other)]
     return bad

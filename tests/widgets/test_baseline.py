@@ -63,7 +63,9 @@ def test_alt_text_and_figure_carry_the_numbers():
     for state in STATES:
         found, picture = baselines(REWARDS, state["confidence"]), EXPLORER.picture(**state)
         numbers = [float(n.replace("−", "-").replace(",", "")) for n in re.findall(r"it is ([\d.,]*\d)", picture.alt)]
-        assert numbers == pytest.approx([found.variance(b).item() for b in (state["b"], found.mean_reward)], rel=0.005, abs=0.005)
+        assert numbers == pytest.approx(
+            [found.variance(b).item() for b in (state["b"], found.mean_reward)], rel=0.005, abs=0.005
+        )
         assert f"b* = {found.best:.2f}.".replace("-", "−") in picture.alt
         words = {text.get_text() for text in picture.figure.axes[0].texts}
         assert {f"b* {found.best:.2f}".replace("-", "−"), f"E[f] {found.mean_reward:.2f}".replace("-", "−")} <= words
@@ -102,6 +104,9 @@ def test_words_can_be_read():
 
 def test_stills_show_no_baseline_and_one_near_the_best():
     none, near = (baselines(REWARDS, still["confidence"]) for still in EXPLORER.stills)
-    ratios = [(one.variance(still["b"]) / one.variance(one.best)).item() for one, still in zip((none, near), EXPLORER.stills, strict=True)]
+    ratios = [
+        (one.variance(still["b"]) / one.variance(one.best)).item()
+        for one, still in zip((none, near), EXPLORER.stills, strict=True)
+    ]
     assert ratios[0] > 5 and ratios[1] < 1.01
     assert EXPLORER.still_html().count("<img ") == 2

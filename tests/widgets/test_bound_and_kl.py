@@ -33,7 +33,9 @@ def test_numbers_are_the_integrals_that_they_stand_for_in_every_state():
         log_evidence = np.log(integral(np.exp(log_joint)))
         assert numbers.log_evidence == pytest.approx(log_evidence, abs=1e-9), state
         assert numbers.elbo == pytest.approx(integral(np.exp(log_q) * (log_joint - log_q)), abs=1e-9), state
-        assert numbers.kl == pytest.approx(integral(np.exp(log_q) * (log_q - log_joint + log_evidence)), abs=1e-9), state
+        assert numbers.kl == pytest.approx(integral(np.exp(log_q) * (log_q - log_joint + log_evidence)), abs=1e-9), (
+            state
+        )
         posterior = np.exp(log_joint - log_evidence)
         mean = integral(posterior * Z)
         assert numbers.posterior_loc == pytest.approx(mean, abs=1e-9)
@@ -67,8 +69,12 @@ def test_alt_text_and_figure_carry_the_numbers():
     for state in STATES[::5]:  # 5 is prime to the number of options of each control, so all of them come up
         numbers, picture = bound_and_kl_numbers(**state), bound_and_kl_picture(**state)
         evidence, elbo, kl = (shown(value, 3) for value in (numbers.log_evidence, numbers.elbo, numbers.kl))
-        assert f"log p(x) = {evidence}, below it ELBO = {elbo}, and between them KL(q || p(z | x)) = {kl}." in picture.alt
-        assert f"For x = {shown(state['x'])} the posterior p(z | x) has mean {shown(numbers.posterior_loc)}" in picture.alt
+        assert (
+            f"log p(x) = {evidence}, below it ELBO = {elbo}, and between them KL(q || p(z | x)) = {kl}." in picture.alt
+        )
+        assert (
+            f"For x = {shown(state['x'])} the posterior p(z | x) has mean {shown(numbers.posterior_loc)}" in picture.alt
+        )
         assert f"q(z) has mean {shown(state['loc'])} and standard deviation {state['scale']:.2f}" in picture.alt
         words = {text.get_text() for text in picture.figure.axes[0].texts}
         assert {f"log p(x) {evidence}", f"ELBO {elbo}", f"KL\n{kl}"} <= words

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.data.midi import held_notes
+from helpers.data.music.midi import held_notes
 from helpers.models import deep_markov_model
 from helpers.widgets.continue_chorale import BOX, LONGEST, STEPS, continue_chorale, continued
-from helpers.widgets.sounding import keys_in_use, sound_of
+from helpers.widgets.parts.chorale_audio import keys_in_use, sound_of
 from tests.widgets.legible import unreadable
 
 LENGTHS = torch.tensor([30, 9, 14, 24])
@@ -89,7 +89,10 @@ def test_bars_dots_and_border_stand_where_they_should():
         assert len(bars) == len(parts)
         for collection, (notes, offset) in zip(bars, parts, strict=True):
             key, begin, end = np.array(notes).T
-            across, up = left + step * (np.stack([begin, end]) + offset), bottom + pitch * (key - low + np.array([[0.07], [0.93]]))
+            across, up = (
+                left + step * (np.stack([begin, end]) + offset),
+                bottom + pitch * (key - low + np.array([[0.07], [0.93]])),
+            )
             expected = np.stack([across[0], up[0], across[1], up[1]], 1)
             np.testing.assert_allclose([path.get_extents().extents for path in collection.get_paths()], expected)
         (dots,) = [line for line in axes.lines if line.get_zorder() == 4]
@@ -106,7 +109,9 @@ def test_bars_dots_and_border_stand_where_they_should():
 def test_given_and_generated_differ_by_more_than_colour():
     given, generated = (c for c in picture().figure.axes[0].collections if c.get_zorder() == 2)
     np.testing.assert_allclose(generated.get_facecolor()[0], (1, 1, 1, 1))
-    assert given.get_facecolor()[0][:3].tolist() != [1, 1, 1] and generated.get_linewidth()[0] > given.get_linewidth()[0]
+    assert (
+        given.get_facecolor()[0][:3].tolist() != [1, 1, 1] and generated.get_linewidth()[0] > given.get_linewidth()[0]
+    )
 
 
 def test_words_say_the_state_and_count():
@@ -121,7 +126,9 @@ def test_words_say_the_state_and_count():
         assert f"{made.sum() / STEPS:.1f} keys a step where the given part has {before:.1f}." in found.caption
         sung, common = int(made[: len(written)].sum()), int((made[: len(written)] * written).sum())
         compared = f"it sings {sung} keys, the chorale {int(written.sum())}, {common} in common."
-        assert (f"In the {len(written)} of these steps that the chorale has, {compared}" in found.caption) == (len(written) > 0)
+        assert (f"In the {len(written)} of these steps that the chorale has, {compared}" in found.caption) == (
+            len(written) > 0
+        )
         assert ("no step left" in found.alt) == (len(written) == 0)
         assert "♯" not in found.alt and "♭" not in found.alt
 
@@ -152,7 +159,9 @@ def test_one_silent_chorale_of_one_step():
     assert "0 notes" in found.alt and "no step left" in found.alt and not unreadable(found.figure)
 
 
-@pytest.mark.parametrize("options", [{"guide": "mean-field"}, {"guide": "both"}, {"flows": 1}, {"guide": "past", "cell": "relu"}])
+@pytest.mark.parametrize(
+    "options", [{"guide": "mean-field"}, {"guide": "both"}, {"flows": 1}, {"guide": "past", "cell": "relu"}]
+)
 def test_any_guide(options):
     explorer = continue_chorale(*system(**options), ROLLS, LENGTHS)
     assert "Chorale 1, 12 of 30 steps given" in explorer.picture(**explorer.start).alt

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.networks import FeedForward
 from helpers.widgets.damage import DRAWS, KINDS, PLACES, SAMPLES, damage, damaged, examine
 
 SHAPE = (1, 10, 8)
@@ -41,7 +42,11 @@ def test_every_state_has_its_picture_and_says_its_state_and_numbers(parts):
     assert len(states) == 2 * len(KINDS) * 5 * len(PLACES)
     for state in states:
         picture = explorer.picture(**state)
-        for words in (f"image {state['image']}, a {(4, 9)[state['image']]}", state["kind"], f"{state['amount']:.0f} percent"):
+        for words in (
+            f"image {state['image']}, a {(4, 9)[state['image']]}",
+            state["kind"],
+            f"{state['amount']:.0f} percent",
+        ):
             assert words in picture.alt
         assert (state["place"] in picture.alt) == ("square" in state["kind"])
         shown = [text.get_text() for text in picture.figure.axes[0].texts]
@@ -131,7 +136,9 @@ def test_damage_reaches_its_part_and_no_other(kind, place, parts):
 def test_noise_replaces_the_share_of_pixels_asked_for():
     shape = (1, 100, 100)
     dice = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1))
-    broken = damaged(torch.full(shape, 2.0), "replace pixels by noise", 0.3, "centre", dice)  # 2: no noise looks like it
+    broken = damaged(
+        torch.full(shape, 2.0), "replace pixels by noise", 0.3, "centre", dice
+    )  # 2: no noise looks like it
     hit = broken != 2
     assert abs(hit.float().mean().item() - 0.3) < 5 * (0.3 * 0.7 / 10_000) ** 0.5
     assert abs(broken[hit].mean().item() - 0.5) < 5 * (1 / 12 / int(hit.sum())) ** 0.5
@@ -165,7 +172,12 @@ def test_same_state_same_bytes_and_no_random_number_of_the_learners_used(parts):
 
 @pytest.mark.parametrize(
     "change, message",
-    [({"kind": "burn"}, "'burn'"), ({"place": "behind"}, "'behind'"), ({"amount": 1.2}, "share, from 0 to 1"), ({"amount": -0.1}, "share")],
+    [
+        ({"kind": "burn"}, "'burn'"),
+        ({"place": "behind"}, "'behind'"),
+        ({"amount": 1.2}, "share, from 0 to 1"),
+        ({"amount": -0.1}, "share"),
+    ],
 )
 def test_says_what_is_wrong_with_a_damage(change, message, parts):
     arguments = {"kind": "hide the left", "amount": 0.5, "place": "centre", **change}

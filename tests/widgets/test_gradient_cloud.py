@@ -19,6 +19,7 @@ from helpers.estimators import (
     exact_gradient,
     exact_moments,
 )
+from helpers.experiments.small_network import DATA, codes, small_network
 from helpers.widgets.gradient_cloud import (
     BIASED,
     ESTIMATORS,
@@ -29,7 +30,6 @@ from helpers.widgets.gradient_cloud import (
     sampled_cloud,
     samples_of,
 )
-from helpers.widgets.small_network import DATA, codes, small_network
 from tests.widgets.legible import unreadable
 
 EXPLORER = gradient_cloud()
@@ -69,7 +69,9 @@ def at_rest(name, f, q):
     running = CentredReward().double(), ScaledReward().double()
     learned = LearnedBaseline(DATA.shape[1], Known(best)).double()
     left = best if name == "chain of three" else best.mean()
-    running[0].past.mean.copy_((probability * (reward - best)).sum(0).mean() if name == "chain of three" else best.mean())
+    running[0].past.mean.copy_(
+        (probability * (reward - best)).sum(0).mean() if name == "chain of three" else best.mean()
+    )
     running[1].past.variance.copy_((probability * (reward - left) ** 2).sum(0).mean())
     for one in running:
         one.past.started.fill_(True)
@@ -174,8 +176,12 @@ def test_alt_text_and_figure_carry_the_numbers():
         cloud = exact_cloud(NETWORKS[state["bits"]], state["estimator"], state["evaluations"])
         picture = EXPLORER.picture(**state)
         assert f"by {state['estimator']} with {state['evaluations']} evaluations of f" in picture.alt
-        shown = float(re.search(rf"length of its mean: {state['estimator']} ([\d.,]+\d)", picture.alt)[1].replace(",", ""))
-        assert shown == pytest.approx((cloud.total_variance / cloud.mean.square().sum().item()) ** 0.5, rel=0.005, abs=0.005)
+        shown = float(
+            re.search(rf"length of its mean: {state['estimator']} ([\d.,]+\d)", picture.alt)[1].replace(",", "")
+        )
+        assert shown == pytest.approx(
+            (cloud.total_variance / cloud.mean.square().sum().item()) ** 0.5, rel=0.005, abs=0.005
+        )
         exact = re.search(r"exact gradient is at \((.+?), (.+?)\)", picture.alt).groups()
         assert [float(n.replace("−", "-")) for n in exact] == pytest.approx(cloud.exact[:2].tolist(), abs=0.0051)
         words = " ".join(text.get_text() for text in picture.figure.axes[0].texts)
@@ -203,9 +209,12 @@ def test_the_ring_is_one_standard_deviation_in_every_direction():
     for state in STATES[::29]:
         cloud = exact_cloud(NETWORKS[state["bits"]], state["estimator"], state["evaluations"])
         lines = EXPLORER.picture(**state).figure.axes[0].lines
-        points = sampled_cloud(NETWORKS[state["bits"]], state["estimator"], state["evaluations"], CODES[state["bits"]])[:, :2]
+        points = sampled_cloud(NETWORKS[state["bits"]], state["estimator"], state["evaluations"], CODES[state["bits"]])[
+            :, :2
+        ]
         drawn, ring = (
-            next(torch.as_tensor(line.get_xydata()) for line in lines if len(line.get_xdata()) == n) for n in (len(points), 61)
+            next(torch.as_tensor(line.get_xydata()) for line in lines if len(line.get_xdata()) == n)
+            for n in (len(points), 61)
         )
         slope = ((drawn[1] - drawn[0]) / (points[1] - points[0])).mean()  # pixels for one unit, the same both ways
         ring = points[0] + (ring - drawn[0]) / slope - cloud.mean[:2]

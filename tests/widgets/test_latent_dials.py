@@ -9,8 +9,9 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.networks import FeedForward
 from helpers.plots import workbook_style
 from helpers.widgets.latent_dials import EDGE, NEIGHBOURS, code_map, latent_dials, latent_dials_picture
 
@@ -109,7 +110,9 @@ def test_cross_stands_on_the_mark_of_the_code_it_points_at(place):
     x, y = ring.get_xydata()[0]
     np.testing.assert_allclose([x, here.figure.get_figheight() * 96 - y], centre, atol=1.0)
     dark = drawn(here) < 60
-    assert dark[int(here.figure.get_figheight() * 96 - y) - 8 :, int(x) - 8 :][:17, :17].sum() > 20  # the ring is visible
+    assert (
+        dark[int(here.figure.get_figheight() * 96 - y) - 8 :, int(x) - 8 :][:17, :17].sum() > 20
+    )  # the ring is visible
 
 
 def test_counts_codes_beyond_the_map():
@@ -124,7 +127,8 @@ def test_counts_codes_beyond_the_map():
 def test_map_shows_every_class_by_its_character_not_by_colour_alone():
     images = torch.zeros(1, *SHAPE)
     shapes = [
-        (code_map(OneCode((0.0, 0.0)), images, torch.tensor([c])).pixels[..., :3].mean(-1) < 200).tobytes() for c in range(10)
+        (code_map(OneCode((0.0, 0.0)), images, torch.tensor([c])).pixels[..., :3].mean(-1) < 200).tobytes()
+        for c in range(10)
     ]
     assert len(set(shapes)) == 10
 
@@ -132,7 +136,9 @@ def test_map_shows_every_class_by_its_character_not_by_colour_alone():
 def test_same_state_same_bytes_and_no_random_number_used(parts):
     model, posterior, images, labels, _ = parts
     before = torch.get_rng_state()
-    once, again = (latent_dials(model, posterior, images, labels).picture(z1=0.3, z2=-1.0).to_png(1.0) for _ in range(2))
+    once, again = (
+        latent_dials(model, posterior, images, labels).picture(z1=0.3, z2=-1.0).to_png(1.0) for _ in range(2)
+    )
     assert once == again
     assert torch.equal(torch.get_rng_state(), before)
 

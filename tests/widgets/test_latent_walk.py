@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from helpers.models import deep_markov_model
-from helpers.plots.piano_roll import key_name
+from helpers.plots.piano_roll_plot import key_name
 from helpers.widgets.latent_walk import CHOICES, LONGEST, MAP, ROLL, Codes, codes_of, latent_walk, latent_walk_picture
-from helpers.widgets.sounding import keys_in_use, sound_of
+from helpers.widgets.parts.chorale_audio import keys_in_use, sound_of
 from tests.widgets.legible import unreadable
 
 LENGTHS = torch.tensor([20, 11, 14, 20])
@@ -82,7 +82,10 @@ def test_the_roll_shows_the_emission_along_the_mixed_path():
 
 
 def test_the_ends_of_the_mix_are_the_chorales_own_codes():
-    pictures = [EXPLORER.picture(**{**EXPLORER.start, "first": a, "second": b, "mix": mix}) for a, b, mix in ((3, 1, 0.0), (2, 3, 1.0))]
+    pictures = [
+        EXPLORER.picture(**{**EXPLORER.start, "first": a, "second": b, "mix": mix})
+        for a, b, mix in ((3, 1, 0.0), (2, 3, 1.0))
+    ]
     one, other = (np.asarray(found.figure.axes[0].images[0].get_array()) for found in pictures)
     np.testing.assert_allclose(one, other, atol=1e-6)
 
@@ -148,7 +151,9 @@ def test_words_can_be_read():
 def test_few_or_many_chorales_short_or_long(number, steps):
     rolls = (torch.rand(number, steps, 88, generator=torch.Generator().manual_seed(1)) < 0.05).float()
     explorer = latent_walk(MODEL, GUIDE, rolls, torch.full((number,), steps))
-    assert explorer.controls["first"].high == min(number, CHOICES) and explorer.controls["step"].high == min(steps, LONGEST)
+    assert explorer.controls["first"].high == min(number, CHOICES) and explorer.controls["step"].high == min(
+        steps, LONGEST
+    )
     for changes in ({}, {"first": min(number, CHOICES), "step": explorer.controls["step"].high, "mix": 1.0}):
         assert not unreadable(explorer.picture(**{**explorer.start, **changes}).figure)
 
@@ -178,7 +183,9 @@ def test_any_guide_and_the_random_state_is_left_alone(options):
     assert one.picture(**one.start).to_png(1.0) == other.picture(**other.start).to_png(1.0)
     assert guide.training and torch.equal(torch.get_rng_state(), before)
     guide.eval()
-    torch.testing.assert_close(codes_of(guide, ROLLS, LENGTHS).z, codes_of(guide.train(), ROLLS, LENGTHS).z)  # no dropout
+    torch.testing.assert_close(
+        codes_of(guide, ROLLS, LENGTHS).z, codes_of(guide.train(), ROLLS, LENGTHS).z
+    )  # no dropout
 
 
 def test_stills():

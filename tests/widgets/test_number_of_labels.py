@@ -80,7 +80,9 @@ def test_words_say_the_state():
     alone = EXPLORER.picture(labels=20, scale=ACCURACY)
     assert alone.caption.startswith("With 20 labels: no accuracy to compare. ")
     assert "Published: none. Ours: 1: sampled 31.0 % (1 split)." in alone.alt and "1 run." in alone.alt
-    assert "+4.7 points published. " in EXPLORER.picture(labels=3000, scale=ACCURACY).caption  # one side of ours is missing
+    assert (
+        "+4.7 points published. " in EXPLORER.picture(labels=3000, scale=ACCURACY).caption
+    )  # one side of ours is missing
     worse = number_of_labels([row("ssvae-baseline-100", {0: 0.9}), row("ssvae-classifier-loss-100", {0: 0.8})])
     assert "−10.0 ours (1 split, paired)" in worse.picture(labels=100, scale=ACCURACY).caption
 
@@ -111,17 +113,31 @@ def test_marks_lie_where_the_numbers_say(scale):
         for index, by_labels in enumerate(RESULTS.values()):
             here = [one for one in axes.lines if one.get_color() == COLORS[index] and one.get_xdata()[0] < left + width]
             hollow = next(one for one in here if one.get_markerfacecolor() == "white")
-            told = [place(labels, found.published) for labels, found in sorted(by_labels.items()) if found.published is not None]
+            told = [
+                place(labels, found.published)
+                for labels, found in sorted(by_labels.items())
+                if found.published is not None
+            ]
             np.testing.assert_allclose(hollow.get_xydata(), told)
-            filled = [one for one in here if one.get_marker() == MARKERS[index] and one.get_markersize() == 7 and one is not hollow]
+            filled = [
+                one
+                for one in here
+                if one.get_marker() == MARKERS[index] and one.get_markersize() == 7 and one is not hollow
+            ]
             got = [place(labels, found.mean) for labels, found in sorted(by_labels.items()) if found.runs]
             assert len(filled) == bool(got)
             if got:
                 np.testing.assert_allclose(filled[0].get_xydata(), got)
                 dots = next(one for one in here if one.get_markersize() == 2.4)
-                single = [place(labels, value) for labels, found in sorted(by_labels.items()) for value in found.runs.values()]
+                single = [
+                    place(labels, value) for labels, found in sorted(by_labels.items()) for value in found.runs.values()
+                ]
                 np.testing.assert_allclose(sorted(map(tuple, dots.get_xydata())), sorted(single))
-    bars = [one for one in axes.lines if one.get_linewidth() == 1.4 and len(one.get_xdata()) == 2 and one.get_linestyle() == "-"]
+    bars = [
+        one
+        for one in axes.lines
+        if one.get_linewidth() == 1.4 and len(one.get_xdata()) == 2 and one.get_linestyle() == "-"
+    ]
     found = RESULTS["classifier-loss"][100]
     ends = [place(100, found.mean + side * 2 * found.standard_error) for side in (-1, 1)]
     assert any(np.allclose(sorted(map(tuple, bar.get_xydata())), sorted(ends)) for bar in bars)
@@ -134,7 +150,9 @@ def test_curves_are_those_of_the_chosen_number():
     for variant, color in zip(RESULTS, COLORS, strict=False):
         curves = [line for line in axes.lines if line.get_linewidth() == 1.2 and line.get_color() == color]
         drawn = np.array([line.get_xydata() for line in curves])
-        expected = np.array([(left, bottom) + np.array([width, height]) * curve for curve in RESULTS[variant].get(100).curves])
+        expected = np.array(
+            [(left, bottom) + np.array([width, height]) * curve for curve in RESULTS[variant].get(100).curves]
+        )
         assert drawn.shape == expected.shape
         np.testing.assert_allclose(drawn, expected)
     assert len([line for line in page(RESULTS, 3000, ACCURACY).axes[0].lines if line.get_linewidth() == 1.2]) == 1
@@ -163,6 +181,7 @@ def test_perfect_accuracy_has_a_place_on_the_logarithmic_scale():
     figure = page(perfect, 100, ERROR)
     assert not unreadable(figure)
     bottom, height = ALONG[1], ALONG[3]
-    ys = np.concatenate([line.get_ydata() for line in figure.axes[0].lines if line.get_xdata()[0] < ALONG[0] + ALONG[2]])
+    ys = np.concatenate(
+        [line.get_ydata() for line in figure.axes[0].lines if line.get_xdata()[0] < ALONG[0] + ALONG[2]]
+    )
     assert np.isfinite(ys).all() and ys.min() >= bottom and ys[ys < KEY].max() <= bottom + height
-

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from helpers.data import load_images
-from helpers.widgets.learned_priors import PRIORS, learn_priors
+from helpers.experiments.learned_priors import PRIORS, learn_priors
 from helpers.widgets.prior_learning import MASSES, prior_learning, scene
 from tests.widgets.legible import unreadable
 
@@ -115,7 +115,9 @@ def test_contours_hold_their_mass(runs):
         level = np.concatenate([mixture.log_prior(torch.tensor(line, dtype=torch.float32)).numpy() for line in lines])
         assert np.ptp(level) < 0.02
         # five standard errors of a share of 10,000 draws, twice over
-        assert (draws > float(level.mean())).float().mean().item() == pytest.approx(mass, abs=10 * math.sqrt(mass * (1 - mass) / 10_000))
+        assert (draws > float(level.mean())).float().mean().item() == pytest.approx(
+            mass, abs=10 * math.sqrt(mass * (1 - mass) / 10_000)
+        )
 
 
 def test_the_map_holds_nearly_all_codes_of_the_end_and_marks_lie_on_them(runs, explorer):
@@ -139,13 +141,20 @@ def test_words_say_the_state(runs, explorer):
     for state in explorer.states():
         picture, now = explorer.picture(**state), runs[state["prior"]].snapshots[state["snapshot"]]
         shown = f"rate {now.rate:.2f} nats = {now.mutual_information:.2f} mutual information + {now.marginal_kl:.2f} marginal KL"
-        assert f"{state['prior'].capitalize()} prior after {now.epoch} of 4 epochs: bound −{-now.bound:.1f}, {shown}" in picture.caption
+        assert (
+            f"{state['prior'].capitalize()} prior after {now.epoch} of 4 epochs: bound −{-now.bound:.1f}, {shown}"
+            in picture.caption
+        )
         beyond = (~scene(runs[state["prior"]]).holds(now.codes)).sum()
         assert (f"{beyond} of 80 codes lie beyond the map" in picture.caption) == (beyond > 0)
         for name, run in runs.items():
             assert f"{name} −{-run.snapshots[state['snapshot']].bound:.1f}" in picture.alt
         words = {text.get_text() for text in picture.figure.axes[0].texts}
-        assert {f"information {now.mutual_information:.2f}", f"marginal KL {now.marginal_kl:.2f}", f"p(z), {state['prior']}"} <= words
+        assert {
+            f"information {now.mutual_information:.2f}",
+            f"marginal KL {now.marginal_kl:.2f}",
+            f"p(z), {state['prior']}",
+        } <= words
         bold = [text.get_text() for text in picture.figure.axes[0].texts if text.get_weight() == "bold"]
         assert bold == [state["prior"]]
 
@@ -157,7 +166,11 @@ def test_a_curve_of_the_bound_begins_where_it_enters_the_window(runs, explorer):
         picture, now = explorer.picture(**state), runs[state["prior"]].snapshots[state["snapshot"]]
         assert ("below the window" in picture.caption) == (state["snapshot"] == 0)
         assert (now.bound < lowest) == (state["snapshot"] == 0)
-        curves = [line for line in picture.figure.axes[0].lines if line.get_linewidth() in (2.6, 1.2) and len(line.get_xdata()) == 4]
+        curves = [
+            line
+            for line in picture.figure.axes[0].lines
+            if line.get_linewidth() in (2.6, 1.2) and len(line.get_xdata()) == 4
+        ]
         assert len(curves) == len(runs)  # of five snapshots, the one before training is left out
         assert all((np.asarray(line.get_ydata()) > 226).all() for line in curves)
 
@@ -176,7 +189,10 @@ def test_same_state_same_bytes_and_stills(runs, explorer):
 def test_the_story_holds_on_packaged_digits():
     """At the lessons' size: every prior that learns leaves less marginal KL than the one that does not."""
     digits = load_images("digits", size=28).train.images
-    last = {name: run.snapshots[-1] for name, run in learn_priors(digits, epochs=12, batch_size=50, watched=300, most_snapshots=2).items()}
+    last = {
+        name: run.snapshots[-1]
+        for name, run in learn_priors(digits, epochs=12, batch_size=50, watched=300, most_snapshots=2).items()
+    }
     assert last["standard"].marginal_kl > 1.2 * max(last["mixture"].marginal_kl, last["Vamp"].marginal_kl)
     assert min(one.mutual_information for one in last.values()) > 2.5  # none has collapsed
 

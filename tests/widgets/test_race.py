@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
+from helpers.experiments.race_track import STEP_SIZE, race_track, run_race
 from helpers.widgets.race import MOST_STEPS, race, race_picture
-from helpers.widgets.race_track import STEP_SIZE, race_track, run_race
 from tests.widgets.legible import unreadable
 
 WEIGHT = torch.tensor([[1.0, 0.8], [0.9, 1.1], [1.2, 0.5]], dtype=torch.float64)
@@ -89,7 +89,10 @@ def test_x_lies_as_far_from_the_centre_as_the_slider_says_and_towards_it():
 def test_the_fit_is_adam_on_the_elbo():
     """Compared with autograd through the definition of the ELBO, and torch's optimiser."""
     x = TRACK.observation(5.0, 75)
-    loc, log_scale = torch.zeros(2, dtype=torch.float64, requires_grad=True), torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    loc, log_scale = (
+        torch.zeros(2, dtype=torch.float64, requires_grad=True),
+        torch.zeros(2, dtype=torch.float64, requires_grad=True),
+    )
     optimizer = torch.optim.Adam([loc, log_scale], lr=STEP_SIZE)
     locs, log_scales = TRACK.fit(x, 60)
     for step in range(61):
@@ -112,7 +115,9 @@ def test_family_gap_is_the_divergence_of_the_best_uncorrelated_q():
     assert ran.encoder_kl == pytest.approx(formula, abs=1e-5)  # the encoder computes in float32
     for state in STATES[:: len(STATES) // 50]:
         assert run(state).fit_kl.min() >= formula - 1e-9  # no fit gets below
-    assert run_race(TRACK, best, distance=1.5, angle=30, steps=MOST_STEPS).fit_kl[-1] == pytest.approx(formula, abs=1e-3)
+    assert run_race(TRACK, best, distance=1.5, angle=30, steps=MOST_STEPS).fit_kl[-1] == pytest.approx(
+        formula, abs=1e-3
+    )
 
 
 def test_an_encoder_asleep_is_where_every_fit_starts():

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from helpers.data import Batches
-from helpers.distributions import BernoulliConditional, FeedForward, GaussianConditional, StandardNormalPrior
+from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.evaluation import ActiveUnits, BoundEvaluation, Measured
+from helpers.experiments.rate_distortion import SweepPoint, rate_distortion_sweep
 from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.networks import FeedForward
 from helpers.plots import mosaic
-from helpers.sweep import SweepPoint, rate_distortion_sweep
 from helpers.training import History
 from helpers.widgets.rate_distortion import COLUMNS, drawn_corners, rate_distortion
 from tests.widgets.legible import unreadable
@@ -53,7 +54,9 @@ def test_words_say_the_state_and_all_places():
         assert f"The one with weight {weight:g} is ringed" in picture.alt
         for one, (x, y) in PLANE.items():
             assert f"weight {one:g} at ({x:.1f}, {y:.1f})" in picture.alt
-        assert f"bound −{rate + distortion:.1f} at weight {weight:g}" in {text.get_text() for text in picture.figure.axes[0].texts}
+        assert f"bound −{rate + distortion:.1f} at weight {weight:g}" in {
+            text.get_text() for text in picture.figure.axes[0].texts
+        }
 
 
 def test_marks_lie_where_the_numbers_say_on_the_line_of_their_bound():
@@ -89,7 +92,9 @@ def test_images_are_those_given_the_mean_of_a_draw_and_of_samples():
     shown = EXPLORER.picture(model=2).figure.axes[0].images
     strips = list(drawn_corners(POINTS, IMAGES)[1].strips.values())
     np.testing.assert_array_equal([np.asarray(image.get_array()) for image in shown], strips)
-    assert [image.get_extent()[2] for image in shown] == sorted((image.get_extent()[2] for image in shown), reverse=True)
+    assert [image.get_extent()[2] for image in shown] == sorted(
+        (image.get_extent()[2] for image in shown), reverse=True
+    )
 
 
 def test_ink_may_be_light():

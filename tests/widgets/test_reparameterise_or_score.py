@@ -33,7 +33,8 @@ def numbers(state):
 @pytest.mark.parametrize("slope", [False, True])
 @pytest.mark.parametrize("gradient", ["mean", "scale"])
 @pytest.mark.parametrize(
-    ("frequency", "height", "scale", "loc"), [(0.5, 1.0, 1.0, 0.5), (3.0, 0.75, 0.4, -1.25), (2.0, 1.5, 2.0, 0.0), (8.0, 2.0, 0.1, 2.0)]
+    ("frequency", "height", "scale", "loc"),
+    [(0.5, 1.0, 1.0, 0.5), (3.0, 0.75, 0.4, -1.25), (2.0, 1.5, 2.0, 0.0), (8.0, 2.0, 0.1, 2.0)],
 )
 def test_both_variances_and_the_gradient_are_the_harness(frequency, height, scale, loc, slope, gradient):
     ours = gaussian_gradients(frequency, height=height, scale=scale, loc=loc, slope=slope, gradient=gradient)
@@ -102,7 +103,9 @@ def test_every_state_has_its_words():
         wave = f"f(z) = {state['height']:g} sin({state['frequency']:g} z){' + z' if state['slope'] else ''} and"
         for words in (wave, f", {state['scale']:g}²)", f"gradient on the {state['gradient']} of q"):
             assert words in picture.alt
-        score, pathwise = re.search(r"score function has variance (.+), the pathwise estimate (\S+|< 0.001)\. ", picture.alt).groups()
+        score, pathwise = re.search(
+            r"score function has variance (.+), the pathwise estimate (\S+|< 0.001)\. ", picture.alt
+        ).groups()
         shown = {text.get_text() for text in picture.figure.axes[0].texts}
         for name, words, value in (("score", score, here.score), ("pathwise", pathwise, here.pathwise)):
             assert f"{name} {words}" in shown
@@ -120,7 +123,9 @@ def test_curves_pass_through_the_marks_and_meet_in_the_rings():
     here, crossed = numbers(state)
     axes = EXPLORER.picture(**state).figure.axes[0]
     score, pathwise = (line for line in axes.lines if len(line.get_xdata()) == len(CURVE))
-    marks = {line.get_marker(): line for line in axes.lines if len(line.get_xdata()) == 1 and line.get_markersize() == 8}
+    marks = {
+        line.get_marker(): line for line in axes.lines if len(line.get_xdata()) == 1 and line.get_markersize() == 8
+    }
     ring = next(line for line in axes.lines if line.get_markersize() == 11)
 
     def at(line, x):
@@ -132,7 +137,9 @@ def test_curves_pass_through_the_marks_and_meet_in_the_rings():
     x, y = (data[0] for data in ring.get_data())
     assert at(score, x) == pytest.approx(y, abs=0.2) and at(pathwise, x) == pytest.approx(y, abs=0.2)
     # A decade is as long everywhere: 250 pixels for seven of them, and 250 for eight units of frequency.
-    assert marks["o"].get_ydata()[0] - marks["s"].get_ydata()[0] == pytest.approx(250 / 7 * math.log10(here.pathwise / here.score))
+    assert marks["o"].get_ydata()[0] - marks["s"].get_ydata()[0] == pytest.approx(
+        250 / 7 * math.log10(here.pathwise / here.score)
+    )
     assert marks["o"].get_xdata()[0] - x == pytest.approx(250 / 8 * (4.0 - crossed[0]), abs=1e-3)
 
 

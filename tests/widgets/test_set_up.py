@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers import settings
-from helpers.data import store
+from helpers.data.download import store
 from helpers.widgets import set_up
 
 
@@ -68,7 +68,9 @@ def test_data_says_found_or_what_lessons_will_do_and_never_downloads(monkeypatch
     assert "found in the folder WORKBOOK_DATA" in set_up.data().words
 
 
-def test_a_line_that_cannot_be_checked_does_not_end_the_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+def test_a_line_that_cannot_be_checked_does_not_end_the_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
     def broken():
         raise OSError("the disk said no")
 

@@ -76,7 +76,9 @@ def test_pictures_of_all_states_are_said_in_words(capsys: pytest.CaptureFixture)
         else:
             assert f"log_prob(x) has shape {list(done.value.shape)}" in picture.alt
             assert f"log_prob returns {list(done.value.shape)}" in picture.caption
-    assert len(said) == 10 * (3 + 6) + 6  # ten q, each with three samples and six x of other shapes; six (loc, n) without q
+    assert (
+        len(said) == 10 * (3 + 6) + 6
+    )  # ten q, each with three samples and six x of other shapes; six (loc, n) without q
     assert torch.equal(torch.get_rng_state(), state_before)
     with capsys.disabled():
         print(f"\nshapes: {statistics.median(milliseconds):.0f} ms a picture in the median of {len(milliseconds)}")
@@ -107,9 +109,18 @@ def test_a_silent_stretch_is_pointed_out_and_a_plain_sample_is_not():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"loc": (3,), "ndims": 0, "x": (3, 1)}, "9 numbers, from the 3 cells of x: each is scored under all 3 distributions. No error"),
-        ({"loc": (2, 3), "ndims": 0, "x": ()}, "6 numbers, from the 1 cell of x: it is scored under all 6 distributions."),
-        ({"loc": (2, 3), "ndims": 0, "x": (3,)}, "6 numbers, from the 3 cells of x: each is scored under 2 of the 6 distributions."),
+        (
+            {"loc": (3,), "ndims": 0, "x": (3, 1)},
+            "9 numbers, from the 3 cells of x: each is scored under all 3 distributions. No error",
+        ),
+        (
+            {"loc": (2, 3), "ndims": 0, "x": ()},
+            "6 numbers, from the 1 cell of x: it is scored under all 6 distributions.",
+        ),
+        (
+            {"loc": (2, 3), "ndims": 0, "x": (3,)},
+            "6 numbers, from the 3 cells of x: each is scored under 2 of the 6 distributions.",
+        ),
         ({"loc": (3,), "sample_shape": ()}, "1 number, the sum over the 3 cells of the event (thick frame)."),
         ({"loc": (), "ndims": 0, "sample_shape": ()}, "log_prob returns []: 1 number."),
         ({"x": (2, 1)}, "x [2, 1] was stretched to [2, 3]."),
@@ -141,10 +152,18 @@ def test_samples_run_down_and_the_batch_runs_across():
 
 def test_log_prob_shows_its_numbers_where_there_is_room():
     crowd = {"loc": (4, 2, 3), "sample_shape": (2, 2)}  # there, and from 100 on, no decimals
-    for changes, rounding in (({}, 0.06), ({"sample_shape": (2, 2)}, 0.06), ({"x": (2, 1)}, 0.06), ({"ndims": 0}, 0.06), (crowd, 0.51)):
+    for changes, rounding in (
+        ({}, 0.06),
+        ({"sample_shape": (2, 2)}, 0.06),
+        ({"x": (2, 1)}, 0.06),
+        ({"ndims": 0}, 0.06),
+        (crowd, 0.51),
+    ):
         state = {**shapes().start, **changes}
         value = score(**state).value.flatten()
-        shown = [text.get_text().replace("−", "-") for text in shapes_picture(**state).figure.axes[0].texts[-value.numel() :]]
+        shown = [
+            text.get_text().replace("−", "-") for text in shapes_picture(**state).figure.axes[0].texts[-value.numel() :]
+        ]
         np.testing.assert_allclose([float(word) for word in shown], value.numpy(), rtol=0, atol=rounding)
 
 

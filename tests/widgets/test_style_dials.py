@@ -38,7 +38,9 @@ STATES = list(EXPLORER.states())
 def test_codes_are_the_guides_with_the_labels_given_or_guessed():
     with torch.no_grad():
         codes = GUIDE.style(IMAGES, one_hot(LABELS, 4).float()).mean
-        guesses = torch.stack([GUIDE.classifier(IMAGES).log_prob(torch.eye(4)[k].expand(60, 4)) for k in range(4)]).argmax(0)
+        guesses = torch.stack(
+            [GUIDE.classifier(IMAGES).log_prob(torch.eye(4)[k].expand(60, 4)) for k in range(4)]
+        ).argmax(0)
         others = GUIDE.style(IMAGES, one_hot(guesses, 4).float()).mean
     torch.testing.assert_close(STYLES.codes, codes)
     assert not STYLES.guessed and len(STYLES.images) == CHOICES
@@ -105,7 +107,10 @@ def test_the_frame_and_words_stand_at_their_tile_in_every_row():
         scale = (right - left) / page.shape[1]
         gap = (page.shape[1] - 2 - 5 * 5) / 4, page.shape[0] - 2 - 2 * 6
         row, column = divmod(own, 5)
-        x, y = left + scale * (1 + column * (5 + gap[0])), top - scale * (1 + row * (6 + gap[1]))  # its upper left corner
+        x, y = (
+            left + scale * (1 + column * (5 + gap[0])),
+            top - scale * (1 + row * (6 + gap[1])),
+        )  # its upper left corner
         (frame,) = [patch for patch in axes.patches if patch.get_linewidth() == 2.6]
         np.testing.assert_allclose(frame.get_bbox().extents, (x - 3, y - 6 * scale - 3, x + 5 * scale + 3, y + 3))
         (text,) = [text for text in axes.texts if text.get_weight() == "bold"]
@@ -134,12 +139,19 @@ def test_words_say_the_state():
             drawn = MODEL.every_class(z)
             read = GUIDE.classifier(drawn).mean.argmax(-1).tolist()
         right = sum(guess == k for k, guess in enumerate(read))
-        assert f"reads {right} of 4 as the class they were drawn for" in picture.caption and f"reads {right} of 4" in picture.alt
+        assert (
+            f"reads {right} of 4 as the class they were drawn for" in picture.caption
+            and f"reads {right} of 4" in picture.alt
+        )
         for k, guess in enumerate(read):
             assert (f"class {k} as {guess}" in picture.alt) == (guess != k)
         shares = [f"{100 * share:.0f} percent" for share in drawn.flatten(1).mean(1).aminmax()]
         assert f"from {shares[0]} to {shares[1]} ink" in picture.alt
-        start = f"of image {state['image']}, of class {int(LABELS[state['image'] - 1])}" if state["image"] else "in the middle of the prior"
+        start = (
+            f"of image {state['image']}, of class {int(LABELS[state['image'] - 1])}"
+            if state["image"]
+            else "in the middle of the prior"
+        )
         assert f"The style {start}, dials at " in picture.caption
         dials = [f"{state[key]:.2f}".replace("-", "−") for key in ("dial1", "dial2")]
         assert f"dials at {dials[0]} and {dials[1]}" in picture.alt
@@ -151,7 +163,9 @@ def test_words_can_be_read():
     assert not {state: bad for state, bad in complaints.items() if bad}
 
 
-@pytest.mark.parametrize(("classes", "shape"), [(2, (1, 4, 9)), (10, (1, 28, 28)), (10, (3, 8, 8)), (12, (1, 8, 8)), (7, (1, 20, 4))])
+@pytest.mark.parametrize(
+    ("classes", "shape"), [(2, (1, 4, 9)), (10, (1, 28, 28)), (10, (3, 8, 8)), (12, (1, 8, 8)), (7, (1, 20, 4))]
+)
 def test_any_number_of_classes_and_any_image(classes, shape):
     model, guide = system(classes, 2, shape)
     images = torch.rand(4, *shape, generator=torch.Generator().manual_seed(1))
@@ -167,7 +181,9 @@ def test_any_number_of_classes_and_any_image(classes, shape):
 
 def test_same_state_same_bytes_and_stills_and_the_random_state_is_left_alone():
     before = torch.get_rng_state()
-    one, other = (style_dials(MODEL, GUIDE, IMAGES, LABELS).picture(image=1, dial1=0.5, dial2=0.5).to_png(1.0) for _ in range(2))
+    one, other = (
+        style_dials(MODEL, GUIDE, IMAGES, LABELS).picture(image=1, dial1=0.5, dial2=0.5).to_png(1.0) for _ in range(2)
+    )
     assert one == other and EXPLORER.still_html().count("<img ") == 3
     assert torch.equal(torch.get_rng_state(), before)
 

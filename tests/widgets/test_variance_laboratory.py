@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
 from helpers.estimators import exact_gradient, exact_moments, for_logistic_noise, gauss_legendre, sampled_moments
-from helpers.widgets.laboratory import LOGITS, NAMES, TEMPERATURE, WEIGHT, Laboratory
-from helpers.widgets.step_price import CLASSES, Price, measured_prices
+from helpers.experiments.step_price import CLASSES, Price, measured_prices
+from helpers.experiments.variance import LOGITS, NAMES, TEMPERATURE, WEIGHT, Laboratory
 from helpers.widgets.variance_laboratory import variance_laboratory
 from tests.widgets.legible import unreadable
 
@@ -45,7 +45,16 @@ def harness(name: str, bits: int, sharpness: float, offset: float, samples: int)
     return found.mean[0].numpy(), found.variance[0].numpy()
 
 
-SUMMED = ("score function", "leave-one-out", "ARM", "DisARM", "MuProp", "local enumeration", "enumeration", "straight-through")
+SUMMED = (
+    "score function",
+    "leave-one-out",
+    "ARM",
+    "DisARM",
+    "MuProp",
+    "local enumeration",
+    "enumeration",
+    "straight-through",
+)
 FEW = {  # evaluations to try: enough of them to see what more of them do, few enough to enumerate
     "score function": {1: (1, 2, 5), 2: (1, 3), 3: (1, 2)},
     "leave-one-out": {1: (2, 3, 6), 2: (2, 3, 4), 3: (2, 3)},
@@ -98,7 +107,7 @@ def test_integrals_over_many_bits_agree_with_draws(name: str, samples: int):
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
 def test_quadrature_is_fine_enough_for_the_digits_shown(bits: int, monkeypatch: pytest.MonkeyPatch):
     """Three digits of noise and bias, at the sharpest f."""
-    from helpers.widgets import laboratory
+    from helpers.experiments import variance as laboratory
 
     at = Laboratory(bits, 6.0, 0.0)
     ours = [at.moments(name, 3) for name in ("REBAR", "Gumbel-softmax")]
@@ -114,7 +123,10 @@ def test_quadrature_is_fine_enough_for_the_digits_shown(bits: int, monkeypatch: 
 
 def test_an_estimator_takes_as_many_evaluations_as_it_can_use():
     laboratory = Laboratory(3, 2.0, 1.0)
-    used = {name: [one and one.evaluations for one in (laboratory.moments(name, n) for n in (1, 2, 3, 7, 8, 24))] for name in NAMES}
+    used = {
+        name: [one and one.evaluations for one in (laboratory.moments(name, n) for n in (1, 2, 3, 7, 8, 24))]
+        for name in NAMES
+    }
     assert used == {
         "score function": [1, 2, 3, 7, 8, 24], "straight-through": [1, 2, 3, 7, 8, 24], "Gumbel-softmax": [1, 2, 3, 7, 8, 24],
         "leave-one-out": [None, 2, 3, 7, 8, 24], "MuProp": [None, 2, 3, 7, 8, 24],
@@ -162,7 +174,11 @@ def test_the_calmest_is_the_calmest():
             continue
         laboratory = Laboratory(state["bits"], state["sharpness"], state["offset"])
         biased = ("straight-through", "Gumbel-softmax", "enumeration")
-        noise = {name: one.noise for name in NAMES if name not in biased and (one := laboratory.moments(name, state["samples"]))}
+        noise = {
+            name: one.noise
+            for name in NAMES
+            if name not in biased and (one := laboratory.moments(name, state["samples"]))
+        }
         named = re.search(r"that samples: (.+)\.$", caption).group(1).split(", ")
         assert min(noise, key=noise.get) in named
         assert all(noise[name] <= 1.005 * min(noise.values()) + 1e-9 for name in named)
@@ -197,8 +213,14 @@ def test_words_can_be_read():
 
 def test_what_the_lesson_says_of_it():
     """Leave-one-out loses to doing nothing where f has no offset; MuProp is calmest on a nearly straight f and not on a step."""
-    assert Laboratory(3, 2.0, 0.0).moments("leave-one-out", 12).noise > Laboratory(3, 2.0, 0.0).moments("score function", 12).noise
-    assert Laboratory(3, 2.0, 2.0).moments("leave-one-out", 12).noise < Laboratory(3, 2.0, 2.0).moments("score function", 12).noise
+    assert (
+        Laboratory(3, 2.0, 0.0).moments("leave-one-out", 12).noise
+        > Laboratory(3, 2.0, 0.0).moments("score function", 12).noise
+    )
+    assert (
+        Laboratory(3, 2.0, 2.0).moments("leave-one-out", 12).noise
+        < Laboratory(3, 2.0, 2.0).moments("score function", 12).noise
+    )
     for sharpness, better in ((0.5, True), (6.0, False)):
         laboratory = Laboratory(3, sharpness, 2.0)
         assert (laboratory.moments("MuProp", 12).noise < laboratory.moments("leave-one-out", 12).noise) == better

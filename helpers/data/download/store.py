@@ -1,0 +1,201 @@
+"""Finding, verifying and fetching data files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from helpers import settings
+from helpers.data.download.manifest import DataFile
+from helpers.data.download.torchvision_import import import_torchvision
+
+PROBE_SECONDS = 4.0  # how long an address may take to answer at all
+STALL_SECONDS = 30.0  # how long a download may stand still
+_REMEDY = (
+    "Connect to the network, or set WORKBOOK_DATA to a folder that holds the file (laid out as torchvision's root)."
+)
+_ZIPPED = b"\x1f\x8b"
+_PIECE = 1 << 18
+
+
+class DataUnavailable(RuntimeError):
+    """A file is neither at hand nor to be had. `reason` and `remedy` are its two sentences."""
+
+    def __init__(self, reason: str, remedy: str = _REMEDY):
+        super().__init__(f"{reason} {remedy}")
+        self.reason, self.remedy = reason, remedy
+
+
+def read(file: DataFile, network: bool = True) -> bytearray:
+    """The verified contents of `file`, unzipped: from disk, else downloaded and kept.
+
+    Looked for in the data folder, `settings.data_dir()`, then in the user's cache folder, which stands in for a data
+    folder that cannot be written. Where neither can be written, a download is used and not kept. A truncated or
+    altered file is named with the sums expected and found, and downloaded again; it is replaced only by a whole,
+    verified file, in one step. Nothing is ever unpickled.
+
+    network: False forbids the download.
+    Raises DataUnavailable, with the file, the reason and the remedy.
+    """
+    roots = dict.fromkeys((settings.data_dir(), settings.cache_dir()))
+    faults: list[str] = []
+    for root in roots:
+        contents = _read_from(root, file, faults)
+        if contents is not None:
+            if faults:
+                print(f"{' '.join(faults)} The copy in {root} is used.", flush=True)
+            return contents
+
+    found = " ".join(faults) or f"{file.path} was not found in {settings.data_dir()}."
+    if not network:
+        raise DataUnavailable(f"{found} It was not downloaded, for the network may not be used here.")
+    folder = next(filter(None, (_writable_folder(root, file) for root in roots)), None)
+    errors: list[str] = []
+    for url in file.urls:
+        contents = _download(url, file, folder, errors)
+        if contents is not None:
+            if faults:
+                print(f"{found} It was downloaded again.", flush=True)
+            return contents
+    raise DataUnavailable(f"{found} It could not be downloaded ({'; '.join(errors) or 'no address is known'}).")
+
+
+def _read_from(folder: Path, file: DataFile, faults: list[str]) -> bytearray | None:
+    """The contents of the zipped or the plain file in `folder`; what is wrong with either goes to `faults`."""
+    for path in (folder / (file.path + ".gz"), folder / file.path):
+        if not os.path.isfile(path):  # unlike Path.is_file, False also where the folder may not be searched
+            continue
+        try:
+            raw = bytearray(path.read_bytes())  # writable, as torch likes the memory behind its tensors
+        except OSError as error:
+            faults.append(f"{path} cannot be read ({error.strerror}).")
+            continue
+        contents, fault = _verified(raw, file)
+        if fault is None:
+            return contents
+        faults.append(f"{path} is {fault}.")
+    return None
+
+
+def _verified(raw: bytearray, file: DataFile) -> tuple[bytearray, str | None]:
+    """The contents of `raw`, and what is wrong with them, in words, or None."""
+    contents = _unzip(raw, file.size) if raw.startswith(_ZIPPED) else raw
+    found = hashlib.sha256(contents).hexdigest()
+    if found == file.sha256:
+        return contents, None
+    fault = "truncated" if len(contents) < file.size else "altered"
+    return contents, (
+        f"{fault}: its contents should be {file.size:,} bytes with sha256 {file.sha256}, "
+        f"but are {len(contents):,} bytes with sha256 {found}"
+    )
+
+
+def _unzip(raw: bytearray, size: int) -> bytearray:
+    """Unzip as far as `raw` goes and no further than one byte beyond `size`: the sum tells whether it is whole."""
+    unzip, contents = zlib.decompressobj(wbits=31), bytearray()
+    try:
+        for start in range(0, len(raw), _PIECE):
+            contents += unzip.decompress(raw[start : start + _PIECE], size + 1 - len(contents))
+            if len(contents) > size:
+                break
+    except zlib.error:
+        pass
+    return contents
+
+
+def _writable_folder(root: Path, file: DataFile) -> Path | None:
+    """The folder of `file` under `root`, made where needed, or None where nothing can be written."""
+    folder = (root / file.path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # permissions do not tell: the medium may be read-only or full
+            return folder
+    except OSError:
+        return None
+
+
+def _download(url: str, file: DataFile, folder: Path | None, errors: list[str]) -> bytearray | None:
+    """Download through torchvision into a folder of its own, verify, then move into `folder` in one step.
+
+    So two processes that fetch the same file never share a half-written one, and the last to finish replaces a good
+    file by its equal.
+    """
+    host = urlsplit(url).netloc
+    silence = _why_silent(url)
+    if silence is not None:
+        errors.append(f"{host}: {silence}")
+        return None
+    name = Path(file.path).name + (".gz" if url.endswith(".gz") else "")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder, ignore_cleanup_errors=True) as scratch:
+            with _socket_timeout(STALL_SECONDS):
+                import_torchvision().datasets.utils.download_url(url, scratch, name)
+            part = Path(scratch) / name
+            contents, fault = _verified(bytearray(part.read_bytes()), file)
+            if fault is None:
+                _keep(part, folder)
+                return contents
+            fault = f"what came is {fault}"
+    except (ImportError, OSError, EOFError, RuntimeError, HTTPException) as error:
+        fault = _in_one_line(error)
+    errors.append(f"{host}: {fault}")
+    return None
+
+
+def _keep(part: Path, folder: Path | None) -> None:
+    try:
+        if folder is None:
+            raise OSError("no folder can be written")
+        os.replace(part, folder / part.name)
+    except OSError as error:
+        print(f"{part.name} was downloaded but could not be kept ({error}): it is used from memory.", flush=True)
+
+
+def _why_silent(url: str) -> str | None:
+    """None if `url` answers within `PROBE_SECONDS`, else why not.
+
+    In a thread, because a name server that does not answer keeps the caller beyond any timeout of a socket. Asking
+    first also spares an offline learner the import of torchvision.
+    """
+    outcome: list[str | None] = [f"no answer within {PROBE_SECONDS:.0f} seconds"]
+
+    def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD")
+        try:
+            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+            outcome[0] = None
+        except urllib.error.HTTPError:  # it answered; whether it gives the file, the download tells
+            outcome[0] = None
+        except Exception as error:  # nothing may escape a thread: any failure is the answer "cannot be reached"
+            outcome[0] = _in_one_line(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return outcome[0]
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """torchvision's downloader sets no timeout of its own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__

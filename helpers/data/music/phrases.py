@@ -1,0 +1,57 @@
+"""How long phrases are, given that together they fill a chorale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+class Phrases:
+    """Lengths l_1, l_2, ... drawn independently from q, given that some of them add up to T: a renewal process, exactly normalised.
+
+    p(l_1, ..., l_n | T) = prod_i q(l_i) / F(T), where F(T) = sum_l q(l) F(T - l), F(0) = 1, is the probability that a phrase ends at T.
+
+    lengths: l -> q(l), steps of 1 or more; the values need not sum to 1.
+    Raises ValueError for no lengths, lengths that are no steps, weights that are not positive.
+    """
+
+    def __init__(self, lengths: Mapping[int, float]) -> None:
+        if not lengths or any(
+            type(steps) is not int or steps < 1 or not weight > 0 for steps, weight in lengths.items()
+        ):
+            raise ValueError(
+                f"Got phrase_lengths={dict(lengths)!r}; expected steps of 1 or more, each with a positive probability."
+            )
+        self.longest = max(lengths)
+        self.probability = torch.zeros(self.longest, dtype=torch.float64)  # [L], at l - 1: q(l)
+        for steps, weight in lengths.items():
+            self.probability[steps - 1] = weight
+        self.probability /= self.probability.sum()
+
+    def fill(self, longest: int) -> Tensor:
+        """F(0), ..., F(longest), float64."""
+        fill = torch.zeros(longest + 1, dtype=torch.float64)
+        fill[0] = 1.0
+        for end in range(1, longest + 1):
+            reach = min(end, self.longest)
+            fill[end] = (self.probability[:reach] * fill[end - reach : end].flip(0)).sum()
+        return fill
+
+    def weights(self, left: Tensor, fill: Tensor) -> Tensor:
+        """q(l) F(left - l), float64 [N, L]: how often the next phrase has l steps where `left` int64 [N] steps are still to be filled."""
+        after = left[:, None] - torch.arange(1, self.longest + 1)
+        return self.probability * torch.where(after >= 0, fill[after.clamp_min(0)], 0.0)
+
+    def check(self, lengths: Tensor) -> Tensor:
+        """`fill` as far as the longest of `lengths`; or a ValueError that names one which no phrases fill."""
+        fill = self.fill(int(lengths.max()))
+        empty = lengths[(lengths < 1) | (fill.to(lengths.device)[lengths.clamp_min(0)] == 0)]
+        if len(empty):
+            phrases = ", ".join(str(int(steps) + 1) for steps in self.probability.nonzero())
+            raise ValueError(
+                f"Got a sequence of {int(empty[0])} steps; expected a length that phrases of {phrases} steps can fill, for a chorale is "
+                "a row of them. Usually a roll that was cut: the likelihood of a part of a chorale is not computed here."
+            )
+        return fill

@@ -1,0 +1,55 @@
+"""Where voices enter, and how little they move."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from helpers.data.music.voicings import CHORDS, REST, Voicings
+
+CENTRE, SPREAD = 70.0, 4.0  # of the soprano, in MIDI numbers
+REACH = 2.5  # semitones of movement, all voices together, that cost a factor of e
+WEIGHTS = (1.0, 1.0, 1.0, 0.5)  # the bass may leap
+PARALLEL = 2.0  # nats that two voices pay for moving in parallel fifths or octaves
+
+
+def entering(voicings: Voicings) -> Tensor:
+    """p(places | chord) for voices that enter anew, float64 [K, M], summing to 1 over the places of each chord: soprano near CENTRE."""
+    return _normalised(_register(voicings), voicings)
+
+
+def leading(voicings: Voicings, entry: Tensor) -> Tensor:
+    """p(places' | places, chord') float64 [K, M, M], summing to 1 over the places of each chord'.
+
+    Proportional to exp(-movement / REACH - PARALLEL * parallels), times the register of `entering`; after a rest, `entry`.
+    """
+    pitches = voicings.pitches.double()
+    move = pitches[:, None, :, :] - pitches[:, :, None, :]  # [K, M, M', 4]
+    cost = (move.abs() * torch.tensor(WEIGHTS, dtype=torch.float64)).sum(-1) / REACH
+    moves = move != 0
+    for upper, lower in combinations(range(4), 2):
+        interval = (voicings.pitches[..., upper] - voicings.pitches[..., lower]) % 12  # [K, M]
+        perfect = (interval == 0) | (interval == 7)
+        same = interval[:, :, None] == interval[:, None, :]
+        cost += PARALLEL * (same & perfect[:, :, None] & moves[..., upper] & moves[..., lower])
+    rows = _normalised(_register(voicings)[:, None, :] - cost, voicings)
+    after_rest = (voicings.chord == REST)[:, :, None]
+    return torch.where(after_rest, entry[:, None, :], rows)
+
+
+def _register(voicings: Voicings) -> Tensor:
+    return -0.5 * ((voicings.pitches[..., 0] - CENTRE) / SPREAD).double() ** 2
+
+
+def _normalised(logits: Tensor, voicings: Voicings) -> Tensor:
+    """exp(logits) [K, ..., M], made to sum to 1 over the voicings of each chord; zero for padding."""
+    chord = voicings.chord.view(len(voicings.chord), *[1] * (logits.dim() - 2), -1)
+    result = torch.zeros_like(logits)
+    for index in range(len(CHORDS)):
+        member = (chord == index).expand_as(logits)
+        # softmax over the members only; a key without any has none to fill
+        weights = torch.softmax(logits.masked_fill(~member, -torch.inf), -1)
+        result = torch.where(member, weights, result)
+    return result

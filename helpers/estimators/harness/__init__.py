@@ -1,0 +1,1 @@
+"""The exact harness: gradients and moments of estimators, by enumeration, quadrature or repeated draws."""

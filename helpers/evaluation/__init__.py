@@ -1,0 +1,21 @@
+"""How good a model is over a whole data set: bounds, likelihoods, accuracy, active units."""
+
+from helpers.evaluation.bound import BoundEvaluation, evaluate_bound
+from helpers.evaluation.classification import accuracy
+from helpers.evaluation.measured import Measured
+from helpers.evaluation.particle_filter import particle_log_likelihood
+from helpers.evaluation.sequences import PerStep, SequenceEvaluation, evaluate_sequences
+from helpers.evaluation.unit_activity import ActiveUnits, active_units
+
+__all__ = [
+    "ActiveUnits",
+    "BoundEvaluation",
+    "Measured",
+    "PerStep",
+    "SequenceEvaluation",
+    "accuracy",
+    "active_units",
+    "evaluate_bound",
+    "evaluate_sequences",
+    "particle_log_likelihood",
+]

@@ -1,0 +1,1 @@
+"""What judges an answer: running it beside the solution, and finding the most useful sentence."""

@@ -1,0 +1,132 @@
+"""`judge`: what to say to an answer. It is run beside the solution, and told the one most useful sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from helpers.exercises.engine import form
+from helpers.exercises.engine.faults import first_fault
+from helpers.exercises.engine.limits import Stopped
+from helpers.exercises.engine.setting import Setting
+from helpers.exercises.engine.shapes import named_sizes
+from helpers.exercises.engine.state import undisturbed
+from helpers.exercises.engine.trial import (
+    Trial,
+    agrees,
+    behaves_like,
+    comparable_in_float32,
+    inputs,
+    same_values,
+    try_answer,
+)
+from helpers.exercises.engine.values import TOLERANCE
+from helpers.exercises.engine.verdict import Verdict
+from helpers.exercises.exercise import Exercise, Misconception
+
+SECONDS = 5.0  # an answer needs milliseconds
+
+
+def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Verdict:
+    """Judge `answer`, whatever it is. Changes nothing outside: no random state, no default, no file.
+
+    An answer is right if on every case, in float64, its values and gradients are those of the solution; and if it gives the
+    same without gradients and in float32, leaves its arguments alone, and neither seeds nor uses the global random state. Else
+    the first of these that applies is said: it has no form that can be called; it behaves like a misconception; what is wrong
+    in general (`faults`).
+
+    seconds: how long the answer may take in all.
+    Raises nothing but the user's KeyboardInterrupt.
+    """
+    try:
+        with undisturbed():
+            return _judge(exercise, answer, seconds)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        words = (
+            "Your answer could not be judged, for it does something that `check` did not expect "
+            f"({type(error).__name__}: {str(error)[:200]})."
+        )
+        return Verdict(exercise.id, exercise.title, "not yet", words)
+
+
+def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
+    if form.is_stub(answer):
+        words = f'Write the body of `{exercise.name}` in place of `...`, then run the cell again. `hint("{exercise.id}")` gives a nudge.'
+        return Verdict(exercise.id, exercise.title, "not attempted", words)
+    complaint = form.complaint(exercise, answer)
+    if complaint is not None:
+        return Verdict(exercise.id, exercise.title, "not yet", complaint)
+
+    # The solution first: what torch loads at first use must not count as the learner's time.
+    want = [try_answer(exercise, exercise.solution, case, 60.0) for case in exercise.cases]
+    got: list[Trial] = []
+    left = seconds
+    for case in exercise.cases:
+        got.append(try_answer(exercise, answer, case, left))
+        left = max(left - sum(one.seconds for one in got[-1].runs), 0.1)
+        if any(isinstance(one.error, Stopped) for one in got[-1].runs):
+            words = (
+                f"Your answer was still running after {seconds:g} seconds, and was stopped. Look for a loop "
+                "that never ends; no loop may be needed at all."
+            )
+            return Verdict(exercise.id, exercise.title, "not yet", words, (("Case", got[-1].case),))
+    notes = _notes(got)
+    if all(agrees(*pair, exercise.may_share_memory) for pair in zip(got, want, strict=True)):
+        return Verdict(exercise.id, exercise.title, "passed", _tested(want), notes=notes)
+    misconception = _misconception(exercise, got, want)
+    if misconception is not None:
+        return Verdict(
+            exercise.id,
+            exercise.title,
+            "not yet",
+            misconception.sentence,
+            notes=notes,
+            misconception=misconception.name,
+        )
+    sizes = [named_sizes(inputs(exercise, case), exercise.dimensions) for case in exercise.cases]
+    fault = first_fault(Setting(exercise, answer, got, want, sizes))
+    return Verdict(exercise.id, exercise.title, "not yet", fault.sentence, fault.facts, fault.code, notes)
+
+
+def _misconception(exercise: Exercise, got: list[Trial], want: list[Trial]) -> Misconception | None:
+    """The one that the answer behaves like; else one whose values it has, if these are wrong."""
+    theirs: dict[tuple[str, str], Trial] = {}
+
+    def everywhere(misconception: Misconception, alike: Callable[[Trial, Trial], bool]) -> bool:
+        for trial in got:
+            key = misconception.name, trial.case
+            if key not in theirs:
+                theirs[key] = try_answer(exercise, misconception.answer, trial.case, 60.0)
+            if not alike(trial, theirs[key]):
+                return False
+        return True
+
+    for misconception in exercise.misconceptions:
+        if everywhere(misconception, behaves_like):
+            return misconception
+    if all(same_values(a.graded, b.graded) for a, b in zip(got, want, strict=True)):
+        return None
+    for misconception in exercise.misconceptions:
+        if everywhere(misconception, lambda a, b: same_values(a.graded, b.graded)):
+            return misconception
+    return None
+
+
+def _tested(want: list[Trial]) -> str:
+    gradients = sorted({name for trial in want for one in trial.graded.gradients for name in one})
+    what = "Values" + (
+        f" and gradients with respect to {', '.join(f'`{name}`' for name in gradients)}" if gradients else ""
+    )
+    cases = "; ".join(trial.case for trial in want)
+    single = "; in float32 it keeps the dtype" if all(map(comparable_in_float32, want)) else ""
+    return f"{what} agree on {len(want)} inputs ({cases}), to {TOLERANCE}{single}."
+
+
+def _notes(got: list[Trial]) -> tuple[str, ...]:
+    printed = next((one.printed for trial in got for one in trial.runs if one.printed.strip()), "")
+    if not printed:
+        return ()
+    text = " ".join(printed.split())
+    return (f"Your answer prints: {text[:120]}{'…' if len(text) > 120 else ''}",)

@@ -1,0 +1,126 @@
+"""What `hint`, `solution` and `progress` return: pages that show themselves, as HTML or as plain text."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from helpers.exercises.engine.verdict import EDGES, SYMBOLS, card, marked, preformatted, wrapped
+from helpers.exercises.exercise import Exercise
+
+FRAME = (  # of a bar of progress, in the colour of the page's text
+    "display:inline-block;width:12em;height:0.75em;border:1px solid currentColor;border-radius:3px;"
+    "vertical-align:middle;margin:0 0.7em"
+)
+FILL = "display:block;height:100%;background:currentColor;opacity:0.65"
+KINDS = ("a nudge", "the formula", "the first line")
+
+
+@dataclass(frozen=True, repr=False)
+class Page:
+    """A title, paragraphs, and code, if any, between the first paragraph and the rest."""
+
+    title: str
+    text: str
+    code: str = ""
+    after: str = ""
+
+    def __repr__(self) -> str:
+        code = textwrap.indent(self.code, "    ") if self.code else ""
+        return "\n".join(
+            part
+            for part in (
+                self.title,
+                wrapped(self.text) if self.text else "",
+                code,
+                wrapped(self.after) if self.after else "",
+            )
+            if part
+        )
+
+    def _repr_html_(self) -> str:
+        body = f'<div style="margin-top:0.3em">{marked(self.text)}</div>' if self.text else ""
+        body += highlighted(self.code) if self.code else ""
+        body += f'<div style="margin-top:0.3em">{marked(self.after)}</div>' if self.after else ""
+        return card(self.title, body, "#5b7fb5", "workbook-page")
+
+
+def hint_page(exercise: Exercise, number: int) -> Page:
+    """The hint with this number, from 1; beyond the last, all of them."""
+    count, solution = len(exercise.hints), f'`solution("{exercise.id}")` shows a solution.'
+    if number > count:
+        every = "\n".join(f"{n}. {text}" for n, text in enumerate(exercise.hints, 1))
+        return Page(f"Hints · {exercise.id}", f"You have seen all {count}:\n{every}", after=solution)
+    after = solution if number == count else f'`hint("{exercise.id}")` again gives {KINDS[number]}.'
+    return Page(
+        f"Hint {number} of {count} · {exercise.id} · {KINDS[number - 1]}", exercise.hints[number - 1], after=after
+    )
+
+
+def solution_page(exercise: Exercise) -> Page:
+    """The solution's source, and why it is so."""
+    return Page(f"Solution · {exercise.id} {exercise.title}", "", exercise.solution_source, exercise.why)
+
+
+def highlighted(code: str) -> str:
+    """Python as HTML, on a light ground of its own, so that its colours are readable on any page."""
+    try:
+        from pygments import highlight
+        from pygments.formatters import HtmlFormatter
+        from pygments.lexers import PythonLexer
+    except ImportError:  # it comes with IPython, which a script may do without
+        return preformatted(code)
+    style = "background:#f7f7f7;color:#1f1f1f;padding:0.6em 0.8em;margin:0.4em 0;border-radius:3px;overflow-x:auto;line-height:1.4"
+    return highlight(
+        code, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True, style="default", prestyles=style)
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class Board:
+    """What is done. lessons: the exercises of each; entries: what the progress file says of each exercise; notes: about that file."""
+
+    lessons: Mapping[str, tuple[Exercise, ...]]
+    entries: Mapping[str, Mapping[str, Any]]
+    notes: tuple[str, ...] = ()
+
+    def passed(self, exercise: Exercise) -> bool:
+        return bool(self.entries.get(exercise.id, {}).get("passed"))
+
+    def _rows(self) -> list[tuple[str, int, int, list[tuple[str, str]]]]:
+        rows = []
+        for lesson, exercises in self.lessons.items():
+            lines = []
+            for exercise in exercises:
+                tries = self.entries.get(exercise.id, {}).get("tries", 0)
+                status = "passed" if self.passed(exercise) else "not yet" if tries else "not attempted"
+                told = {
+                    "passed": "passed",
+                    "not yet": f"tried {tries}×",
+                    "not attempted": f"{exercise.minutes} minutes",
+                }[status]
+                lines.append((SYMBOLS[status], f"{exercise.id} {exercise.title} · {exercise.dots} · {told}"))
+            rows.append((lesson, sum(map(self.passed, exercises)), len(exercises), lines))
+        return rows
+
+    def __repr__(self) -> str:
+        parts = ["Progress"]
+        for lesson, done, count, lines in self._rows():
+            parts.append(f"Lesson {lesson}  {'█' * done}{'░' * (count - done)}  {done} of {count}")
+            parts += [f"  {symbol} {text}" for symbol, text in lines]
+        parts += [wrapped(f"Note: {note}") for note in self.notes]
+        return "\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        body = ""
+        for lesson, done, count, lines in self._rows():
+            share = 100 * done // max(count, 1)
+            bar = f'<span aria-hidden="true" style="{FRAME}"><span style="width:{share}%;{FILL}"></span></span>'
+            listed = "".join(f"<div>{html.escape(symbol)} {html.escape(text)}</div>" for symbol, text in lines)
+            title = f'<div style="margin-top:0.5em"><b>Lesson {lesson}</b>{bar}{done} of {count}</div>'
+            body += f'{title}<div style="margin-left:1.2em">{listed}</div>'
+        body += "".join(f'<div style="margin-top:0.4em"><i>Note: {marked(note)}</i></div>' for note in self.notes)
+        return card("Progress", body, EDGES["passed"], "workbook-progress")

@@ -1,0 +1,106 @@
+"""What a wrong shape tells: the dimension that was left unsummed, summed too much, or put elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from torch import Tensor
+
+from helpers.exercises.engine.values import close
+
+Names = tuple[str, ...]
+
+
+def named_sizes(arguments: Mapping[str, Any], dimensions: Mapping[str, Any]) -> dict[str, int]:
+    """The size of every named dimension, read off the arguments."""
+    sizes: dict[str, int] = {}
+    for argument, names in dimensions.items():
+        value = arguments.get(argument)
+        if isinstance(value, Tensor) and (aligned := align(names, value.ndim)):
+            sizes |= {name: size for name, size in zip(aligned, value.shape, strict=True) if name}
+    return sizes
+
+
+def align(names: Any, ndim: int) -> Names | None:
+    """The names of `ndim` dimensions, of which the first, as "*batch" or "...", may stand for several; None if they do not fit."""
+    if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
+        return None
+    if names and names[0].startswith(("*", "...")):
+        rest = tuple(names[1:])
+        return ("",) * (ndim - len(rest)) + rest if ndim >= len(rest) else None
+    return tuple(names) if len(names) == ndim else None
+
+
+def with_names(shape: Sequence[int], names: Names | None, sizes: Mapping[str, int]) -> str:
+    """As "[4, 3], that is [batch, latent]". Without `names`, the names of the sizes, where these are all known and different.
+
+    A size of 1 then stays a 1: it may be what a sum with `keepdim=True` left, whatever dimension of the arguments has one too.
+    """
+    plain = str(list(shape))
+    if names is None:
+        by_size = {size: [name for name in sizes if sizes[name] == size] if size != 1 else ["1"] for size in shape}
+        if all(size == 1 for size in shape) or any(len(found) != 1 for found in by_size.values()):
+            return plain
+        names = tuple(by_size[size][0] for size in shape)
+    return f"{plain}, that is [{', '.join(names)}]" if names and all(names) else plain
+
+
+def about_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping[str, int]) -> str:
+    """What was probably done, as one sentence; "" if the shapes do not tell."""
+    given, wanted = tuple(got.shape), tuple(want.shape)
+
+    def called(dimensions: Sequence[int], tensor: Tensor) -> str:
+        words = []
+        for dimension in dimensions:
+            size = tensor.shape[dimension]
+            known = names[dimension] if names is not None and tensor is want else None
+            known = known or next((name for name in sizes if sizes[name] == size != 1), None)
+            words.append(f"`{known}` (size {size})" if known else f"of size {size}")
+        return " and ".join(words)
+
+    if [n for n in given if n != 1] == [n for n in wanted if n != 1]:
+        if len(given) > len(wanted):
+            return "A dimension of size 1 is left over: `keepdim=True` or an `unsqueeze` too many?"
+        return "A dimension of size 1 is missing: is it a `keepdim=True` or an `unsqueeze`?"
+    if len(given) > 1 and sorted(given) == sorted(wanted):
+        return "The dimensions are there, in another order: transpose or permute."
+    if len(given) > len(wanted):
+        for extra in _inserted(given, wanted):
+            if not got.is_floating_point() or got.dtype != want.dtype:
+                break
+            if close(got.sum(extra), want) or close(got.mean(extra), want):
+                how = "unsummed" if close(got.sum(extra), want) else "unaveraged"
+                return (
+                    f"The dimension {called(extra, got)} was left {how}: "
+                    f"{'sum' if how == 'unsummed' else 'average'} over it, `dim={extra[0] - len(given)}`."
+                )
+        if len(set(given)) < len(given) and len(set(wanted)) == len(wanted):
+            twice = next(n for n in given if given.count(n) > 1)
+            return (
+                f"The size {twice} appears twice: broadcasting made every pair, as [{twice}, 1] with [{twice}] gives [{twice}, {twice}]. "
+                "Look for a `keepdim=True` or an `unsqueeze` that one side has and the other has not."
+            )
+        for extra in _inserted(given, wanted):
+            return f"The dimension {called(extra, got)} is still there: was it left unsummed?"
+    for gone in _inserted(wanted, given) if len(given) < len(wanted) else ():
+        if want.is_floating_point() and close(want.mean(gone), got):
+            return f"You averaged over {called(gone, want)} too; it should stay."
+        return f"The dimension {called(gone, want)} is gone: you probably summed over it too, and it should stay."
+    if len(given) == len(wanted):
+        other = [d for d in range(len(given)) if given[d] != wanted[d]]
+        if len(other) == 1 and (known := [name for name in sizes if sizes[name] == given[other[0]] != 1]):
+            return f"`{known[0]}` stands where {called(other, want)} should: you probably reduced over the wrong dimension."
+    return ""
+
+
+def _inserted(longer: Sequence[int], shorter: Sequence[int]) -> list[tuple[int, ...]]:
+    """Which dimensions of `longer`, left out, give `shorter`; the last ones first."""
+    count = len(longer) - len(shorter)
+    found = [
+        left_out
+        for left_out in combinations(range(len(longer)), count)
+        if [n for d, n in enumerate(longer) if d not in left_out] == list(shorter)
+    ]
+    return found[::-1]

@@ -1,0 +1,120 @@
+"""Exercise 01.3: the posterior, exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Generator
+
+from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.exercise import Exercise, Misconception
+
+
+def exact_posterior(x, weight, bias, noise):
+    """p(z | x) where z ~ N(0, I) and x | z ~ N(weight z + bias, noise² I).
+
+    x: [batch, observed], weight: [observed, latent], bias: [observed], noise: []
+    → its mean [batch, latent], its precision matrix [latent, latent].
+    """
+    identity = torch.eye(weight.shape[1]).to(weight)
+    precision = identity + weight.T @ weight / noise**2
+    pull = (x - bias) @ weight / noise**2  # [batch, latent]
+    loc = torch.linalg.solve(precision, pull.T).T
+    return loc, precision
+
+
+def _linear_gaussian(generator: Generator, batch: int, observed: int, latent: int) -> dict[str, Any]:
+    return {
+        "x": normal_leaf(generator, batch, observed, scale=2.0),
+        "weight": normal_leaf(generator, observed, latent),
+        "bias": normal_leaf(generator, observed),
+        "noise": uniform_leaf(generator, 0.4, 0.9),
+    }
+
+
+def _with_covariance(x, weight, bias, noise):
+    loc, precision = exact_posterior(x, weight, bias, noise)
+    return loc, torch.linalg.inv(precision)
+
+
+def _without_prior(x, weight, bias, noise):
+    precision = weight.T @ weight / noise**2
+    # Not positive definite where there are fewer observed than latent dimensions: the pseudo-inverse answers there too.
+    return (x - bias) @ weight / noise**2 @ torch.linalg.pinv(precision, hermitian=True), precision
+
+
+EXACT_POSTERIOR = Exercise(
+    id="01.3",
+    title="The posterior, exactly",
+    minutes=9,
+    difficulty=2,
+    statement=r"Let $z \sim \mathcal N(0, I)$ and $x \mid z \sim \mathcal N(Wz + b, \sigma^2 I)$, where $\sigma$ is "
+    r"`noise`. "
+    r"Return the mean of $p(z \mid x)$ for every row of `x`, and its precision matrix, the inverse of the covariance, "
+    r"which all rows share.",
+    solution=exact_posterior,
+    why="Multiplying Gaussians adds their precisions, I from the prior and WᵀW/σ² from the likelihood, and averages "
+    "their means in these proportions.",
+    cases={
+        "three observed, two latent": lambda g: _linear_gaussian(g, 4, 3, 2),
+        "more latent than observed": lambda g: _linear_gaussian(g, 5, 2, 3),
+        "one observation, one latent": lambda g: _linear_gaussian(g, 1, 2, 1),
+    },
+    dimensions={
+        "x": ("batch", "observed"),
+        "weight": ("observed", "latent"),
+        "bias": ("observed",),
+        "noise": (),
+        "return": (("batch", "latent"), ("latent", "latent")),
+    },  # fmt: skip
+    returns=("the mean", "the precision"),
+    hints=(
+        "log p(z) + log p(x | z) is quadratic in z. Read the precision off the quadratic term, then set the gradient "
+        "to zero.",
+        "Λ = I + WᵀW / σ²,   Λ μ = Wᵀ(x − b) / σ². Solve for μ; `torch.linalg.solve` wants the right-hand sides as "
+        "columns.",
+        "precision = torch.eye(weight.shape[1]) + weight.T @ weight / noise**2",
+    ),
+    misconceptions=(
+        Misconception(
+            "covariance for precision",
+            _with_covariance,
+            "Your mean is right, and your matrix is the covariance. The precision is its inverse; return it as it is "
+            "before you invert.",
+        ),
+        Misconception(
+            "forgets the prior",
+            _without_prior,
+            "The prior is missing: it adds the identity to the precision. What you have is the least-squares fit, "
+            "which trusts x alone.",
+        ),
+        Misconception(
+            "does not centre by the bias",
+            lambda x, weight, bias, noise: exact_posterior(x, weight, torch.zeros_like(bias), noise),
+            "You use x where x − bias belongs: z explains only how x differs from the bias.",
+        ),
+        Misconception(
+            "takes noise for the variance",
+            lambda x, weight, bias, noise: exact_posterior(x, weight, bias, noise.sqrt()),
+            "You divide by noise. It is a standard deviation, and the likelihood's precision is 1 / noise².",
+        ),
+        Misconception(
+            "leaves the mean unsolved",
+            lambda x, weight, bias, noise: (
+                (x - bias) @ weight / noise**2,
+                exact_posterior(x, weight, bias, noise)[1],
+            ),
+            "Your precision is right. Your mean is still precision @ mean, the right-hand side of the equation: solve "
+            "it.",
+        ),
+        Misconception(
+            "noise left out of the mean",
+            lambda x, weight, bias, noise: (
+                torch.linalg.solve(exact_posterior(x, weight, bias, noise)[1], ((x - bias) @ weight).T).T,
+                exact_posterior(x, weight, bias, noise)[1],
+            ),
+            "Your precision is right. In the mean, Wᵀ(x − b) must be divided by noise² as well.",
+        ),
+    ),
+)

@@ -1,0 +1,130 @@
+"""Exercise 01.5: two gaps, measured."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.exercise import Exercise, Misconception
+
+
+def gaps(log_evidence, elbo_best, elbo_encoder):
+    """The approximation gap and the amortization gap in nats, with standard errors.
+
+    log_evidence: log p(x); elbo_best: the ELBO of the family's best q for each x;
+    elbo_encoder: that of the encoder's q. [batch] each, batch >= 2 → mean approximation
+    gap, its standard error, mean amortization gap, its standard error: four tensors
+    without dimensions, [] each.
+    """
+    approximation = log_evidence - elbo_best  # [batch]
+    amortization = elbo_best - elbo_encoder
+    root = math.sqrt(len(log_evidence))
+    return approximation.mean(), approximation.std() / root, amortization.mean(), amortization.std() / root
+
+
+def _bounds(generator: Generator, batch: int, gap: float | None = None) -> dict[str, Tensor]:
+    """Bounds below log evidences that vary much; with `gap`, an approximation gap that does not vary at all."""
+    log_evidence = (normal_leaf(generator, batch, scale=8.0) - 20.0).detach()
+    best = log_evidence - (uniform_leaf(generator, 0.1, 1.0, batch).detach() if gap is None else gap)
+    encoder = best - normal_leaf(generator, batch).detach() ** 2
+    return {"log_evidence": log_evidence, "elbo_best": best, "elbo_encoder": encoder}
+
+
+def _unpaired(log_evidence, elbo_best, elbo_encoder):
+    errors = [bound.std() / math.sqrt(len(bound)) for bound in (log_evidence, elbo_best, elbo_encoder)]
+    approximation, _, amortization, _ = gaps(log_evidence, elbo_best, elbo_encoder)
+    return approximation, torch.hypot(*errors[:2]), amortization, torch.hypot(*errors[1:])
+
+
+def _with_errors(error):
+    """A wrong answer with the right gaps and this error of a difference [batch]."""
+
+    def answer(log_evidence, elbo_best, elbo_encoder):
+        first, second = log_evidence - elbo_best, elbo_best - elbo_encoder
+        return first.mean(), error(first), second.mean(), error(second)
+
+    return answer
+
+
+GAPS = Exercise(
+    id="01.5",
+    title="Two gaps, measured",
+    minutes=7,
+    difficulty=2,
+    statement=r"From $\log p(x)$, the ELBO of the best $q$ of the family, and the ELBO of the encoder's $q$, all for "
+    r"the same observations, return the mean **approximation gap** "
+    r"with its standard error and the mean **amortization gap** with its standard error.",
+    solution=gaps,
+    why="All three numbers belong to the same x, so what they share cancels in the difference, and only the "
+    "difference's spread is left as error.",
+    cases={
+        "seven observations": lambda g: _bounds(g, 7),
+        "the same approximation gap everywhere": lambda g: _bounds(g, 5, gap=0.75),
+        "two observations": lambda g: _bounds(g, 2),
+    },
+    dimensions={
+        "log_evidence": ("batch",),
+        "elbo_best": ("batch",),
+        "elbo_encoder": ("batch",),
+        "return": ((), (), (), ()),
+    },  # fmt: skip
+    returns=(
+        "the approximation gap",
+        "the approximation gap's standard error",
+        "the amortization gap",
+        "the amortization gap's standard error",
+    ),  # fmt: skip
+    hints=(
+        "What does the family cost, even with the best q in it? And what does the encoder lose on top of that? Both, "
+        "observation by observation.",
+        "approximation = log p(x) − ELBO(best), amortization = ELBO(best) − ELBO(encoder); the standard error of a "
+        "mean of B differences is s / √B.",
+        "approximation = log_evidence - elbo_best  # [batch]",
+    ),
+    misconceptions=(
+        Misconception(
+            "unpaired errors",
+            _unpaired,
+            "Your gaps are right, your errors too large: you combined the errors of two averages as if they came from "
+            "different observations. "
+            "Subtract first, observation by observation, and take the spread of the differences.",
+        ),
+        Misconception(
+            "the whole gap for the amortization gap",
+            lambda log_evidence, elbo_best, elbo_encoder: (
+                *gaps(log_evidence, elbo_best, elbo_encoder)[:2],
+                *gaps(log_evidence, elbo_encoder, elbo_best)[:2],
+            ),
+            "Your amortization gap starts at log p(x), so it holds the approximation gap as well. Start at the best "
+            "ELBO of the family.",
+        ),
+        Misconception(
+            "gaps below zero",
+            lambda log_evidence, elbo_best, elbo_encoder: tuple(
+                sign * value
+                for sign, value in zip((-1, 1, -1, 1), gaps(log_evidence, elbo_best, elbo_encoder), strict=True)
+            ),
+            "Your gaps have the wrong sign. The ELBO is the lower of the two: subtract it from what it bounds.",
+        ),
+        Misconception(
+            "standard deviation for standard error",
+            _with_errors(lambda difference: difference.std()),
+            "Your gaps are right. Your errors are the spread of single observations; the error of their mean is "
+            "smaller by √batch.",
+        ),
+        Misconception(
+            "population standard deviation",
+            _with_errors(lambda difference: difference.std(unbiased=False) / math.sqrt(len(difference))),
+            "Your gaps are right. For the errors you divide the squared deviations by the batch size; a sample's "
+            "variance divides by one less.",
+        ),
+        Misconception(
+            "variance of the mean for its root",
+            _with_errors(lambda difference: difference.var() / len(difference)),
+            "Your gaps are right. Your errors are in nats²: take the square root of the variance of the mean.",
+        ),
+    ),
+)

@@ -1,0 +1,163 @@
+"""Exercise 06.3: ten labels, one look at the image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from helpers.exercises.engine.inputs import normal_leaf
+from helpers.exercises.exercise import Exercise, Misconception
+
+
+def hidden_of_every_class(x, weight, bias):
+    """softplus(weight @ [x, e_k] + bias) for every class k, e_k its one-hot code.
+
+    weight: of a first layer that reads image and label side by side, [hidden, pixels + classes].
+    x: [batch, pixels], bias: [hidden] → [classes, batch, hidden]. The image meets its weights once.
+    """
+    pixels = x.shape[1]
+    of_image = x @ weight[:, :pixels].T + bias  # [batch, hidden], the costly half
+    of_label = weight[:, pixels:].T  # [classes, hidden]: a column for each class
+    return torch.nn.functional.softplus(of_image + of_label[:, None])
+
+
+def _layer_inputs(
+    generator: Generator, batch: int, pixels: int, classes: int, hidden: int, scale: float = 0.7
+) -> dict[str, Tensor]:
+    return {
+        "x": normal_leaf(generator, batch, pixels),
+        "weight": normal_leaf(generator, hidden, pixels + classes, scale=scale),
+        "bias": normal_leaf(generator, hidden, loc=0.3),
+    }
+
+
+def _layer_with(combine, activation=torch.nn.functional.softplus):
+    """A wrong answer: this function of x, the image's weights [hidden, pixels], the label's [hidden, classes] and the bias."""
+    return lambda x, weight, bias: activation(combine(x, weight[:, : x.shape[1]], weight[:, x.shape[1] :], bias))
+
+
+def _halves(x, image, label, bias):
+    return x @ image.T + bias + label.T[:, None]
+
+
+HIDDEN = Exercise(
+    id="06.3",
+    title="Ten labels, one look at the image",
+    minutes=8,
+    difficulty=2,
+    statement=r"The style encoder's first layer reads image and label side by side: $h = \mathrm{softplus}(W [x, y] + b)$, with the "
+    r"label's columns of $W$ after the image's. Compute $h$ for *every* one-hot label, `[classes, batch, hidden]`, and let the image "
+    r"meet its weights once and not once a class.",
+    solution=hidden_of_every_class,
+    why="W [x, y] = A x + B y, and B times a one-hot vector is a column of B. So ten labels cost one product with the image and ten "
+    "additions: `StyleConditional` does the same.",
+    cases={
+        "three images, four classes": lambda g: _layer_inputs(g, 3, 6, 4, 5),
+        "more classes than pixels": lambda g: _layer_inputs(g, 4, 2, 7, 3),
+        "one image": lambda g: _layer_inputs(g, 1, 5, 3, 2),
+        "large numbers": lambda g: _layer_inputs(g, 2, 3, 5, 4, scale=400.0),
+    },
+    dimensions={
+        "x": ("batch", "pixels"),
+        "weight": ("hidden", "pixels + classes"),
+        "bias": ("hidden",),
+        "return": ("classes", "batch", "hidden"),
+    },  # fmt: skip
+    returns=("the hidden layers",),
+    hints=(
+        "Cut the weight's columns where the image ends. What is a matrix times a one-hot vector?",
+        "h[k, b] = softplus(A x_b + bias + B[:, k]), with W = [A B].",
+        "of_image = x @ weight[:, : x.shape[1]].T + bias  # [batch, hidden]",
+    ),
+    misconceptions=(
+        Misconception(
+            "no activation",
+            _layer_with(_halves, lambda hidden: hidden),
+            "That is what goes into the softplus. Asked is what comes out.",
+        ),
+        Misconception(
+            "another activation",
+            _layer_with(_halves, torch.relu),
+            "You use a ReLU. This layer has the softplus, log(1 + e^h).",
+        ),
+        Misconception(
+            "the softplus by exponentials",
+            _layer_with(_halves, lambda hidden: (1 + hidden.exp()).log()),
+            "Right for small numbers; at 800 the exponential overflows. `torch.nn.functional.softplus` does not.",
+        ),
+        Misconception(
+            "the activation on each half",
+            lambda x, weight, bias: (
+                torch.nn.functional.softplus(x @ weight[:, : x.shape[1]].T + bias)
+                + torch.nn.functional.softplus(weight[:, x.shape[1] :].T)[:, None]
+            ),
+            "You take the softplus of each half and add then. It is no linear function: add the halves first.",
+        ),
+        Misconception(
+            "the label multiplies",
+            _layer_with(lambda x, image, label, bias: (x @ image.T + bias) * label.T[:, None]),
+            "You multiply the halves. A matrix times [x, y] is the sum of its image half and its label half.",
+        ),
+        Misconception(
+            "the label left out",
+            _layer_with(lambda x, image, label, bias: _halves(x, image, 0 * label, bias)),
+            "Your hidden layer is the same for all classes: add the label's column.",
+        ),
+        Misconception(
+            "the image left out",
+            _layer_with(lambda x, image, label, bias: _halves(0 * x, image, label, bias)),
+            "Your hidden layer is the same for all images: add the image's product.",
+        ),
+        Misconception(
+            "the bias left out",
+            _layer_with(lambda x, image, label, bias: _halves(x, image, label, 0 * bias)),
+            "The bias is missing.",
+        ),
+        Misconception(
+            "the bias twice",
+            _layer_with(lambda x, image, label, bias: _halves(x, image, label, 2 * bias)),
+            "The bias is in both halves. The layer has it once.",
+        ),
+        Misconception(
+            "the label's columns first",
+            lambda x, weight, bias: torch.nn.functional.softplus(
+                x @ weight[:, weight.shape[1] - x.shape[1] :].T
+                + bias
+                + weight[:, : weight.shape[1] - x.shape[1]].T[:, None]
+            ),
+            "You take the first columns for the label. The layer reads [x, y]: the image's columns come first, the label's after them.",
+        ),
+        Misconception(
+            "batch before classes",
+            lambda x, weight, bias: hidden_of_every_class(x, weight, bias).movedim(0, 1),
+            "The numbers are right, as [batch, classes, hidden]. Move the classes to the front: `[:, None]` on the label half, not on the "
+            "image's.",
+        ),
+        Misconception(
+            "all classes at once",
+            _layer_with(
+                lambda x, image, label, bias: _halves(x, image, label.sum(1, keepdim=True).expand_as(label), bias)
+            ),
+            "You add the columns of all classes, as if y were all ones. Class k adds column k alone.",
+        ),
+        Misconception(
+            "the label's number for its code",
+            _layer_with(
+                lambda x, image, label, bias: _halves(
+                    x, image, label[:, :1] * torch.arange(label.shape[1], dtype=label.dtype), bias
+                )
+            ),
+            "You multiply one column with the class's number. A label is one-hot: each class has a column of its own.",
+        ),
+        Misconception(
+            "the image detached",
+            lambda x, weight, bias: hidden_of_every_class(x.detach(), weight, bias),
+            "The values are right, and x gets no gradient: nothing is to be detached.",
+        ),
+        Misconception(
+            "the weights detached",
+            lambda x, weight, bias: hidden_of_every_class(x, weight.detach(), bias),
+            "The values are right, and the layer does not learn: nothing is to be detached.",
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What explorers and reproductions measure, without widgets."""

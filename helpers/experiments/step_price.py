@@ -1,0 +1,115 @@
+"""What a training step costs with each estimator of the variance laboratory, in seconds, measured on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent
+
+from helpers.estimators import (
+    Arm,
+    DisArm,
+    Enumeration,
+    GradientEstimator,
+    GumbelSoftmax,
+    LeaveOneOut,
+    LocalEnumeration,
+    MuProp,
+    Rebar,
+    ScoreFunction,
+    StraightThrough,
+)
+from helpers.experiments.variance import NAMES, TEMPERATURE
+
+BATCH, PIXELS, HIDDEN = 20, 14 * 14, 64  # what a step is measured on
+CLASSES: dict[str, Callable[[], GradientEstimator]] = {
+    "score function": ScoreFunction,
+    "leave-one-out": LeaveOneOut,
+    "ARM": Arm,
+    "DisARM": DisArm,
+    "MuProp": MuProp,
+    "REBAR": lambda: Rebar(TEMPERATURE, 1.0),
+    "local enumeration": LocalEnumeration,
+    "enumeration": Enumeration,
+    "straight-through": StraightThrough,
+    "Gumbel-softmax": lambda: GumbelSoftmax(TEMPERATURE),
+}
+
+
+@dataclass(frozen=True)
+class Price:
+    """Seconds of one training step: fixed + per_evaluation * evaluations of f."""
+
+    fixed: float
+    per_evaluation: float
+
+    def seconds(self, evaluations: int) -> float:
+        return self.fixed + self.per_evaluation * evaluations
+
+    @classmethod
+    def through(cls, few: tuple[int, float], many: tuple[int, float]) -> Price:
+        """The line through two (evaluations, seconds), neither of its parts below zero."""
+        slope = max((many[1] - few[1]) / (many[0] - few[0]), 0.0)
+        return cls(max(few[1] - slope * few[0], 0.0), slope)
+
+
+def measured_prices(rounds: int = 5) -> dict[str, Price]:
+    """The price of a step with every estimator, from two numbers of evaluations each; the fastest of `rounds` steps counts.
+
+    A step: 20 images of 196 pixels through an encoder, two or four bits each, a decoder, the estimate, its gradient on all weights, and
+    Adam. About a second in all, on one core. torch's generator is left as it was.
+
+    Raises ValueError for no rounds.
+    """
+    if rounds < 1:
+        raise ValueError(f"A price wants one round or more, and rounds={rounds} was given.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        x = (torch.rand(BATCH, PIXELS) < 0.3).float()
+        steps = {}
+        for name in NAMES:
+            # Enumeration's evaluations are the outcomes: 4 of two bits, 16 of four. The others take what they are given.
+            for bits, evaluations in ((2, 4), (4, 16)) if name == "enumeration" else ((2, 6), (2, 24)):
+                steps[name, evaluations] = _step(name, x, bits, evaluations)
+        for step in steps.values():
+            step()  # the first one sets things up
+        # In turns, so that what else the machine does hits all alike.
+        seconds = [{key: _seconds(step) for key, step in steps.items()} for _ in range(rounds)]
+    fastest = {key: min(one[key] for one in seconds) for key in steps}
+    return {
+        name: Price.through(
+            *[(evaluations, fastest[key]) for key in steps if key[0] == name for evaluations in key[1:]]
+        )
+        for name in NAMES
+    }
+
+
+def _step(name: str, x: Tensor, bits: int, evaluations: int) -> Callable[[], None]:
+    encoder = nn.Linear(PIXELS, bits)
+    decoder = nn.Sequential(nn.Linear(bits, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, PIXELS))
+    estimator = CLASSES[name]()
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-4)
+
+    def log_likelihood(z: Tensor) -> Tensor:  # defined between the bits too
+        return -nn.functional.binary_cross_entropy_with_logits(
+            decoder(z), x.expand(len(z), -1, -1), reduction="none"
+        ).sum(-1)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        q = Independent(Bernoulli(logits=encoder(x), validate_args=False), 1)
+        estimate = estimator(log_likelihood, q, num_samples=evaluations)
+        (-estimate.surrogate.mean()).backward()
+        optimizer.step()
+
+    return step
+
+
+def _seconds(step: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start

@@ -1,0 +1,1 @@
+"""The semi-supervised VAE and its objective."""

@@ -1,0 +1,1 @@
+"""State-space models, their guides, and their objective."""

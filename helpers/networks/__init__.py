@@ -1,0 +1,29 @@
+"""Networks: recipes for encoders and decoders, random input transformations, autoregressive and recurrent networks."""
+
+from helpers.networks.augmentation import NoisyInput, RandomWarp, WarpedInput
+from helpers.networks.autoregressive import AutoregressiveNetwork
+from helpers.networks.packed_steps import PackedSteps
+from helpers.networks.recipes import (
+    ConvolutionalDecoder,
+    ConvolutionalEncoder,
+    FeedForward,
+    NetworkRecipe,
+    count_multiply_adds,
+    count_parameters,
+)
+from helpers.networks.recurrence import Recurrence
+
+__all__ = [
+    "AutoregressiveNetwork",
+    "ConvolutionalDecoder",
+    "ConvolutionalEncoder",
+    "FeedForward",
+    "NetworkRecipe",
+    "NoisyInput",
+    "PackedSteps",
+    "RandomWarp",
+    "Recurrence",
+    "WarpedInput",
+    "count_multiply_adds",
+    "count_parameters",
+]

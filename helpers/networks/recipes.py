@@ -1,0 +1,169 @@
+"""Encoders and decoders of any image size: recipes from which a conditional builds its network.
+
+A recipe is a small frozen dataclass with one method,
+
+    build(input_shape, output_shape) -> nn.Module that maps [*batch, *input_shape] to [*batch, *output_shape]
+
+for any number of leading batch dimensions. A conditional knows both shapes, so a lesson only says how the network looks:
+`BernoulliConditional((50,), (1, 28, 28), FeedForward((400,)))`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]
+
+
+@runtime_checkable
+class NetworkRecipe(Protocol):
+    """Anything that can build a network from the shape of its input and the shape of its output."""
+
+    def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module: ...
+
+
+@dataclass(frozen=True)
+class FeedForward:
+    """Fully connected layers: flatten, then (linear, activation, dropout) per hidden size, then linear, then unflatten.
+
+    hidden: sizes of the hidden layers; `()` is a single linear map.
+    activation: class of the nonlinearity between layers.
+    dropout: probability of dropping a hidden unit in training mode.
+    """
+
+    hidden: tuple[int, ...] = (400,)
+    activation: Callable[[], nn.Module] = nn.Softplus
+    dropout: float = 0.0
+
+    def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
+        sizes = [math.prod(input_shape), *self.hidden]
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(fan_in, fan_out), self.activation(), *_dropout(self.dropout)]
+        layers.append(nn.Linear(sizes[-1], math.prod(output_shape)))
+        return _Reshaped(nn.Sequential(*layers), input_shape, (math.prod(input_shape),), output_shape)
+
+
+@dataclass(frozen=True)
+class ConvolutionalEncoder:
+    """3×3 convolutions of stride 2, then one linear layer. For inputs [*batch, channels, height, width] of any size.
+
+    channels: output channels of each convolution; each halves height and width (rounded up, so that 1×1 still works).
+    """
+
+    channels: tuple[int, ...] = (32, 64)
+    activation: Callable[[], nn.Module] = nn.ReLU
+    dropout: float = 0.0
+
+    def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
+        image_channels, height, width = image_shape(input_shape, "ConvolutionalEncoder reads")
+        sizes = [image_channels, *self.channels]
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Conv2d(fan_in, fan_out, 3, stride=2, padding=1), self.activation(), *_dropout(self.dropout)]
+            height, width = _half(height), _half(width)
+        layers += [nn.Flatten(), nn.Linear(sizes[-1] * height * width, math.prod(output_shape))]
+        return _Reshaped(nn.Sequential(*layers), input_shape, input_shape, output_shape)
+
+
+@dataclass(frozen=True)
+class ConvolutionalDecoder:
+    """One linear layer, then 3×3 transposed convolutions of stride 2: the mirror image of `ConvolutionalEncoder`.
+
+    For outputs [*batch, ..., height, width] of any size; what stands before height and width becomes channels.
+    channels: as in the encoder, from the image inwards: `(32, 64)` starts from 64 small maps.
+    """
+
+    channels: tuple[int, ...] = (32, 64)
+    activation: Callable[[], nn.Module] = nn.ReLU
+    dropout: float = 0.0
+
+    def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
+        if len(output_shape) < 3:
+            raise ValueError(
+                f"ConvolutionalDecoder writes images [channels, height, width], and was asked for outcomes of shape "
+                f"{tuple(output_shape)}. Use FeedForward for outcomes that are no images."
+            )
+        *leading, height, width = output_shape
+        heights, widths = [height], [width]
+        for _ in self.channels:
+            heights.append(_half(heights[-1]))
+            widths.append(_half(widths[-1]))
+        sizes = [math.prod(leading), *self.channels]
+
+        smallest = (sizes[-1], heights[-1], widths[-1])
+        layers: list[nn.Module] = [nn.Linear(math.prod(input_shape), math.prod(smallest)), nn.Unflatten(-1, smallest)]
+        for level in range(len(self.channels), 0, -1):
+            # A transposed convolution gives 2 h - 1 rows, or 2 h with output padding: one of them is what the encoder met.
+            padding = (heights[level - 1] + 1) % 2, (widths[level - 1] + 1) % 2
+            layers += [self.activation(), *_dropout(self.dropout)]
+            layers.append(nn.ConvTranspose2d(sizes[level], sizes[level - 1], 3, 2, padding=1, output_padding=padding))
+        return _Reshaped(nn.Sequential(*layers), input_shape, (math.prod(input_shape),), output_shape)
+
+
+class _Reshaped(nn.Module):
+    """Any number of leading batch dimensions around a network that knows one."""
+
+    def __init__(self, network: nn.Sequential, input_shape: Shape, inner_shape: Shape, output_shape: Shape) -> None:
+        super().__init__()
+        self.network = network
+        self.input_shape, self.inner_shape, self.output_shape = (
+            tuple(input_shape),
+            tuple(inner_shape),
+            tuple(output_shape),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch_shape = x.shape[: x.dim() - len(self.input_shape)]
+        out = self.network(x.reshape(batch_shape.numel(), *self.inner_shape))  # [batch, ...]
+        return out.reshape((*batch_shape, *self.output_shape))
+
+
+def _dropout(probability: float) -> list[nn.Module]:
+    return [nn.Dropout(probability)] if probability > 0 else []
+
+
+def _half(size: int) -> int:
+    return (size + 1) // 2
+
+
+def image_shape(shape: Shape, who: str) -> Shape:
+    """The shape as it is. ValueError where it is not [channels, height, width]; `who` begins its sentence: "X reads"."""
+    if len(shape) != 3:
+        raise ValueError(f"{who} images [channels, height, width], and was given the shape {tuple(shape)}.")
+    return shape
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable scalars."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def count_multiply_adds(network: nn.Module, input_shape: Shape) -> int:
+    """Multiply-adds of one forward pass for one input, by running one: linear and convolutional layers only."""
+    total = 0
+
+    def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        if isinstance(layer, nn.Linear):
+            total += layer.weight.numel()
+        elif isinstance(layer, nn.Conv2d):
+            total += layer.weight.numel() * output.shape[-2] * output.shape[-1]
+        elif isinstance(layer, nn.ConvTranspose2d):
+            total += layer.weight.numel() * inputs[0].shape[-2] * inputs[0].shape[-1]
+
+    hooks = [layer.register_forward_hook(add) for layer in network.modules()]
+    try:
+        example = next(network.parameters())
+        with torch.no_grad():
+            network(example.new_zeros(1, *input_shape))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total

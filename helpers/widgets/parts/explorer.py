@@ -1,0 +1,192 @@
+"""`Explorer`: a thin ipywidgets view over a plain function from a state to a `Picture`.
+
+An explorer's file holds a pure function `NAME_picture(..., *, one keyword per control) -> Picture`, and a function `NAME(...)` that
+binds it to controls and returns an `Explorer`. Tests call the first over `explorer.states()`; nothing in it knows of widgets.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import ipywidgets
+
+from helpers.plots import Picture
+
+SHARPNESS = 1.0  # pixels per CSS pixel while a slider moves; the still pictures are drawn at the full one
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number from `low` to `high` in steps of `step`, starting at `value`. An int where all four are ints.
+
+    Raises ValueError where `step` is not positive or `value` not between the ends.
+    """
+
+    label: str
+    low: float
+    high: float
+    step: float
+    value: float
+
+    def __post_init__(self) -> None:
+        if not (self.step > 0 and self.low <= self.value <= self.high):
+            raise ValueError(
+                f"The slider {self.label!r} goes from {self.low} to {self.high} in steps of {self.step} and starts at "
+                f"{self.value}; expected a positive step, and a start between the ends."
+            )
+
+    def grid(self) -> list[float]:
+        """The values a test tries: both ends, the start, and those at a quarter, half and three quarters."""
+        steps = math.floor((self.high - self.low) / self.step + 1e-9)  # an end between two steps is not reached
+        inner = [self.low + self.step * round(steps * part / 4) for part in range(5)]
+        return sorted({*inner, self.value})
+
+    def widget(self) -> ipywidgets.Widget:
+        whole = all(isinstance(n, int) for n in (self.low, self.high, self.step, self.value))
+        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+        # As many decimals as the step has: the stock readout shows two, whatever the step.
+        decimals = max(0, -int(Decimal(str(self.step)).normalize().as_tuple().exponent))
+        return kind(value=self.value, min=self.low, max=self.high, step=self.step, description=self.label,
+                    readout_format="d" if whole else f".{decimals}f")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of `options`, starting at `value`; the menu shows each as `str` writes it.
+
+    Raises ValueError where `value` is not among the options.
+    """
+
+    label: str
+    options: Sequence[Any]
+    value: Any
+
+    def __post_init__(self) -> None:
+        if self.value not in self.options:
+            raise ValueError(
+                f"The choice {self.label!r} starts at {self.value!r}, which is not in {list(self.options)}."
+            )
+
+    def grid(self) -> list[Any]:
+        """All options."""
+        return list(self.options)
+
+    def widget(self) -> ipywidgets.Widget:
+        # Labels of our own: ipywidgets takes options that are pairs for (label, value).
+        options = [(str(option), option) for option in self.options]
+        return ipywidgets.Dropdown(options=options, value=self.value, description=self.label)
+
+
+@dataclass(frozen=True)
+class Toggle:
+    """On or off."""
+
+    label: str
+    value: bool = False
+
+    def grid(self) -> list[bool]:
+        """Off and on."""
+        return [False, True]
+
+    def widget(self) -> ipywidgets.Widget:
+        return ipywidgets.Checkbox(value=self.value, description=self.label, indent=False)
+
+
+Control = Slider | Choice | Toggle
+
+
+class Explorer:
+    """Controls above a picture that follows them.
+
+    name: the file's name; the view carries the classes `explorer` and `explorer-NAME`, each control `control-KEY`.
+    picture: state → `Picture`, called with one keyword per control.
+    controls: the controls by keyword, in the order shown.
+    stills: the states to show where no kernel is (a deck, a handout, a page), as changes to the starting state. One to three, each with
+        something to say.
+
+    As the last line of a cell it shows itself, in two forms: the live view, and the still pictures as `text/html`, which everything
+    prefers that knows no widgets.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        picture: Callable[..., Picture],
+        controls: Mapping[str, Control],
+        stills: Sequence[Mapping[str, Any]] = ({},),
+    ):
+        self.name, self.picture, self.controls = name, picture, dict(controls)
+        self.start = {key: control.value for key, control in self.controls.items()}
+        self.stills = [{**self.start, **changes} for changes in stills]
+        unknown = {key for still in self.stills for key in still} - set(self.controls)
+        if unknown:
+            raise ValueError(
+                f"explorer {name}: stills name {sorted(unknown)}, but the controls are {sorted(self.controls)}."
+            )
+        self._view: ipywidgets.Widget | None = None
+
+    def states(self) -> Iterator[dict[str, Any]]:
+        """Every combination of the controls' grids."""
+        for values in itertools.product(*(control.grid() for control in self.controls.values())):
+            yield dict(zip(self.controls, values, strict=True))
+
+    def still_html(self) -> str:
+        """The still pictures side by side."""
+        pictures = "".join(self.picture(**state).to_html() for state in self.stills)
+        return (
+            f'<div class="workbook-explorer" data-explorer="{html.escape(self.name)}" '
+            f'style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">{pictures}</div>'
+        )
+
+    @property
+    def view(self) -> ipywidgets.Widget:
+        """The live view, made once."""
+        if self._view is None:
+            widgets = {key: control.widget() for key, control in self.controls.items()}
+            # ipywidgets.Image has no alt text and stretches in a box; an <img> in HTML does neither.
+            image = ipywidgets.HTML()
+            image.add_class("explorer-picture")
+
+            # No queue of ours: while one change is being drawn, ipywidgets keeps only the newest of those that follow.
+            def redraw(_: Any = None) -> None:
+                image.value = self._live_html({key: widget.value for key, widget in widgets.items()})
+
+            longest = max((len(control.label) for control in self.controls.values()), default=0)
+            for key, widget in widgets.items():
+                if isinstance(self.controls[key], Toggle):
+                    widget.layout = ipywidgets.Layout(width="auto", margin="2px 2px 2px 1em")
+                else:  # every label whole, and all controls of one width
+                    widget.style.description_width = f"{0.55 * longest + 1:.1f}em"
+                    widget.layout = ipywidgets.Layout(width=f"{0.55 * longest + 17:.1f}em")
+                widget.add_class(f"control-{key}")
+                widget.observe(redraw, names="value")
+            redraw()
+            controls = ipywidgets.Box(list(widgets.values()), layout=ipywidgets.Layout(flex_flow="row wrap"))
+            self._view = ipywidgets.VBox([controls, image])
+            self._view.add_class("explorer")
+            self._view.add_class(f"explorer-{self.name}")
+        return self._view
+
+    def _live_html(self, state: Mapping[str, Any]) -> str:
+        """The picture of a state; or, where it cannot be drawn, the reason: an error in an observer would be seen by nobody."""
+        try:
+            picture = self.picture(**state).to_html(SHARPNESS)
+        except Exception as problem:
+            shown = ", ".join(f"{key} = {value!r}" for key, value in state.items())
+            words = html.escape(f"{type(problem).__name__}: {problem}")
+            return f'<div role="alert"><b>No picture for {html.escape(shown)}.</b><pre>{words}</pre></div>'
+        # Decoded before the page is painted again, so that one picture gives way to the next without a blank between them.
+        return picture.replace("<img ", '<img decoding="sync" ', 1)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        live = self.view._repr_mimebundle_()
+        return {**live, "text/html": self.still_html(), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return f"Explorer {self.name}: {', '.join(control.label for control in self.controls.values())}"

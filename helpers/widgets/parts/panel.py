@@ -1,0 +1,117 @@
+"""`Panel`: a plot inside one bare axes, for pictures under a slider: matplotlib's own axes with ticks take half of a slider's patience."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox, TransformedBbox
+
+from helpers.plots.style import INK, PIXELS_PER_INCH, QUIET, new_figure
+
+GRID = "#E6E6E6"
+
+
+def bare_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many CSS pixels and an axes that fills it, whose data coordinates are these pixels, y upwards.
+
+    Call it inside `workbook_style`.
+    """
+    figure = new_figure(width, height, layout=None)
+    assert figure.dpi == PIXELS_PER_INCH
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.set_autoscale_on(False)
+    return figure, axes
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A rectangle of a bare axes with coordinates of its own.
+
+    box: left, bottom, width, height in CSS pixels. xlim, ylim: the coordinates at its edges. log_y: whether y is logarithmic;
+    then what is not positive lies at the bottom edge.
+    """
+
+    axes: Axes
+    box: tuple[float, float, float, float]
+    xlim: tuple[float, float]
+    ylim: tuple[float, float]
+    log_y: bool = False
+
+    def x(self, values: Any) -> Any:
+        """Pixels of x coordinates: a number, or an array of any shape."""
+        return self.box[0] + self.box[2] * (np.asarray(values) - self.xlim[0]) / (self.xlim[1] - self.xlim[0])
+
+    def y(self, values: Any) -> Any:
+        """Pixels of y coordinates."""
+        values, (low, high) = np.asarray(values), self.ylim
+        if self.log_y:
+            values, low, high = np.log(np.maximum(values, low)), math.log(low), math.log(high)
+        return self.box[1] + self.box[3] * (values - low) / (high - low)
+
+    def plot(self, x: Any, y: Any, **style: Any) -> Line2D:
+        """A line or marks, as `Axes.plot`, cut at the edges; what lies there is whole."""
+        (line,) = self.axes.plot(self.x(x), self.y(y), **style)
+        self.clip(line)
+        return line
+
+    def bars(self, x: Any, y: Any, **style: Any) -> LineCollection:
+        """Straight lines, each from one point to another, cut at the edges: x, y [lines, 2]. One artist, however many there are."""
+        lines = LineCollection(np.stack([self.x(x), self.y(y)], -1), capstyle="projecting", **style)
+        self.axes.add_collection(lines)
+        self.clip(lines)
+        return lines
+
+    def clip(self, artist: Any) -> None:
+        """Cut an artist at the panel's edges, and a little beyond, so that a line along an edge keeps its width."""
+        left, bottom, width, height = self.box
+        artist.set_clip_box(
+            TransformedBbox(Bbox.from_bounds(left - 3, bottom - 3, width + 6, height + 6), self.axes.transData)
+        )
+
+    def frame(
+        self,
+        xticks: Mapping[float, str] | Sequence[int] = (),
+        yticks: Mapping[float, str] | Sequence[int] = (),
+        xlabel: str = "",
+        ylabel: str = "",
+    ) -> None:
+        """Grid lines and numbers at the ticks (or whole numbers, which name themselves), an axis line where there are ticks, labels."""
+        left, bottom, width, height = self.box
+        across, up = _named(xticks), _named(yticks)
+        lines = [[(self.x(x), bottom), (self.x(x), bottom + height)] for x in across]
+        lines += [[(left, self.y(y)), (left + width, self.y(y))] for y in up]
+        self.axes.add_collection(LineCollection(lines, colors=GRID, linewidths=0.8, zorder=0.5))
+        edges = [[(left, bottom), (left + width, bottom)]] if across else []
+        edges += [[(left, bottom), (left, bottom + height)]] if up else []
+        self.axes.add_collection(LineCollection(edges, colors=QUIET, linewidths=0.8, zorder=2.5))
+        write = self.axes.text
+        for x, name in across.items():
+            write(self.x(x), bottom - 6, name, ha="center", va="top", fontsize=11, color=INK)
+        for y, name in up.items():
+            write(left - 6, self.y(y), name, ha="right", va="center_baseline", fontsize=11, color=INK)
+        if xlabel:
+            write(left + width / 2, bottom - 24, xlabel, ha="center", va="top", fontsize=12)
+        if ylabel:
+            write(left, bottom + height + 12, ylabel, ha="left", va="bottom", fontsize=12)
+
+
+def _named(ticks: Mapping[float, str] | Sequence[int]) -> Mapping[float, str]:
+    return ticks if isinstance(ticks, Mapping) else {tick: str(tick).replace("-", "−") for tick in ticks}
+
+
+def key(axes: Axes, left: float, y: float, entries: Sequence[tuple[str, Mapping[str, Any], float]]) -> None:
+    """A row of line samples with their names. entries: (name, line style, pixels from this entry's start to the next one's)."""
+    for name, style, advance in entries:
+        axes.plot([left, left + 30], [y, y], **style)
+        axes.text(left + 37, y, name, va="center_baseline", fontsize=12)
+        left += advance

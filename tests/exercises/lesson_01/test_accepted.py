@@ -1,0 +1,198 @@
+"""Lesson 01: right answers that are written otherwise pass, and wrong ones that readers wrote hear what helps."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+
+from helpers.evaluation import Measured
+from helpers.exercises.engine.judge import judge
+from helpers.exercises.lesson_01 import ELBO, EXACT_POSTERIOR, GAPS, KL, MINIBATCH
+from tests.exercises.saying import says
+
+# --- 01.1 ---
+
+
+def kl_by_torch(loc, scale):
+    return kl_divergence(Normal(loc, scale), Normal(0.0, 1.0)).sum(-1)
+
+
+def kl_with_log_variance(loc, scale):
+    log_variance = scale.pow(2).log()
+    return -0.5 * (1 + log_variance - loc.pow(2) - log_variance.exp()).sum(dim=1)
+
+
+def kl_term_by_term(loc, scale):
+    return ((loc * loc + scale * scale) / 2 - scale.log() - 0.5).sum(-1)
+
+
+# --- 01.2 ---
+
+
+def with_variance_and_root(log_global, log_local, num_data):
+    """Its root of 0, where the batch is the whole, has no gradient: nobody asks for one."""
+    batch = log_local.shape[1]
+    error = num_data * (log_local.var(1) / batch * (1 - batch / num_data)).sqrt()
+    return log_global + num_data * log_local.mean(1), error
+
+
+def with_variance_of_the_estimate(log_global, log_local, num_data):
+    batch = log_local.size(-1)
+    centred = log_local - log_local.mean(-1, keepdim=True)
+    variance = (centred**2).sum(-1) / (batch - 1)
+    return log_global + num_data / batch * log_local.sum(-1), torch.sqrt(
+        num_data * (num_data - batch) * variance / batch
+    )
+
+
+def with_math(log_global, log_local, num_data):
+    batch = log_local.shape[1]
+    error = num_data * log_local.std(dim=1) * math.sqrt((1 - batch / num_data) / batch)
+    return log_global + log_local.sum(dim=1) * (num_data / batch), error
+
+
+# --- 01.3 ---
+
+
+def by_inverse(x, weight, bias, noise):
+    precision = torch.eye(weight.shape[1], dtype=weight.dtype) + weight.T @ weight / noise**2
+    return ((x - bias) @ weight / noise**2) @ torch.linalg.inv(precision), precision
+
+
+def by_conditioning(x, weight, bias, noise):
+    covariance = weight @ weight.T + noise**2 * torch.eye(len(bias)).to(weight)
+    gain = torch.linalg.solve(covariance, weight).T
+    posterior = torch.eye(weight.shape[1]).to(weight) - gain @ weight
+    return (x - bias) @ gain.T, torch.linalg.inv(posterior)
+
+
+def by_cholesky(x, weight, bias, noise):
+    scaled = weight / noise
+    precision = scaled.T @ scaled + torch.eye(weight.shape[1]).to(weight)
+    pull = torch.einsum("ol,bo->lb", scaled, (x - bias) / noise)
+    return torch.cholesky_solve(pull, torch.linalg.cholesky(precision)).T, precision
+
+
+# --- 01.4 ---
+
+
+def in_one_go(x, loc, scale, weight, bias, noise, eps):
+    z = loc + scale * eps
+    joint = Independent(Normal(torch.zeros_like(z), 1.0), 1).log_prob(z)
+    joint = joint + Independent(Normal(z @ weight.T + bias, noise), 1).log_prob(x)
+    return (joint - Independent(Normal(loc, scale), 1).log_prob(z)).mean(dim=0)
+
+
+def with_log_q_of_eps(x, loc, scale, weight, bias, noise, eps):
+    z = eps * scale + loc
+    log_q = (Normal(0.0, 1.0).log_prob(eps) - scale.log()).sum(-1)
+    log_likelihood = Normal(torch.einsum("ol,sbl->sbo", weight, z) + bias, noise).log_prob(x).sum(-1)
+    return (Normal(0.0, 1.0).log_prob(z).sum(-1) + log_likelihood - log_q).mean(0)
+
+
+def sample_by_sample(x, loc, scale, weight, bias, noise, eps):
+    q, total = MultivariateNormal(loc, torch.diag_embed(scale**2)), 0.0
+    for one in eps:
+        z = loc + one * scale
+        squares = (x - z @ weight.T - bias) ** 2 / noise**2
+        log_likelihood = -0.5 * (squares + 2 * noise.log() + math.log(2 * math.pi)).sum(-1)
+        total = total + Normal(0.0, 1.0).log_prob(z).sum(-1) + log_likelihood - q.log_prob(z)
+    return total / len(eps)
+
+
+# --- 01.5 ---
+
+
+def error_of(difference):
+    return (difference.var() / difference.numel()).sqrt()
+
+
+def by_variance(log_evidence, elbo_best, elbo_encoder):
+    first, second = log_evidence - elbo_best, elbo_best - elbo_encoder
+    return first.mean(), error_of(first), second.mean(), error_of(second)
+
+
+def as_a_list(log_evidence, elbo_best, elbo_encoder):
+    both = torch.stack([log_evidence - elbo_best, elbo_best - elbo_encoder])
+    means, errors = both.mean(1), both.std(1) / both.shape[1] ** 0.5
+    return [means[0], errors[0], means[1], errors[1]]
+
+
+def by_hand(log_evidence, elbo_best, elbo_encoder):
+    result = []
+    for gap in (log_evidence - elbo_best, elbo_best - elbo_encoder):
+        count = len(gap)
+        mean = gap.sum() / count
+        result += [mean, torch.sqrt(((gap - mean) ** 2).sum() / (count - 1) / count)]
+    return tuple(result)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        *((KL, answer) for answer in (kl_by_torch, kl_with_log_variance, kl_term_by_term)),
+        *((MINIBATCH, answer) for answer in (with_variance_and_root, with_variance_of_the_estimate, with_math)),
+        *((EXACT_POSTERIOR, answer) for answer in (by_inverse, by_conditioning, by_cholesky)),
+        *((ELBO, answer) for answer in (in_one_go, with_log_q_of_eps, sample_by_sample)),
+        *((GAPS, answer) for answer in (by_variance, as_a_list, by_hand)),
+    ],
+    ids=lambda value: getattr(value, "__name__", getattr(value, "id", None)),
+)
+def test_a_right_answer_written_otherwise_passes(exercise, answer):
+    verdict = judge(exercise, answer)
+    assert verdict.passed, verdict
+
+
+# --- wrong answers that readers wrote ---
+
+
+def draws_its_own(x, loc, scale, weight, bias, noise, eps):
+    z = Normal(loc, scale).sample(eps.shape[:1])
+    log_joint = Normal(0.0, 1.0).log_prob(z).sum(-1) + Normal(z @ weight.T + bias, noise).log_prob(x).sum(-1)
+    return (log_joint - Normal(loc, scale).log_prob(z).sum(-1)).mean(0)
+
+
+def test_an_elbo_with_draws_of_its_own_is_told_to_use_eps_not_the_noise_of_the_instruments():
+    says(draws_its_own, "draws random numbers of its own", "Use `eps`, which is given", exercise=ELBO)
+
+
+def with_three(x, weight, bias, noise):
+    precision = torch.eye(3) + weight.T @ weight / noise**2
+    return torch.linalg.solve(precision, ((x - bias) @ weight / noise**2).T).T, precision
+
+
+def with_the_lessons_two(x, weight, bias, noise):
+    identity = torch.eye(2).to(weight)
+    return torch.linalg.solve(identity + weight.T @ weight / noise**2, ((x - bias) @ weight / noise**2).T).T, identity
+
+
+@pytest.mark.parametrize(("answer", "size"), [(with_three, 3), (with_the_lessons_two, 2)])
+def test_a_size_written_as_a_number_is_asked_about(answer, size):
+    says(answer, f"Is a size written as a number? In `torch.eye({size})` it is", exercise=EXACT_POSTERIOR)
+
+
+def test_a_mismatch_without_a_written_size_hears_the_usual_words():
+    def crossed(x, weight, bias, noise):
+        precision = torch.eye(len(bias)).to(weight) + weight.T @ weight / noise**2
+        return x, precision
+
+    assert "written as a number" not in says(crossed, "sizes do not fit", exercise=EXACT_POSTERIOR).sentence
+
+
+def test_gaps_as_python_numbers_and_as_measured_hear_what_to_return():
+    def numbers(log_evidence, elbo_best, elbo_encoder):
+        return tuple(value.item() for value in by_variance(log_evidence, elbo_best, elbo_encoder))
+
+    def measured(log_evidence, elbo_best, elbo_encoder):
+        return Measured.over(log_evidence - elbo_best), Measured.over(elbo_best - elbo_encoder)
+
+    says(
+        numbers,
+        "the approximation gap, is a Python number",
+        "a tensor without dimensions, as `x.mean()` gives",
+        exercise=GAPS,
+    )
+    says(measured, "returns a `Measured`", "the amortization gap's standard error", exercise=GAPS)

@@ -1,0 +1,165 @@
+"""Right answers to lesson 05 that are written in other ways than the solutions: `check` must take them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
+
+from helpers.distributions import continuous_bernoulli
+from helpers.exercises.engine.judge import judge
+from helpers.exercises.registry import find
+
+
+def by_exponentials_of_minus_the_size(logits):
+    size = logits.abs()
+    small = size < 1e-4  # another edge than the statement's, and no more of the series than is needed there
+    away = torch.where(small, torch.ones_like(size), size)
+    direct = away.log() + torch.log1p((-away).exp()) - torch.log(-torch.expm1(-away))
+    return torch.where(small, math.log(2) + logits**2 / 12, direct)
+
+
+def by_places(logits):
+    result = math.log(2) + logits**2 / 12
+    far = logits.abs() >= 1e-3
+    return result.masked_scatter(far, torch.log(logits[far] / torch.tanh(logits[far] / 2)))
+
+
+def by_one_more_term(logits):
+    small = logits.abs() < 0.02
+    away = logits.masked_fill(small, 3.0)
+    series = math.log(2) + logits.square() / 12 - 7 * logits**4 / 1440
+    return torch.where(small, series, away.div((away / 2).tanh()).log())
+
+
+def by_rows(log_q, log_prior):
+    count, information, divergence = len(log_q), 0, 0
+    for i in range(count):
+        mixed = torch.logsumexp(log_q[i], 0) - math.log(count)
+        information = information + (log_q[i, i] - mixed) / count
+        divergence = divergence + (mixed - log_prior[i]) / count
+    return information, divergence
+
+
+def by_the_difference_from_the_rate(log_q, log_prior):
+    own = torch.diagonal(log_q)
+    information = torch.log_softmax(log_q, 1).diagonal().mean() + math.log(log_q.shape[0])
+    return information, (own - log_prior).mean() - information
+
+
+def by_torch_distributions(loc, scale, floor):
+    kl = kl_divergence(Normal(loc, scale), Normal(torch.zeros_like(loc), torch.ones_like(scale)))
+    kl = kl.mean(dim=0)
+    return torch.where(kl > floor, kl, floor * torch.ones_like(kl)).sum()
+
+
+def by_the_excess(loc, scale, floor):
+    kl = 0.5 * (loc.square() + scale.square() - 1 - scale.square().log()).mean(0)
+    return (floor + torch.relu(kl - floor)).sum()
+
+
+def by_a_mixture(z, loc, scale):
+    components = Independent(Normal(loc, scale), 1)
+    return MixtureSameFamily(Categorical(torch.ones(len(loc), dtype=loc.dtype)), components).log_prob(z)
+
+
+def component_by_component(z, loc, scale):
+    each = [Normal(m, s).log_prob(z).sum(-1) for m, s in zip(loc, scale, strict=True)]
+    return torch.stack(each).logsumexp(0) - math.log(len(each))
+
+
+def point_by_point(logits, log_normal, log_joint):
+    weight, total = torch.softmax(logits, -1), 0
+    for k in range(logits.shape[-1]):
+        log_q = torch.logsumexp(torch.log_softmax(logits, -1) + log_normal[:, k], -1)
+        total = total + weight[:, k] * (log_joint[:, k] - log_q)
+    return total
+
+
+def by_einsum(logits, log_normal, log_joint):
+    log_weight = logits - logits.logsumexp(-1, keepdim=True)
+    log_q = torch.logsumexp(log_normal + log_weight.unsqueeze(1), dim=2)
+    return torch.einsum("bk,bk->b", log_weight.exp(), log_joint - log_q)
+
+
+def by_two_products(z, log_q, weight, context):
+    stays, size = weight.shape[0], weight.shape[1] // 2
+    t = z[..., :stays] @ weight[:, :size] + context[..., :size]
+    s = z[..., :stays] @ weight[:, size:] + context[..., size:]
+    return torch.cat((z[..., :stays], torch.exp(s) * z[..., stays:] + t), dim=-1), log_q - s.sum(dim=-1)
+
+
+def by_autograd(z, log_q, weight, context):
+    stays = len(weight)
+
+    def layer(one, told):
+        shift, log_scale = (one[:stays] @ weight + told).chunk(2)
+        return torch.cat([one[:stays], one[stays:] * log_scale.exp() + shift])
+
+    y = torch.stack([layer(one, told) for one, told in zip(z, context, strict=True)])
+    jacobians = [
+        torch.autograd.functional.jacobian(layer, (one, told), create_graph=True)[0]
+        for one, told in zip(z, context, strict=True)
+    ]
+    return y, log_q - torch.stack([torch.linalg.slogdet(jacobian)[1] for jacobian in jacobians])
+
+
+@pytest.mark.parametrize(
+    ("id", "answer"),
+    [
+        ("05.1", by_exponentials_of_minus_the_size),
+        ("05.1", by_places),
+        ("05.1", by_one_more_term),
+        ("05.1", continuous_bernoulli.log_normaliser),
+        ("05.2", by_rows),
+        ("05.2", by_the_difference_from_the_rate),
+        ("05.3", by_torch_distributions),
+        ("05.3", by_the_excess),
+        ("05.4", by_a_mixture),
+        ("05.4", component_by_component),
+        ("05.5", point_by_point),
+        ("05.5", by_einsum),
+        ("05.6", by_two_products),
+    ],
+)
+def test_a_right_answer_passes_however_it_is_written(id, answer):
+    verdict = judge(find(id), answer)
+    assert verdict.passed, verdict
+
+
+def test_the_coupling_is_what_its_jacobian_says():
+    """With gradients on or off: the Jacobian by autograd needs them on, so it is compared with the solution here."""
+    exercise = find("05.6")
+    for name, factory in exercise.cases.items():
+        arguments = factory(torch.Generator().manual_seed(3))
+        for ours, theirs in zip(exercise.solution(**arguments), by_autograd(**arguments), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12, msg=name)
+
+
+def test_the_normaliser_keeps_its_digits_in_single_precision():
+    """By the lesson's own measure: the gradient's relative error near 0, where the formula as it stands loses all digits."""
+    solution = find("05.1").solution
+    etas = torch.logspace(-3, 1, 400, dtype=torch.float64)
+    slope = 1 / etas - 1 / etas.sinh()
+    eta = etas.float().requires_grad_()
+    (gradient,) = torch.autograd.grad(solution(eta).sum(), eta)
+    assert ((gradient - slope) / slope).abs().max() < 3e-4
+
+
+def test_other_ways_of_nan_near_zero_are_told_what_they_are():
+    exercise = find("05.1")
+
+    def clamped(logits):
+        logits = torch.where(logits.abs() < 1e-3, torch.full_like(logits, 1e-3), logits)
+        return (logits / (logits / 2).tanh()).log()
+
+    def overflowing(logits):
+        small = logits.abs() < 0.1
+        away = torch.where(small, 1.0, logits)
+        direct = (away * (away.exp() + 1) / away.expm1()).log()
+        return torch.where(small, math.log(2) + logits**2 / 12 - 7 * logits**4 / 1440, direct)
+
+    assert "near 0 the gradient is lost" in judge(exercise, clamped).sentence
+    assert "overflows" in judge(exercise, overflowing).sentence

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A file beside `path`, to be written and closed, that takes its place in one step.
 
     Whoever reads meanwhile, and whoever comes after a kill, sees the old contents or the new. An error leaves the old ones, and

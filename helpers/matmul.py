@@ -10,7 +10,7 @@ import torch
 
 
 @contextmanager
-def fast_products() -> Iterator[None]:
+def fast_matmul() -> Iterator[None]:
     """Let oneDNN multiply float32 matrices on the CPU, as long as products stay float32; `fit` trains inside this.
 
     torch asks MKL, which runs at half speed on some x86 processors, unless it is told that products may be rounded to bfloat16: then it
@@ -20,12 +20,12 @@ def fast_products() -> Iterator[None]:
     if not _oneDNN_stays_float32():
         yield
         return
-    with _may_round():
+    with _allow_bfloat16():
         yield
 
 
 @contextmanager
-def _may_round() -> Iterator[None]:
+def _allow_bfloat16() -> Iterator[None]:
     products = torch.backends.mkldnn.matmul
     before = products.fp32_precision
     products.fp32_precision = "bf16"
@@ -40,7 +40,7 @@ def _oneDNN_stays_float32() -> bool:
     """True where products of numbers that bfloat16 cannot hold come out right, thin or square, with oneDNN asked."""
     if not torch.backends.mkldnn.is_available():
         return False
-    with torch.no_grad(), _may_round():
+    with torch.no_grad(), _allow_bfloat16():
         for rows, columns in ((512, 512), (2048, 64), (64, 1024)):
             numbers = (
                 1

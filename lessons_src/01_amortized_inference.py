@@ -53,7 +53,7 @@ from helpers.data import Batches
 from helpers.distributions import GaussianConditional, StandardNormalPrior
 from helpers.evaluation import Measured, evaluate_bound
 from helpers.exercises import check, hint, progress, solution  # noqa: F401  for you to call
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.training import fit
 from helpers.widgets.bound_and_kl import bound_and_kl
@@ -334,7 +334,7 @@ def true_posterior(x):
     return MultivariateNormal((x - bias) @ gain.T, posterior_covariance)
 
 
-def log_evidence(x):
+def log_marginal(x):
     """log p(x) in nats. x: [batch, observed] → [batch]."""
     return MultivariateNormal(bias, covariance).log_prob(x)
 
@@ -353,7 +353,7 @@ def log_evidence(x):
 # %% slideshow={"slide_type": "skip"}
 anywhere = torch.randn(5, 2000, 2)  # five arbitrary z for each x
 difference = (
-    log_joint(x, anywhere) - true_posterior(x).log_prob(anywhere) - log_evidence(x)
+    log_joint(x, anywhere) - true_posterior(x).log_prob(anywhere) - log_marginal(x)
 )  # [5, N]
 print(
     f"largest violation of the product rule: {difference.abs().max().item():.0e} nats (float32)"
@@ -428,7 +428,7 @@ guesses = {
     "the posterior": exact,
 }
 print(
-    f"log p(x) = {log_evidence(observed).item():.3f} nats\n{'q':22}{'ELBO':>18}{'KL':>9}{'sum':>10}"
+    f"log p(x) = {log_marginal(observed).item():.3f} nats\n{'q':22}{'ELBO':>18}{'KL':>9}{'sum':>10}"
 )
 for name, q in guesses.items():
     bound, kl = elbo(observed, q, 100_000), kl_divergence(q, exact).item()
@@ -578,7 +578,7 @@ check("01.4", elbo_estimate)
 
 
 # %% slideshow={"slide_type": "skip"}
-class FreePosterior(nn.Module):
+class FreeGuide(nn.Module):
     """q(z_n) for each of N observations: a mean and a scale of its own for each, and no network."""
 
     def __init__(self, start):
@@ -596,7 +596,7 @@ def fit_each(model, x, start=None, steps=None):
     Returns q, and the mean bound in nats after each step.
     """
     steps = settings.budget(full=300, smoke=60) if steps is None else steps
-    free = FreePosterior(Normal(torch.zeros(len(x), 2), 1.0) if start is None else start)
+    free = FreeGuide(Normal(torch.zeros(len(x), 2), 1.0) if start is None else start)
     objective, trace = Elbo(model, free, num_samples=32), []
     optimizer = torch.optim.Adam(free.parameters(), lr=0.1)
     schedule = CosineAnnealingLR(optimizer, steps)
@@ -617,7 +617,7 @@ def fit_each(model, x, start=None, steps=None):
 # the bound's. Compared with the formula, written out, on the same noise:
 
 # %% slideshow={"slide_type": "skip"}
-free = FreePosterior(Normal(torch.randn(4, 2), 1.0))
+free = FreeGuide(Normal(torch.randn(4, 2), 1.0))
 torch.manual_seed(1)
 q = free(x[:4])
 z_drawn = free.loc + free.log_scale.exp() * torch.randn(32, 4, 2)  # [samples, batch, latent]
@@ -645,7 +645,7 @@ print(
 torch.manual_seed(2)
 test_x, test_z = model.sample(settings.budget(full=1000, smoke=200))  # [N, 3], [N, 2]
 best_q, trace = fit_each(model, test_x)
-distance = log_evidence(test_x).mean() - torch.tensor(trace)
+distance = log_marginal(test_x).mean() - torch.tensor(trace)
 plots.curves(
     {"fitted q": distance[:150]},
     xlabel="gradient step",
@@ -675,7 +675,7 @@ def bounds(model, q, x, num_samples=500):
     return (model.log_joint(x, z) - q.log_prob(z)).mean(0)
 
 
-evidence, best_bound = log_evidence(test_x), bounds(model, best_q, test_x)
+evidence, best_bound = log_marginal(test_x), bounds(model, best_q, test_x)
 measured = Measured.over(evidence - best_bound)
 print(
     f"approximation gap, measured {measured.mean:.4f} ± {measured.standard_error:.4f} nats; "
@@ -700,12 +700,12 @@ print(f"free parameters: {best_q.base_dist.loc.numel() * 2:,} for {len(test_x):,
 def train_encoder(model, recipe, x, peak=0.1, seed=0):
     """An inference network for `model`, trained on the rows of x; and the seconds it took."""
     torch.manual_seed(seed)
-    posterior = AmortizedPosterior(GaussianConditional(x.shape[1], 2, recipe))
+    guide = AmortizedGuide(GaussianConditional(x.shape[1], 2, recipe))
     batches = Batches(x, batch_size=min(64, len(x)))
     epochs = settings.budget(full=2400, smoke=120) // len(batches)
-    optimizer = torch.optim.Adam(posterior.parameters())
+    optimizer = torch.optim.Adam(guide.parameters())
     schedule = OneCycleLR(optimizer, peak, total_steps=epochs * len(batches))
-    objective = Elbo(model, posterior, num_samples=4)
+    objective = Elbo(model, guide, num_samples=4)
     history = fit(
         objective,
         batches,
@@ -714,7 +714,7 @@ def train_encoder(model, recipe, x, peak=0.1, seed=0):
         schedulers=[schedule],
         progress=False,
     )
-    return posterior, history.seconds[-1]
+    return guide, history.seconds[-1]
 
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -727,7 +727,7 @@ def train_encoder(model, recipe, x, peak=0.1, seed=0):
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # New names in this cell: `Batches` shuffles the rows and hands them out in minibatches, epoch by epoch. `OneCycleLR` lets the learning rate rise to `peak` and fall
-# again. `AmortizedPosterior` makes $q_\phi(z \mid x)$ of a conditional distribution, and `FeedForward(hidden)`, below, is a recipe for a fully connected network
+# again. `AmortizedGuide` makes $q_\phi(z \mid x)$ of a conditional distribution, and `FeedForward(hidden)`, below, is a recipe for a fully connected network
 # with these hidden layers.
 #
 # Three encoders, all trained on the 2,000 observations of section 2, all tested on the new ones of section 7:
@@ -866,10 +866,10 @@ print(
 # From $\log p(x)$, the ELBO of the best $q$ of the family, and the ELBO of the encoder's $q$, all for the same observations, return the mean **approximation gap** with its standard error and the mean **amortization gap** with its standard error.
 
 # %% slideshow={"slide_type": "skip"}
-def gaps(log_evidence, elbo_best, elbo_encoder):
+def gaps(log_marginal, elbo_best, elbo_encoder):
     """The approximation gap and the amortization gap in nats, with standard errors.
 
-    log_evidence: log p(x); elbo_best: the ELBO of the family's best q for each x;
+    log_marginal: log p(x); elbo_best: the ELBO of the family's best q for each x;
     elbo_encoder: that of the encoder's q. [batch] each, batch >= 2 → mean approximation
     gap, its standard error, mean amortization gap, its standard error: four tensors
     without dimensions, [] each.
@@ -1087,7 +1087,7 @@ street = LatentVariableModel(
 
 
 @torch.no_grad()
-def grid_log_evidence(model, x, side=6.0, cells=200):
+def grid_log_marginal(model, x, side=6.0, cells=200):
     """log p(x) by adding up p(x, z) over a square grid. x: [batch, observed] → [batch], float64."""
     step = 2 * side / cells
     middles = torch.arange(cells) * step - side + step / 2
@@ -1101,11 +1101,11 @@ def grid_log_evidence(model, x, side=6.0, cells=200):
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(4)
 street_x, street_z = street.sample(settings.budget(full=300, smoke=60))
-error = (grid_log_evidence(model, test_x[:20]) - log_evidence(test_x[:20])).abs().max().item()
+error = (grid_log_marginal(model, test_x[:20]) - log_marginal(test_x[:20])).abs().max().item()
 print(f"grid against closed form, linear model:   largest error {error:.0e} nats")
-street_evidence = grid_log_evidence(street, street_x)
+street_evidence = grid_log_marginal(street, street_x)
 change = (
-    (street_evidence[:20] - grid_log_evidence(street, street_x[:20], side=8.0, cells=400))
+    (street_evidence[:20] - grid_log_marginal(street, street_x[:20], side=8.0, cells=400))
     .abs()
     .max()
     .item()

@@ -53,7 +53,7 @@ from helpers.distributions import BernoulliConditional, GaussianConditional, Sta
 from helpers.estimators import Estimate, Pathwise
 from helpers.evaluation import evaluate_bound
 from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
-from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, AnalyticKlElbo, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.reproduce import read_row
 from helpers.reproduce.vae import load_trained
@@ -184,13 +184,13 @@ check("02.1", log_joint)
 # One network for all images: inference is **amortized**.
 
 # %% slideshow={"slide_type": "fragment"}
-posterior = AmortizedPosterior(
+guide = AmortizedGuide(
     GaussianConditional(
         image_shape, (latent,), FeedForward((400,), activation=nn.Softplus)
     )
 ).to(device)
 
-q = posterior(test_images[:5])
+q = guide(test_images[:5])
 print("q(z | x): batch", tuple(q.batch_shape), "event", tuple(q.event_shape))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -225,7 +225,7 @@ print("q(z | x): batch", tuple(q.batch_shape), "event", tuple(q.event_shape))
 # %% slideshow={"slide_type": "fragment"}
 def elbo_by_hand(x):
     """One-sample ELBO in nats, for theta and phi. x: [batch, 1, 28, 28] → [batch]."""
-    q = posterior(x)
+    q = guide(x)
     loc, scale = q.base_dist.loc, q.base_dist.scale  # [batch, latent]
     z = loc + scale * torch.randn_like(loc)
     return model.log_joint(x, z) - q.log_prob(z)
@@ -257,7 +257,7 @@ print(f"ELBO of an untrained model: {untrained:.1f} nats per image")
 
 # %% slideshow={"slide_type": "skip"}
 x = test_images[:256]
-q = posterior(x)
+q = guide(x)
 
 
 def log_weight(z):
@@ -270,7 +270,7 @@ def detached_weight(z):
     return log_weight(z.detach())
 
 
-encoder_weight = next(posterior.parameters())  # a part of phi, where the trick matters
+encoder_weight = next(guide.parameters())  # a part of phi, where the trick matters
 gradients = {}
 for name, f in {"pathwise": log_weight, "z detached": detached_weight}.items():
     torch.manual_seed(1)
@@ -316,7 +316,7 @@ for name, gradient in gradients.items():
 
 # %% slideshow={"slide_type": "skip"}
 with torch.no_grad():
-    q = posterior(x)
+    q = guide(x)
     exact = kl_divergence(q, model.prior(q.batch_shape))  # [batch]
     z = q.sample((1000,))  # [samples, batch, latent]
     # [samples, batch, latent]: one term per coordinate
@@ -426,8 +426,8 @@ def build(latent, seed=0):
     torch.manual_seed(seed)
     network = FeedForward((400,), activation=nn.Softplus)
     model = LatentVariableModel(StandardNormalPrior(latent), BernoulliConditional((latent,), image_shape, network))
-    posterior = AmortizedPosterior(GaussianConditional(image_shape, (latent,), network))
-    return AnalyticKlElbo(model, posterior).to(device)
+    guide = AmortizedGuide(GaussianConditional(image_shape, (latent,), network))
+    return AnalyticKlElbo(model, guide).to(device)
 
 
 print(f"by hand: {train_by_hand(build(latent), train_images[:10_000]):.3f} nats")
@@ -500,8 +500,8 @@ plots.curves(
 # so only test images are fair from here on.
 
 # %% slideshow={"slide_type": "skip"}
-model, posterior = (module.to(device).eval() for module in load_trained())
-evaluation = evaluate_bound(model, posterior, test_images, num_samples=settings.budget(full=10, smoke=2))
+model, guide = (module.to(device).eval() for module in load_trained())
+evaluation = evaluate_bound(model, guide, test_images, num_samples=settings.budget(full=10, smoke=2))
 print(
     f"test ELBO  {evaluation.elbo}    distortion {evaluation.distortion}    rate "
     f"{evaluation.rate}    nats"
@@ -535,7 +535,7 @@ plots.image_grid(
 torch.manual_seed(3)
 x = test_images[:10]
 with torch.no_grad():
-    z = posterior(x).sample((4,))  # [4, 10, latent]
+    z = guide(x).sample((4,))  # [4, 10, latent]
     means = model(z).mean  # [4, 10, 1, 28, 28]
 plots.image_grid(
     torch.cat([x[None], means]),
@@ -562,7 +562,7 @@ plots.image_grid(
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(4)
 x = test_images[10:20]
-resampled, z = model.resample(posterior, x, num_samples=2)  # [2, 10, 1, 28, 28], [2, 10, latent]
+resampled, z = model.resample(guide, x, num_samples=2)  # [2, 10, 1, 28, 28], [2, 10, latent]
 same_z = model.sample_given(z[0], num_samples=2)  # [2, 10, 1, 28, 28]
 plots.image_grid(
     torch.cat([x[None], resampled, same_z]),
@@ -590,7 +590,7 @@ plots.image_grid(
 # </details>
 
 # %% slideshow={"slide_type": "fragment"}
-damage(model, posterior, test_images[:10], data.test.labels[:10])
+damage(model, guide, test_images[:10], data.test.labels[:10])
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -605,10 +605,10 @@ damage(model, posterior, test_images[:10], data.test.labels[:10])
 halves = test_images.clone()
 halves[..., 14:, :] = 0  # the lower half blanked
 for name, images in {"whole digits": test_images, "upper halves": halves}.items():
-    result = evaluate_bound(model, posterior, images, num_samples=1)
+    result = evaluate_bound(model, guide, images, num_samples=1)
     print(f"{name}: distortion {result.distortion}, rate {result.rate} nats")
 with torch.no_grad():
-    of_whole = -model(posterior(halves).mean).log_prob(test_images).mean().item()
+    of_whole = -model(guide(halves).mean).log_prob(test_images).mean().item()
 print(f"the whole digit, given the z of its upper half: distortion {of_whole:.0f} nats")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -625,7 +625,7 @@ print(f"the whole digit, given the z of its upper half: distortion {of_whole:.0f
 
 # %% slideshow={"slide_type": "skip"}
 with torch.no_grad():
-    codes = posterior(test_images).mean  # [images, latent]
+    codes = guide(test_images).mean  # [images, latent]
 plots.tsne_map(
     codes,
     data.test.labels,
@@ -656,8 +656,8 @@ def build_flat(seed=0):
     torch.manual_seed(seed)
     network = FeedForward((256, 256), activation=nn.ReLU)
     model = LatentVariableModel(StandardNormalPrior(2), BernoulliConditional((2,), image_shape, network))
-    posterior = AmortizedPosterior(GaussianConditional(image_shape, (2,), network))
-    return AnalyticKlElbo(model, posterior).to(device)
+    guide = AmortizedGuide(GaussianConditional(image_shape, (2,), network))
+    return AnalyticKlElbo(model, guide).to(device)
 
 
 def fit_one_cycle(objective, batches, epochs, peak=3e-3):
@@ -690,8 +690,8 @@ plots.latent_manifold(
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
-flat_bound = evaluate_bound(flat.model, flat.posterior, test_images, num_samples=10)
-fifty_bound = evaluate_bound(objective.model, objective.posterior, test_images, num_samples=10)
+flat_bound = evaluate_bound(flat.model, flat.guide, test_images, num_samples=10)
+fifty_bound = evaluate_bound(objective.model, objective.guide, test_images, num_samples=10)
 for name, bound, each, past in (
     ("two latents", flat_bound, flat, flat_history), ("fifty latents", fifty_bound, objective, history),
 ):  # fmt: skip
@@ -711,7 +711,7 @@ for name, bound, each, past in (
 # is decoded to *two digits at once*: at least 7 of the 20 nearest codes from each of two classes.
 
 # %% slideshow={"slide_type": "fragment"}
-latent_dials(flat.model, flat.posterior, test_images[:1500], data.test.labels[:1500])
+latent_dials(flat.model, flat.guide, test_images[:1500], data.test.labels[:1500])
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -755,10 +755,10 @@ class Autoencoder(nn.Module):
 
     def __init__(self, like):
         super().__init__()
-        self.model, self.posterior = like.model, like.posterior
+        self.model, self.guide = like.model, like.guide
 
     def forward(self, x):
-        return Estimate.of(self.model(self.posterior(x).mean).log_prob(x))  # [batch]
+        return Estimate.of(self.model(self.guide(x).mean).log_prob(x))  # [batch]
 
 
 plain = Autoencoder(build_flat())
@@ -766,7 +766,7 @@ fit_one_cycle(plain, Batches(train_images, batch_size=128), epochs=epochs)
 codes = {}
 for name, each in {"autoencoder": plain, "VAE": flat}.items():
     with torch.no_grad():
-        codes[name] = each.posterior(test_images).mean  # [images, 2]
+        codes[name] = each.guide(test_images).mean  # [images, 2]
         # both decode their mean
         distortion = -each.model(codes[name]).log_prob(test_images).mean().item()
     within = (codes[name].norm(dim=1) < 2.45).float().mean().item()  # this disc holds 95 % of N(0, I)
@@ -855,7 +855,7 @@ plots.scatter_by_class(
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(6)
 with torch.no_grad():
-    q = posterior(test_images)
+    q = guide(test_images)
     # [images, latent]: one draw from each q(z | x_i) is a draw from the aggregate
     aggregate = q.sample()
     # [latent]
@@ -903,7 +903,7 @@ def shuffled(z):
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(7)
 with torch.no_grad():
-    seen = posterior(train_images).sample()  # [training images, latent]
+    seen = guide(train_images).sample()  # [training images, latent]
 contests = {
     "aggregate posterior or prior": (seen, torch.randn_like(seen), aggregate, torch.randn_like(aggregate)),
     "shuffled codes or prior": (shuffled(seen), torch.randn_like(seen), shuffled(aggregate), torch.randn_like(aggregate)),
@@ -986,7 +986,7 @@ torch.manual_seed(14)
 x = test_images[:500]
 num_images = len(x)
 with torch.no_grad():
-    q = posterior(x)
+    q = guide(x)
     z = q.sample()  # [images, latent]: a draw from the aggregate, and the image it came from
     each = q.log_prob(z[:, None])  # [points, images]: point i under image j's q
     log_own, log_aggregate_of_z = each.diagonal(), each.logsumexp(1) - math.log(num_images)
@@ -1049,7 +1049,7 @@ first_layer.weight.data = first_layer.weight @ rotation.T  # the decoder now rea
 def log_likelihood(model, x, rotation, num_samples=200):
     """Importance-weighted log p(x), with draws Q z for z ~ q(z | x); |det Q| = 1. x: [batch, 1, 28, 28] → [batch]."""
     torch.manual_seed(9)
-    q = posterior(x)
+    q = guide(x)
     z = q.sample((num_samples,))  # [samples, batch, latent]
     return (model.log_joint(x, z @ rotation.T) - q.log_prob(z)).logsumexp(0) - math.log(num_samples)
 
@@ -1067,7 +1067,7 @@ print(f"log p(x), estimated, in nats: {before.mean().item():.3f} before, {after.
 # %% slideshow={"slide_type": "fragment"}
 steps = torch.linspace(-3, 3, 7, device=device)[:, None]  # [7, 1]
 with torch.no_grad():
-    centre = posterior(test_images[:1]).mean  # [1, latent]
+    centre = guide(test_images[:1]).mean  # [1, latent]
     # [4, latent], in old coordinates
     axes = torch.cat([torch.eye(latent, device=device)[order[:2]], rotation[order[:2]]])
     walks = torch.stack([centre + (steps - centre @ axis) * axis for axis in axes])  # [4, 7, latent]
@@ -1097,7 +1097,7 @@ plots.image_grid(
 # %% slideshow={"slide_type": "skip"}
 with torch.no_grad():
     # [images, latent]: q's precision is diagonal
-    precision = posterior(test_images).base_dist.scale ** -2
+    precision = guide(test_images).base_dist.scale ** -2
     turned_diagonal = precision @ rotation.T**2  # the diagonal of Q diag(precision) Qᵀ
     loss = 0.5 * (turned_diagonal.log().sum(1) - precision.log().sum(1))  # [images]
 print(f"the best diagonal guess of the turned q would be {loss.mean().item():.2f} nats off, by KL")
@@ -1131,7 +1131,7 @@ print(f"the best diagonal guess of the turned q would be {loss.mean().item():.2f
 torch.manual_seed(10)
 x = test_images[:1000]
 with torch.no_grad():
-    q = posterior(x)
+    q = guide(x)
     z = q.sample((10,))  # [samples, images, latent]: from the greys
     p = model(z)
     rate = kl_divergence(q, model.prior(q.batch_shape))
@@ -1224,7 +1224,7 @@ for kind, transform in kinds.items():
     batches = Batches(train_images, batch_size=256, transform=transform)
     fit(vae, batches, epochs=settings.budget(full=6, smoke=1), progress=False)
     pixels = test_images if transform is None else transform(test_images)
-    result = evaluate_bound(vae.model, vae.posterior, pixels, num_samples=5)
+    result = evaluate_bound(vae.model, vae.guide, pixels, num_samples=5)
     bounds[kind], errors[kind] = result.elbo.mean, result.elbo.standard_error
     coins = Bernoulli(probs=pixels).entropy().flatten(1).sum(1).mean().item()
     print(
@@ -1315,11 +1315,11 @@ held_out, how_many = make_scenes(test_images, settings.budget(full=2_000, smoke=
 torch.manual_seed(12)
 scene_shape, network = (1, 40, 40), FeedForward((400,))
 scene_model = LatentVariableModel(StandardNormalPrior(50), BernoulliConditional((50,), scene_shape, network))
-scene_posterior = AmortizedPosterior(GaussianConditional(scene_shape, (50,), network))
-scene_vae = AnalyticKlElbo(scene_model, scene_posterior).to(device)
+scene_guide = AmortizedGuide(GaussianConditional(scene_shape, (50,), network))
+scene_vae = AnalyticKlElbo(scene_model, scene_guide).to(device)
 fit(scene_vae, Batches(scenes.to(device), batch_size=128), epochs=settings.budget(full=20, smoke=1))
 with torch.no_grad():
-    rebuilt = scene_model(scene_posterior(held_out.to(device)).mean)
+    rebuilt = scene_model(scene_guide(held_out.to(device)).mean)
     distortion = -rebuilt.log_prob(held_out.to(device)).cpu()
     excess = distortion - Bernoulli(probs=held_out).entropy().flatten(1).sum(1)  # [scenes]
 
@@ -1371,9 +1371,9 @@ def pyro_model(x):
 
 
 def pyro_guide(x):
-    pyro.module("posterior", posterior)
+    pyro.module("posterior", guide)
     with pyro.plate("data", len(x)):
-        q = posterior(x).base_dist
+        q = guide(x).base_dist
         pyro.sample("latent", dist.Normal(q.loc, q.scale).to_event(1))
 
 
@@ -1388,8 +1388,8 @@ def pyro_guide(x):
 # %% slideshow={"slide_type": "skip"}
 x = test_images[:256]
 pairs = {
-    "Trace_ELBO": (Trace_ELBO(), Elbo(model, posterior)),
-    "TraceMeanField_ELBO": (TraceMeanField_ELBO(), AnalyticKlElbo(model, posterior)),
+    "Trace_ELBO": (Trace_ELBO(), Elbo(model, guide)),
+    "TraceMeanField_ELBO": (TraceMeanField_ELBO(), AnalyticKlElbo(model, guide)),
 }
 for name, (theirs, ours) in pairs.items():
     torch.manual_seed(13)

@@ -1012,7 +1012,7 @@ class WithoutOwnScore(Elbo):
     """The ELBO whose f holds log q as a number."""
 
     def forward(self, x):
-        q = self.posterior(x)
+        q = self.guide(x)
 
         def f(z):
             return self.model.log_joint(x, z) - q.log_prob(z).detach()
@@ -1024,7 +1024,7 @@ def race(estimator, make_optimizer, steps, num_samples=2, make_scheduler=None, o
     """Train a fresh network of 200 bits with `estimator`: its history."""
     torch.manual_seed(8)
     objective = objective_class(*sigmoid_belief_network((200,), image_shape), estimator, num_samples)
-    slow = [*objective.model.parameters(), *objective.posterior.parameters()]
+    slow = [*objective.model.parameters(), *objective.guide.parameters()]
     quick = list(estimator.parameters())  # a baseline has to keep up with what it predicts
     optimizers = [make_optimizer(slow)] + ([torch.optim.Adam(quick, lr=0.01)] if quick else [])
     schedulers = [] if make_scheduler is None else [make_scheduler(optimizers[0])]

@@ -266,12 +266,12 @@ for name in dict.fromkeys(name for name, _ in table):
 # Variance is half of the story. Here is the other half, at a size that people train: 200 bits, 784 pixels, 64 images, forward and backward, twelve evaluations of $f$ for everyone. Two estimators cannot work with twelve.
 
 # %% slideshow={"slide_type": "skip"}
-big_model, big_posterior = sigmoid_belief_network((200,), (1, 28, 28))
+big_model, big_guide = sigmoid_belief_network((200,), (1, 28, 28))
 with torch.no_grad():  # images drawn from the model itself: for a price, any will do
     big_x = big_model(big_model.prior((64,)).sample()).sample()
 for estimator in (LocalEnumeration(), Enumeration()):
     try:
-        Elbo(big_model, big_posterior, estimator, 12)(big_x)
+        Elbo(big_model, big_guide, estimator, 12)(big_x)
     except ValueError as refusal:
         print(f"{type(estimator).__name__}: {refusal}\n")
 
@@ -294,7 +294,7 @@ priced = {
 
 def step_seconds(estimator, num_samples):
     """Seconds of one forward and backward pass."""
-    objective = Elbo(big_model, big_posterior, estimator, num_samples)
+    objective = Elbo(big_model, big_guide, estimator, num_samples)
     started = time.perf_counter()
     estimate = objective(big_x)
     (estimate.auxiliary_loss - estimate.surrogate.mean()).backward()
@@ -458,11 +458,11 @@ def same_credit_for_all(num_samples):
     return Estimate(bound.detach(), bound + bound.detach() * q.log_prob(z).sum(0))
 
 
-log_evidence = log_joint(torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * 3), 2.0).logsumexp(0)
+log_marginal = log_joint(torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * 3), 2.0).logsumexp(0)
 largest = settings.budget(full=4, smoke=2)
 
 # %% slideshow={"slide_type": "fragment"}
-print(f"log p(x) = {log_evidence.item():.3f} nats")
+print(f"log p(x) = {log_marginal.item():.3f} nats")
 print("                    variance                            signal / noise")
 print(" S    bound    same credit  VIMCO  leave-one-out        VIMCO  leave-one-out")
 for S in range(2, largest + 1):
@@ -775,7 +775,7 @@ for bench, f in benches.items():
 # %% slideshow={"slide_type": "skip"}
 one_image = big_x[:1]
 with torch.no_grad():
-    big_logits = big_posterior(one_image).base_dist.logits[0]  # [200]
+    big_logits = big_guide(one_image).base_dist.logits[0]  # [200]
 
 
 def big_f(z):
@@ -1156,8 +1156,8 @@ pyro_phi = phi.detach().clone().requires_grad_()
 
 
 def pyro_model():
-    sites = [pyro.sample(f"z_{i}", dist.Bernoulli(logits=prior_logits[i])) for i in range(3)]
-    z = torch.stack(torch.broadcast_tensors(*sites), -1)  # [2, 2, 2, 3], or [3]
+    discrete_variables = [pyro.sample(f"z_{i}", dist.Bernoulli(logits=prior_logits[i])) for i in range(3)]
+    z = torch.stack(torch.broadcast_tensors(*discrete_variables), -1)  # [2, 2, 2, 3], or [3]
     pyro.sample("x", dist.Bernoulli(logits=2.0 * z @ weight.T + bias).to_event(1), obs=x)
 
 

@@ -82,7 +82,7 @@ from helpers.estimators import (
 from helpers.evaluation import active_units, evaluate_bound
 from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
 from helpers.experiments.rate_distortion import rate_distortion_sweep
-from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, AnalyticKlElbo, Elbo, LatentVariableModel
 from helpers.networks import (
     ConvolutionalDecoder,
     ConvolutionalEncoder,
@@ -162,7 +162,7 @@ def build(likelihood=BernoulliConditional, network=network, latent=latent, seed=
     """An untrained model and posterior: standard normal prior, mean-field Gaussian posterior."""
     torch.manual_seed(seed)
     model = LatentVariableModel(StandardNormalPrior(latent), likelihood((latent,), image_shape, network))
-    return model, AmortizedPosterior(GaussianConditional(image_shape, (latent,), network))
+    return model, AmortizedGuide(GaussianConditional(image_shape, (latent,), network))
 
 
 def train(objective, transform=binarise_dynamically, epochs=epochs, **options):
@@ -174,11 +174,11 @@ def train(objective, transform=binarise_dynamically, epochs=epochs, **options):
 
 trained_on_greys = {}
 for name, likelihood in {"without C": BernoulliConditional, "with C": ContinuousBernoulliConditional}.items():
-    model, posterior = build(likelihood)
-    train(AnalyticKlElbo(model, posterior), transform=None)
+    model, guide = build(likelihood)
+    train(AnalyticKlElbo(model, guide), transform=None)
     as_density = ContinuousBernoulliConditional((latent,), image_shape, model.likelihood.network)
-    scored = evaluate_bound(LatentVariableModel(model.prior, as_density), posterior, test_images, num_samples=10)
-    trained_on_greys[name] = model, posterior
+    scored = evaluate_bound(LatentVariableModel(model.prior, as_density), guide, test_images, num_samples=10)
+    trained_on_greys[name] = model, guide
     print(f"trained {name:9}  bound on the log density of the test images {scored.elbo} nats")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -268,23 +268,23 @@ torch.manual_seed(1)
 x_test = binarise_dynamically(test_images)  # the same bits for every evaluation below
 
 
-def report(name, model, posterior):
+def report(name, model, guide):
     """The four numbers on test images, printed, and returned."""
     torch.manual_seed(2)
-    result = evaluate_bound(model, posterior, x_test, settings.budget(full=50, smoke=3))
+    result = evaluate_bound(model, guide, x_test, settings.budget(full=50, smoke=3))
     print(
         f"{name:22} distortion {result.distortion}   rate {result.rate}   bound {result.elbo}   "
-        f"log p(x) > {result.log_likelihood}"
+        f"log p(x) > {result.log_marginal_is}"
     )
     return result
 
 
-model, posterior = build()
-train(AnalyticKlElbo(model, posterior))
-standard = report("standard VAE", model, posterior)
-iwae_model, iwae_posterior = build()
-train(Elbo(iwae_model, iwae_posterior, ImportanceWeighted(), num_samples=5))
-iwae = report("IWAE, 5 samples", iwae_model, iwae_posterior)
+model, guide = build()
+train(AnalyticKlElbo(model, guide))
+standard = report("standard VAE", model, guide)
+iwae_model, iwae_guide = build()
+train(Elbo(iwae_model, iwae_guide, ImportanceWeighted(), num_samples=5))
+iwae = report("IWAE, 5 samples", iwae_model, iwae_guide)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The errors are standard errors over images, and both models saw the same images: the differences are surer than the errors suggest. The IWAE was trained on $\mathcal L_5$. Its own *bound*, with one sample, is what it was not trained for. And note how far a model's bound is from its likelihood: with the decoder as it is, no posterior, however rich, can win more than bound and $\log p(x)$ differ by. (To quote a likelihood, double $S$ until it moves by less than you care for.)
@@ -311,9 +311,9 @@ class PriorAsProposal(nn.Module):
 few = x_test[: settings.budget(full=200, smoke=20)]
 numbers = settings.budget(full=[1, 10, 100, 1000], smoke=[1, 10])
 tightness = {}
-for name, proposal in {"naive": PriorAsProposal(model.prior), "importance-weighted": posterior}.items():
+for name, proposal in {"naive": PriorAsProposal(model.prior), "importance-weighted": guide}.items():
     torch.manual_seed(3)
-    found = [evaluate_bound(model, proposal, few, number).log_likelihood.mean for number in numbers]
+    found = [evaluate_bound(model, proposal, few, number).log_marginal_is.mean for number in numbers]
     tightness[name] = (torch.tensor(numbers), torch.tensor(found))
 
 # %% slideshow={"slide_type": "fragment"}
@@ -352,7 +352,7 @@ for image in ((1, 8, 8), (1, 28, 28), (3, 64, 96)):
         torch.manual_seed(0)
         q = GaussianConditional(image, code, encoder)
         p = BernoulliConditional(code, image, decoder)
-        bound = AnalyticKlElbo(LatentVariableModel(StandardNormalPrior(code), p), AmortizedPosterior(q))
+        bound = AnalyticKlElbo(LatentVariableModel(StandardNormalPrior(code), p), AmortizedGuide(q))
         value = bound(torch.rand(4, *image).round()).value.mean().item() / math.prod(image)
         work = count_multiply_adds(q, image) + count_multiply_adds(p, code)
         size, parameters = "×".join(map(str, image)), count_parameters(bound)
@@ -412,10 +412,10 @@ points = rate_distortion_sweep(
 
 
 @torch.no_grad()
-def split(model, posterior, images):
+def split(model, guide, images):
     """Mutual information and KL(q(z) || p(z)) over these images, one draw of z from each of the first thousand."""
     torch.manual_seed(4)
-    q = posterior(images)
+    q = guide(images)
     z = q.sample()[:1000]  # [points, latent]
     log_q = torch.stack([q.log_prob(point) for point in z])  # [i, j] = log q(z_i | x_j)
     log_aggregate = log_q.logsumexp(1) - math.log(len(images))
@@ -426,7 +426,7 @@ def split(model, posterior, images):
 print("weight   distortion      rate     bound   active   I(x; z)   KL(q(z) || p(z))")
 for point in points:
     found = point.evaluation
-    information, divergence = split(point.model, point.posterior, x_test[:1000])
+    information, divergence = split(point.model, point.guide, x_test[:1000])
     print(
         f"{point.rate_weight:6.2f} {found.distortion.mean:12.2f} {found.rate.mean:9.2f} {found.elbo.mean:9.2f} "
         f"{point.units.count:8d} {information:9.2f} {divergence:13.2f}"
@@ -506,12 +506,12 @@ check("05.2", split_rate)
 class FreeBits(nn.Module):
     """Reports the ELBO; what it climbs has a rate with a floor for each unit, and a weight."""
 
-    def __init__(self, model, posterior, floor=0.0):
+    def __init__(self, model, guide, floor=0.0):
         super().__init__()
-        self.model, self.posterior, self.floor, self.rate_weight = model, posterior, floor, 1.0
+        self.model, self.guide, self.floor, self.rate_weight = model, guide, floor, 1.0
 
     def forward(self, x):
-        q = self.posterior(x)
+        q = self.guide(x)
         distortion = -self.model(q.rsample()).log_prob(x)  # [batch]
         each = kl_divergence(q.base_dist, Normal(torch.zeros_like(q.mean), 1.0))  # [batch, latent]
         counted = each.mean(0).clamp_min(self.floor).sum()  # no gradient below the floor
@@ -524,8 +524,8 @@ deep = FeedForward((200, 200, 200), activation=nn.Sigmoid)  # slow to learn to u
 longer = settings.budget(full=max(6, 100_000 // len(train_images)), smoke=1)
 rates, collapse = {}, {}
 for name, floor in {"plain": 0.0, "annealed": 0.0, "free bits": 0.5}.items():
-    deep_model, deep_posterior = build(network=deep)
-    objective = FreeBits(deep_model, deep_posterior, floor)
+    deep_model, deep_guide = build(network=deep)
+    objective = FreeBits(deep_model, deep_guide, floor)
 
     def raise_weight(epoch, history, objective=objective):
         objective.rate_weight = min(1.0, 2 * epoch / longer)
@@ -533,8 +533,8 @@ for name, floor in {"plain": 0.0, "annealed": 0.0, "free bits": 0.5}.items():
     if name == "annealed":
         objective.rate_weight = 0.0
     history = train(objective, epochs=longer, after_epoch=raise_weight if name == "annealed" else None)
-    result = report(name, deep_model, deep_posterior)
-    collapse[name] = active_units(deep_posterior, x_test).count, result
+    result = report(name, deep_model, deep_guide)
+    collapse[name] = active_units(deep_guide, x_test).count, result
     rates[name] = [max(value, 1e-3) for value in history.train["rate"]]  # for a logarithmic axis
     some = rates[name][:: -(-longer // 6)]
     print(f"{'':22} {collapse[name][0]} of {latent} units in use; rate in training, from the first epoch on:", *(f"{value:.1f}" for value in some))
@@ -607,7 +607,7 @@ def with_prior(make_prior, seed=0):
     torch.manual_seed(seed)
     q = GaussianConditional(image_shape, (latent,), network)
     p = BernoulliConditional((latent,), image_shape, network)
-    return LatentVariableModel(make_prior(q), p), AmortizedPosterior(q)
+    return LatentVariableModel(make_prior(q), p), AmortizedGuide(q)
 
 
 some_images = train_images[torch.randperm(len(train_images))[:components]]
@@ -629,13 +629,13 @@ torch.manual_seed(3)
 x_train = binarise_dynamically(train_images)
 print("I and KL over the training images:")
 print(f"{'':22} distortion   rate     bound   log p(x) >     I(x; z) + KL(q(z) || p(z))")
-for name, (each_model, each_posterior) in fitted.items():
+for name, (each_model, each_guide) in fitted.items():
     torch.manual_seed(2)
-    found = evaluate_bound(each_model, each_posterior, x_test, settings.budget(full=50, smoke=3))
-    information, divergence = split(each_model, each_posterior, x_train)
+    found = evaluate_bound(each_model, each_guide, x_test, settings.budget(full=50, smoke=3))
+    information, divergence = split(each_model, each_guide, x_train)
     print(
         f"{name:22} {found.distortion.mean:10.2f} {found.rate.mean:6.2f} {found.elbo.mean:9.2f} "
-        f"{found.log_likelihood.mean:12.2f} {information:11.2f} + {divergence:.2f}"
+        f"{found.log_marginal_is.mean:12.2f} {information:11.2f} + {divergence:.2f}"
     )
 print(f"log N = {math.log(len(x_train)):.2f} nats")
 
@@ -696,9 +696,9 @@ prior_learning(runs)
 # Ten dimensions cannot be seen at once. First one coordinate at a time, then pairs, then a map. Draws of the aggregate posterior, $z \sim q(z \mid x)$ for test images, and the density of the mixture prior. How often is each component responsible, and is that its weight?
 
 # %% slideshow={"slide_type": "skip"}
-mixture_model, mixture_posterior = fitted["mixture of Gaussians"]
+mixture_model, mixture_guide = fitted["mixture of Gaussians"]
 with torch.no_grad():
-    q_test = mixture_posterior(x_test)  # batch_shape [images]
+    q_test = mixture_guide(x_test)  # batch_shape [images]
     z_test = q_test.sample()  # [images, latent]
     p_z = mixture_model.prior()
 weights = p_z.mixture_distribution.probs.detach()  # [components]
@@ -777,7 +777,7 @@ plots.contours(
 def responsibilities(images):
     """p(k | z) at one code of each image: [images, components]."""
     torch.manual_seed(5)
-    z = mixture_posterior(binarise_dynamically(images)).sample()
+    z = mixture_guide(binarise_dynamically(images)).sample()
     log_joint = weights.log() + Independent(Normal(places, spreads), 1).log_prob(z[:, None])
     return log_joint.softmax(1)
 
@@ -886,7 +886,7 @@ def log_joint(z):
 side = torch.linspace(-5, 5, settings.budget(full=401, smoke=201))
 cell = (side[1] - side[0]).item() ** 2
 plane = torch.cartesian_prod(side, side)  # [G, 2]
-log_evidence = (log_joint(plane).logsumexp(0) + math.log(cell)).item()
+log_marginal = (log_joint(plane).logsumexp(0) + math.log(cell)).item()
 
 
 def climb(conditional, estimator, num_samples=32):
@@ -904,14 +904,14 @@ def climb(conditional, estimator, num_samples=32):
     with torch.no_grad():
         q = conditional(torch.ones(1))
         z = q.sample((20_000,))
-        return q, log_evidence - (log_joint(z) - q.log_prob(z)).mean().item()
+        return q, log_marginal - (log_joint(z) - q.log_prob(z)).mean().item()
 
 
 linear = FeedForward(())  # from the constant 1 to q's parameters: nothing is amortized here
 gaussian, gaussian_gap = climb(GaussianConditional(1, 2, linear), Pathwise())
 two, two_gap = climb(MixtureOfGaussiansConditional(1, 2, linear, 2), ComponentThenPoint(point_samples=16))
 four, four_gap = climb(MixtureOfGaussiansConditional(1, 2, linear, 4), ComponentThenPoint(point_samples=8))
-print(f"log p(x) = {log_evidence:.3f} nats; missing: Gaussian {gaussian_gap:.3f}, mixture of 2 {two_gap:.3f}, of 4 {four_gap:.3f}")
+print(f"log p(x) = {log_marginal:.3f} nats; missing: Gaussian {gaussian_gap:.3f}, mixture of 2 {two_gap:.3f}, of 4 {four_gap:.3f}")
 
 # %% slideshow={"slide_type": "fragment"}
 plots.contours(
@@ -1273,7 +1273,7 @@ def layers_for_pyro(x):
 pyro.set_rng_seed(0)
 theirs = -pyro.infer.Trace_ELBO().differentiable_loss(pyro_model, pyro_guide, batch) / len(batch)
 pyro.set_rng_seed(0)
-estimate = Elbo(flow_model, AmortizedPosterior(flow_q))(batch)
+estimate = Elbo(flow_model, AmortizedGuide(flow_q))(batch)
 ours = estimate.surrogate.mean()
 parameters = [*flow_model.parameters(), *flow_q.parameters()]
 their_gradient, our_gradient = (
@@ -1312,24 +1312,24 @@ def over_seeds(row, key):
 
 
 three_priors = ("standard", "mixture", "vamp")
-three_posteriors = ("mean-field", "mixture", "flow")
+three_guides = ("mean-field", "mixture", "flow")
 pairs = {
-    (prior, posterior): rows[f"priors-{prior}-{posterior}"]
+    (prior, guide): rows[f"priors-{prior}-{guide}"]
     for prior in three_priors
-    for posterior in three_posteriors
-    if f"priors-{prior}-{posterior}" in rows
+    for guide in three_guides
+    if f"priors-{prior}-{guide}" in rows
 }
-columns = ("bound", "log_likelihood", "rate", "distortion")
+columns = ("bound", "log_marginal_is", "rate", "distortion")
 if len(pairs) < 9:
     print(f"{len(pairs)} of the nine systems have a row so far.")
 
 # %% slideshow={"slide_type": "fragment"}
 heads = "".join(f"{name:>17}" for name in ("bound", "log p(x) >", "rate", "distortion"))
 print(f"{'prior':9} {'posterior':10}{heads}  seeds")
-for (prior, posterior), row in pairs.items():
+for (prior, guide), row in pairs.items():
     found = [over_seeds(row, key) for key in columns]
     numbers = "  ".join(f"{mean:8.2f} {spread}" for mean, spread in found)
-    print(f"{prior:9} {posterior:10}  {numbers}  {len(row.runs):3}")
+    print(f"{prior:9} {guide:10}  {numbers}  {len(row.runs):3}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -1342,12 +1342,12 @@ for (prior, posterior), row in pairs.items():
 # %% slideshow={"slide_type": "skip"}
 if len(pairs) == 9:
     bound = {pair: over_seeds(row, "bound")[0] for pair, row in pairs.items()}
-    likelihood = {pair: over_seeds(row, "log_likelihood")[0] for pair, row in pairs.items()}
+    likelihood = {pair: over_seeds(row, "log_marginal_is")[0] for pair, row in pairs.items()}
     plain = ("standard", "mean-field")
     for words, among in {
         "a richer prior alone": [(prior, "mean-field") for prior in three_priors[1:]],
-        "a richer posterior alone": [("standard", posterior) for posterior in three_posteriors[1:]],
-        "both": [(prior, posterior) for prior in three_priors[1:] for posterior in three_posteriors[1:]],
+        "a richer posterior alone": [("standard", guide) for guide in three_guides[1:]],
+        "both": [(prior, guide) for prior in three_priors[1:] for guide in three_guides[1:]],
     }.items():
         best = max(among, key=bound.get)
         print(

@@ -55,7 +55,7 @@ from helpers.estimators import Enumeration, LeaveOneOut, ScoreFunction, sampled_
 from helpers.evaluation import accuracy
 from helpers.exercises import check, hint, progress, solution, solutions_of  # noqa: F401  hint and solution are for you to call
 from helpers.models import (
-    AmortizedPosterior,
+    AmortizedGuide,
     AnalyticKlElbo,
     LatentVariableModel,
     LogLikelihood,
@@ -902,9 +902,9 @@ with torch.no_grad():
         z = q.sample()  # [classes, images, latent]
         weights.append((third.model.log_joint(x, y, z) - q.log_prob(z)).T)  # [images, classes]
     log_q = third.guide.classifier.network(x).log_softmax(-1)
-    log_evidence, log_posterior, cost = answers.what_the_guess_costs(torch.stack(weights), log_q)
+    log_marginal, log_posterior, cost = answers.what_the_guess_costs(torch.stack(weights), log_q)
 guessed, thought = log_q.argmax(-1), log_posterior.argmax(-1)
-print(f"log p(x) about {log_evidence.mean():.1f} nats (estimated, from below); the classifier's guess costs the bound {cost.mean():.2f} of them")
+print(f"log p(x) about {log_marginal.mean():.1f} nats (estimated, from below); the classifier's guess costs the bound {cost.mean():.2f} of them")
 print(f"right: the classifier q(y | x) {(guessed == truth).float().mean():.3f}, the model p(y | x) {(thought == truth).float().mean():.3f}")
 print(f"they name the same class for {(guessed == thought).float().mean():.3f} of the images")
 
@@ -925,7 +925,7 @@ torch.manual_seed(0)
 network = FeedForward(hidden)
 likelihood = BernoulliConditional((latent,), image_shape, network)
 m1 = LatentVariableModel(StandardNormalPrior(latent), likelihood)
-encoder = AmortizedPosterior(GaussianConditional(image_shape, (latent,), network))
+encoder = AmortizedGuide(GaussianConditional(image_shape, (latent,), network))
 initialise(m1, encoder, train_images)
 objective = AnalyticKlElbo(m1, encoder)
 steps = epochs * -(-len(train_images) // 100)

@@ -51,7 +51,7 @@ from torch.nn.functional import softplus
 
 from helpers import plots, settings
 from helpers.data import SequenceBatches, load_chorales, roll_to_audio, roll_to_midi
-from helpers.evaluation import evaluate_sequences, particle_log_likelihood
+from helpers.evaluation import evaluate_sequences, particle_log_marginal
 from helpers.exercises import check, hint, progress, solution, solutions_of  # noqa: F401  hint and solution are for you to call
 from helpers.models import LinearGaussianStateSpace, RecurrentGuide, SequenceElbo, SmootherGuide, deep_markov_model
 from helpers.networks import PackedSteps
@@ -421,7 +421,7 @@ number, number_of_test = settings.budget(full=(300, 100), smoke=(30, 10))
 steps = 20
 ends = torch.full((number,), steps)
 x, _ = linear.sample(number, steps)  # [sequences, steps, 1]
-exact = linear.log_likelihood(x, ends)  # [sequences]
+exact = linear.log_marginal(x, ends)  # [sequences]
 _, filtered, _, smoothed = linear.posterior_marginals(x)  # covariances [steps, 2, 2]
 test_x, test_ends, exact = x[:number_of_test], ends[:number_of_test], exact[:number_of_test]
 train_x = x[number_of_test:]
@@ -697,7 +697,7 @@ plots.lineages(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# `particle_log_likelihood` does this step after step. `resample_below=0` never resamples, which is importance sampling; `resample_below=1` resamples at every step. In between, particles carry their weights on until the effective number of them (07.4) falls below that share; `evaluate_sequences` uses 0.5. Repeat both many times on *one* sequence, whose $\log p(x)$ is known.
+# `particle_log_marginal` does this step after step. `resample_below=0` never resamples, which is importance sampling; `resample_below=1` resamples at every step. In between, particles carry their weights on until the effective number of them (07.4) falls below that share; `evaluate_sequences` uses 0.5. Repeat both many times on *one* sequence, whose $\log p(x)$ is known.
 #
 # **Predict.** The exact posterior as guide: does resampling make the estimate better or worse? And a guide that reads only the past?
 #
@@ -719,7 +719,7 @@ log_ratio = {}  # by guide and method: log Z_hat - log p(x), [repeats]
 torch.manual_seed(4)
 for name, q in candidates.items():
     for method, below in {"importance sampling": 0.0, "SMC": 1.0}.items():
-        found = particle_log_likelihood(linear, q, copies, copied_ends, particles, resample_below=below)
+        found = particle_log_marginal(linear, q, copies, copied_ends, particles, resample_below=below)
         log_ratio[name, method] = found - exact[0]
 
 # %% slideshow={"slide_type": "skip"}
@@ -761,8 +761,8 @@ paths = settings.budget(full=50, smoke=2)
 evaluation = evaluate_sequences(model, guide, data.test.rolls, data.test.lengths, num_samples=paths)
 print(f"{data.name}, test part, nats per step, {paths} paths")
 print(f"bound, as an NLL              {-evaluation.bound.mean:.3f} ± {evaluation.bound.standard_error:.3f}")
-print(f"importance-sampled NLL        {-evaluation.log_likelihood.mean:.3f}")
-print(f"sequential Monte Carlo, NLL   {-evaluation.log_likelihood_smc.mean:.3f}")
+print(f"importance-sampled NLL        {-evaluation.log_marginal_is.mean:.3f}")
+print(f"sequential Monte Carlo, NLL   {-evaluation.log_marginal_smc.mean:.3f}")
 for name, value in baselines["test"].items():
     print(f"{name:29} {value:.3f}")
 each = -evaluation.bound.values / data.test.lengths  # the bound of each chorale, per step of its own
@@ -793,7 +793,7 @@ print(f"the bound again, as a mean of the chorales' own means: {each.mean():.3f}
 # With discrete $z_t$ the sum over all paths, $K^T$ of them, can be done step by step. Let $\alpha_t(j) = p(x_1, \dots, x_t, z_t = j)$; then $\alpha_1(j) = p(z_1 = j)\, p(x_1 \mid z_1 = j)$ and $\alpha_t(j) = p(x_t \mid z_t = j) \sum_i \alpha_{t-1}(i)\, p(z_t = j \mid z_{t-1} = i)$. Return $\log p(x) = \log \sum_j \alpha_T(j)$, computed in logs: after a hundred steps $\alpha$ itself is 0 in floating point.
 
 # %% slideshow={"slide_type": "skip"}
-def forward_log_likelihood(log_initial, log_transition, log_emission):
+def forward_log_marginal(log_initial, log_transition, log_emission):
     """log p(x_1, ..., x_T) of a hidden Markov model, in nats, by the forward algorithm.
 
     log_initial: log p(z_1 = i) [states]. log_transition: log p(z_t = j | z_{t-1} = i) at [i, j],
@@ -803,7 +803,7 @@ def forward_log_likelihood(log_initial, log_transition, log_emission):
     ...  # your code
 
 
-check("07.6", forward_log_likelihood)
+check("07.6", forward_log_marginal)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -824,11 +824,11 @@ total = []
 for path in itertools.product(range(states), repeat=length):
     moves = sum(transition[i, j] for i, j in itertools.pairwise(path))
     total.append(initial[path[0]] + moves + sum(emission[0, t, j] for t, j in enumerate(path)))
-forward = answers.forward_log_likelihood(initial, transition, emission).item()
+forward = answers.forward_log_marginal(initial, transition, emission).item()
 print(f"forward algorithm {forward:.6f}   sum over all {len(total)} paths {torch.stack(total).logsumexp(0):.6f} nats")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# `exact_log_likelihood` is the same for the model of harmony, given a chorale's length $T$, as the deep Markov model is given it too. `entropy_floor` is minus its sum over the test part, divided by the number of steps: an estimate of the floor. Hold a deep Markov model trained on synthetic chorales against it.
+# `exact_log_marginal` is the same for the model of harmony, given a chorale's length $T$, as the deep Markov model is given it too. `entropy_floor` is minus its sum over the test part, divided by the number of steps: an estimate of the floor. Hold a deep Markov model trained on synthetic chorales against it.
 #
 # **Predict.** Same networks, same training as before. How far above the floor? (On Bach, the next cell trains for about a minute.)
 #
@@ -850,13 +850,13 @@ plots.dots(
     {
         **baselines_of(synthetic)["test"],
         "bound": -evaluated.bound.mean,
-        "importance-sampled NLL": -evaluated.log_likelihood.mean,
+        "importance-sampled NLL": -evaluated.log_marginal_is.mean,
         "entropy floor": floor,
     },
     "nats per step, synthetic chorales, test part (lower is better)",
     errors={
         "bound": evaluated.bound.standard_error,
-        "importance-sampled NLL": evaluated.log_likelihood.standard_error,
+        "importance-sampled NLL": evaluated.log_marginal_is.standard_error,
         "entropy floor": floor_error,
     },
     caption="A short training, and what no model can pass on average. On top, the two baselines. ±: one standard error.",
@@ -870,12 +870,12 @@ plots.dots(
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
-own = synthetic.exact_log_likelihood(synthetic.test.rolls, synthetic.test.lengths)
-excess = own - evaluated.log_likelihood.values  # nats a chorale
+own = synthetic.exact_log_marginal(synthetic.test.rolls, synthetic.test.lengths)
+excess = own - evaluated.log_marginal_is.values  # nats a chorale
 steps_in_all = synthetic.test.lengths.sum()
 print(f"floor {floor:.3f} ± {floor_error:.3f} nats per step")
 print(f"the model stands {excess.sum() / steps_in_all:.3f} above it (importance-sampled), and above it for {(excess > 0).sum()} of {len(excess)} chorales")
-print(f"by sequential Monte Carlo {(own - evaluated.log_likelihood_smc.values).sum() / steps_in_all:.3f}")
+print(f"by sequential Monte Carlo {(own - evaluated.log_marginal_smc.values).sum() / steps_in_all:.3f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## 8 · Flows on the guide

@@ -6,20 +6,20 @@ import pytest
 import torch
 
 from helpers import matmul as products
-from helpers.matmul import fast_products
+from helpers.matmul import fast_matmul
 
 
 def test_products_are_as_exact_as_float32():
     torch.manual_seed(0)
     a, b = torch.randn(300, 500), torch.randn(500, 784)
-    with fast_products():
+    with fast_matmul():
         gap = ((a @ b).double() - a.double() @ b.double()).norm() / (a.double() @ b.double()).norm()
     assert gap < 1e-6  # bfloat16 would give 2e-3
 
 
 def test_the_setting_is_put_back_also_after_an_error():
     before = torch.backends.mkldnn.matmul.fp32_precision, torch.get_float32_matmul_precision()
-    with pytest.raises(RuntimeError), fast_products():
+    with pytest.raises(RuntimeError), fast_matmul():
         raise RuntimeError
     assert (torch.backends.mkldnn.matmul.fp32_precision, torch.get_float32_matmul_precision()) == before
 
@@ -30,7 +30,7 @@ def test_where_products_would_be_rounded_nothing_is_changed(monkeypatch):
     )  # a product that comes out otherwise
     products._oneDNN_stays_float32.cache_clear()
     try:
-        with fast_products():
+        with fast_matmul():
             assert torch.backends.mkldnn.matmul.fp32_precision == "none"
     finally:
         products._oneDNN_stays_float32.cache_clear()

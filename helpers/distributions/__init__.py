@@ -24,7 +24,7 @@ from helpers.distributions.priors import (
     Prior,
     StandardNormalPrior,
 )
-from helpers.distributions.sigmoid_belief import SigmoidBeliefLikelihood, SigmoidBeliefPosterior, SigmoidBeliefPrior
+from helpers.distributions.sigmoid_belief import SigmoidBeliefGuide, SigmoidBeliefLikelihood, SigmoidBeliefPrior
 from helpers.distributions.style_conditional import StyleConditional, side_by_side
 from helpers.distributions.vamp import VampPrior
 
@@ -47,7 +47,7 @@ __all__ = [
     "PlanarFlowConditional",
     "Prior",
     "SigmoidBeliefLikelihood",
-    "SigmoidBeliefPosterior",
+    "SigmoidBeliefGuide",
     "SigmoidBeliefPrior",
     "StandardNormalPrior",
     "StyleConditional",

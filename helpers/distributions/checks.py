@@ -8,19 +8,19 @@ from torch import Tensor
 Shape = tuple[int, ...]
 
 
-def check_shape(x: Tensor, event_shape: Shape, what: str, who: str) -> torch.Size:
+def check_shape(x: Tensor, event_shape: Shape, what: str, caller: str) -> torch.Size:
     """Return the batch shape of `x` [*batch, *event_shape]; ValueError where shape or dtype do not fit."""
     if not isinstance(x, Tensor):
-        raise ValueError(f"{what} of {who} must be a tensor, and a {type(x).__name__} was given.")
+        raise ValueError(f"{what} of {caller} must be a tensor, and a {type(x).__name__} was given.")
     if not x.is_floating_point():
         raise ValueError(
-            f"{what} of {who} has dtype {x.dtype}, and floating point was expected. Images stored as integers 0..255 become "
+            f"{what} of {caller} has dtype {x.dtype}, and floating point was expected. Images stored as integers 0..255 become "
             "floats by `images.float() / 255`."
         )
     split = x.dim() - len(event_shape)
     if split < 0 or x.shape[split:] != tuple(event_shape):
         raise ValueError(
-            f"{what} of {who} has shape {tuple(x.shape)}, and [*batch, {', '.join(map(str, event_shape))}] was expected"
+            f"{what} of {caller} has shape {tuple(x.shape)}, and [*batch, {', '.join(map(str, event_shape))}] was expected"
             f"{_usual_cause(tuple(x.shape), tuple(event_shape))}"
         )
     return x.shape[:split]

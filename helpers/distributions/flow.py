@@ -1,4 +1,4 @@
-"""A normalising flow as a distribution, and the three kinds of layer that the posteriors of `flow_conditionals.py` are made of.
+"""A normalising flow as a distribution, and the three kinds of layer that the conditionals of `flow_conditionals.py` are made of.
 
 A layer is an invertible map of vectors, given by the parameters that it was made with; both ways return the log-determinant too:
 

@@ -1,6 +1,6 @@
 """Sigmoid belief networks: layers of bits h_1 ... h_L, h_1 next to the data, each a sigmoid of the layer beside it.
 
-z [*batch, bits] holds the layers side by side, h_1 first, in prior, likelihood and posterior alike.
+z [*batch, bits] holds the layers side by side, h_1 first, in prior, likelihood and guide alike.
 
 Neal 1992, "Connectionist learning of belief networks"; Mnih, Gregor 2014, "Neural variational inference and learning in belief networks".
 """
@@ -45,8 +45,8 @@ class SigmoidBeliefPrior(Prior):
         return LayeredBits(top, list(self.layers)[::-1], places(self.sizes)[::-1])
 
 
-class SigmoidBeliefPosterior(nn.Module):
-    """q(z | x) = q(h_1 | x) prod_l q(h_{l+1} | h_l): from the data upwards, as `AmortizedPosterior` wants it.
+class SigmoidBeliefGuide(nn.Module):
+    """q(z | x) = q(h_1 | x) prod_l q(h_{l+1} | h_l): from the data upwards, as `AmortizedGuide` wants it.
 
     input_shape: shape of one x. sizes: bits of each layer, from the data upwards.
     network: recipe of each map from x, or from a layer, to the logits of the layer above; linear by default.

@@ -1,4 +1,4 @@
-"""A prior made of the posterior: the mixture of q(z | u_k) over learned pseudo-inputs u_k."""
+"""A prior made of the guide: the mixture of q(z | u_k) over learned pseudo-inputs u_k."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ Shape = tuple[int, ...]
 
 
 class VampPrior(Prior):
-    """p(z) = 1/K sum_k q(z | u_k): the posterior averaged over K pseudo-inputs, learned along with everything else.
+    """p(z) = 1/K sum_k q(z | u_k): the guide averaged over K pseudo-inputs, learned along with everything else.
 
-    The best prior for a given posterior is its average over the data; K pictures stand in for the data.
+    The best prior for a given guide is its average over the data; K pictures stand in for the data.
 
-    posterior: q(z | x), the very conditional that the objective trains. It is not a part of this module: its parameters are trained,
-        moved and saved once, with the posterior.
-    pseudo_inputs: where the u_k start, [K, *posterior.input_shape] in [0, 1]: images of the training set, or noise. They stay between
+    guide: q(z | x), the very conditional that the objective trains. It is not a part of this module: its parameters are trained,
+        moved and saved once, with the guide.
+    pseudo_inputs: where the u_k start, [K, *guide.input_shape] in [0, 1]: images of the training set, or noise. They stay between
         0 and 1 (through a sigmoid; the paper clips), so they can be looked at as images.
 
     Tomczak, Welling 2018, "VAE with a VampPrior".
     """
 
-    def __init__(self, posterior: Conditional, pseudo_inputs: Tensor) -> None:
-        if not isinstance(posterior, Conditional):
+    def __init__(self, guide: Conditional, pseudo_inputs: Tensor) -> None:
+        if not isinstance(guide, Conditional):
             raise ValueError(
-                f"A VampPrior is made of a conditional q(z | x), and a {type(posterior).__name__} was given. "
-                "An AmortizedPosterior holds its own as `.conditional`."
+                f"A VampPrior is made of a conditional q(z | x), and a {type(guide).__name__} was given. "
+                "An AmortizedGuide holds its own as `.conditional`."
             )
-        super().__init__(posterior.event_shape)
-        batch_shape = check_shape(pseudo_inputs, posterior.input_shape, "The pseudo-inputs", type(self).__name__)
+        super().__init__(guide.event_shape)
+        batch_shape = check_shape(pseudo_inputs, guide.input_shape, "The pseudo-inputs", type(self).__name__)
         check_unit_interval(pseudo_inputs, "The pseudo-inputs")
         if len(batch_shape) != 1:
             raise ValueError(
-                f"Pseudo-inputs come in a list, [components, {', '.join(map(str, posterior.input_shape))}], and the shape "
+                f"Pseudo-inputs come in a list, [components, {', '.join(map(str, guide.input_shape))}], and the shape "
                 f"{tuple(pseudo_inputs.shape)} was given."
             )
-        self.__dict__["posterior"] = posterior  # past Module.__setattr__: not a submodule
+        self.__dict__["guide"] = guide  # past Module.__setattr__: not a submodule
         # pure black and white would have logits that are infinite, and a gradient of 0
         self.logits = nn.Parameter(pseudo_inputs.detach().clamp(0.01, 0.99).logit())
 
@@ -50,7 +50,7 @@ class VampPrior(Prior):
         return self.logits.sigmoid()
 
     def forward(self, batch_shape: Shape = ()) -> Distribution:
-        components = self.posterior(self.pseudo_inputs)  # batch_shape [K]
+        components = self.guide(self.pseudo_inputs)  # batch_shape [K]
         shape = (*batch_shape, len(self.logits))
         weights = Categorical(logits=torch.zeros_like(self.logits.flatten(1)[:, 0]).expand(shape), validate_args=False)
         return MixtureSameFamily(weights, components.expand(torch.Size(shape)), validate_args=False)

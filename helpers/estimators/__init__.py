@@ -8,8 +8,8 @@ from helpers.estimators.control_variates import (
     ControlVariate,
     ControlVariateChain,
     LearnedBaseline,
+    RewardContext,
     ScaledReward,
-    Scored,
     SelfCritic,
 )
 from helpers.estimators.doubly_reparameterised import DoublyReparameterised
@@ -60,7 +60,7 @@ __all__ = [
     "SampledMoments",
     "ScaledReward",
     "ScoreFunction",
-    "Scored",
+    "RewardContext",
     "SelfCritic",
     "StickingTheLanding",
     "StraightThrough",

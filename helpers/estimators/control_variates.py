@@ -14,12 +14,12 @@ from torch.distributions import Bernoulli, Distribution, Independent
 
 from helpers.distributions import support
 from helpers.estimators.base import Integrand, evaluate
-from helpers.estimators.parts.running import RunningMoment
+from helpers.estimators.parts.running import RunningMoments
 from helpers.networks.recipes import NetworkRecipe
 
 
 @dataclass(frozen=True)
-class Scored:
+class RewardContext:
     """What a control variate may look at, beside the reward: z [samples, *batch, *event] ~ q, and context [*batch, ...]."""
 
     f: Integrand
@@ -36,7 +36,7 @@ class ControlVariate(nn.Module):
 
     extra_evaluations: int = 0
 
-    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+    def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
         """reward: [samples, *batch], detached → what multiplies grad log q, same shape, and a scalar auxiliary loss."""
         raise NotImplementedError
 
@@ -49,9 +49,9 @@ class CentredReward(ControlVariate):
 
     def __init__(self, weight: float = 0.1) -> None:
         super().__init__()
-        self.past = RunningMoment(weight)
+        self.past = RunningMoments(weight)
 
-    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+    def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
         centred = reward - self.past.mean
         self.past.update(reward)
         return centred, 0.0
@@ -69,14 +69,14 @@ class ScaledReward(ControlVariate):
 
     def __init__(self, weight: float = 0.1) -> None:
         super().__init__()
-        self.past = RunningMoment(weight)
+        self.past = RunningMoments(weight)
 
     @property
     def factor(self) -> Tensor:
         """What the next reward will be multiplied by: 1 / max(1, s), a scalar."""
         return 1 / self.past.variance.sqrt().clamp_min(1)
 
-    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+    def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
         scaled = reward * self.factor
         self.past.update(reward)
         return scaled, 0.0
@@ -92,9 +92,11 @@ class SelfCritic(ControlVariate):
 
     extra_evaluations = 1
 
-    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+    def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
         with torch.no_grad():
-            critic = evaluate(scored.f, mode(scored.q).unsqueeze(0), scored.q).value  # [1, *batch]
+            critic = evaluate(
+                reward_context.f, mode(reward_context.q).unsqueeze(0), reward_context.q
+            ).value  # [1, *batch]
         return reward - critic, 0.0
 
 
@@ -114,8 +116,8 @@ class LearnedBaseline(ControlVariate):
         self.context_shape = (context_shape,) if isinstance(context_shape, int) else tuple(context_shape)
         self.network = network if isinstance(network, nn.Module) else network.build(self.context_shape, ())
 
-    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
-        context = scored.context
+    def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
+        context = reward_context.context
         if context is None:
             raise ValueError(
                 "LearnedBaseline predicts the reward from a context, and none was given: estimator(f, q, S, context=x)."
@@ -152,10 +154,10 @@ class ControlVariateChain(ControlVariate):
     def extra_evaluations(self) -> int:
         return sum(link.extra_evaluations for link in self.links)
 
-    def forward(self, reward: Tensor, scored: Scored) -> tuple[Tensor, Tensor | float]:
+    def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
         auxiliary_loss: Tensor | float = 0.0
         for link in self.links:
-            reward, loss = link(reward, scored)
+            reward, loss = link(reward, reward_context)
             auxiliary_loss = auxiliary_loss + loss
         return reward, auxiliary_loss
 

@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand
 from helpers.estimators.draws import draw_uniform
-from helpers.estimators.parts.discrete import Sites, sites
+from helpers.estimators.parts.discrete import DiscreteVariables, discrete_variables
 from helpers.estimators.parts.logistic import inside
 from helpers.estimators.parts.off_support import evaluate_off_support
 
@@ -37,12 +37,12 @@ class GumbelSoftmax(GradientEstimator):
         self.temperature = temperature
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
-        independent = sites(q, type(self).__name__)
+        independent = discrete_variables(q, type(self).__name__)
         u = inside(draw_uniform(torch.Size((num_samples, *independent.logits.shape)), independent.logits.detach()))
         z = self.relax(independent, u)  # [samples, *batch, *event]
         return evaluate_off_support(f, z, q, type(self).__name__).reduce(lambda over_samples: over_samples.mean(0))
 
-    def relax(self, independent: Sites, u: Tensor) -> Tensor:
+    def relax(self, independent: DiscreteVariables, u: Tensor) -> Tensor:
         """u [samples, *batch, *event] in (0, 1) → relaxed z of that shape."""
         if independent.binary:
             return ((independent.logits + u.logit()) / self.temperature).sigmoid()

@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate, multiple_of_cost
 from helpers.estimators.draws import draw
-from helpers.estimators.parts.discrete import Sites, sites
+from helpers.estimators.parts.discrete import DiscreteVariables, discrete_variables
 
 
 class LocalEnumeration(GradientEstimator):
@@ -26,13 +26,13 @@ class LocalEnumeration(GradientEstimator):
     """
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
-        cost = _cost(sites(q, type(self).__name__), q)
+        cost = _cost(discrete_variables(q, type(self).__name__), q)
         return multiple_of_cost(
             self, num_samples, cost, "here: once there, and once for each other outcome of each site"
         )
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
-        independent = sites(q, type(self).__name__)
+        independent = discrete_variables(q, type(self).__name__)
         cost = _cost(independent, q)
         pivot = draw(q, num_samples // cost)  # [pivots, *batch, *event]
         points, probability = _neighbours(
@@ -53,18 +53,18 @@ class LocalEnumeration(GradientEstimator):
         )
 
 
-def _width(independent: Sites) -> int:
+def _width(independent: DiscreteVariables) -> int:
     """How many entries of z a site has."""
     return 1 if independent.binary else independent.logits.shape[-1]
 
 
-def _cost(independent: Sites, q: Distribution) -> int:
+def _cost(independent: DiscreteVariables, q: Distribution) -> int:
     """Evaluations of f per pivot: 1 + D (K - 1)."""
     entries, width = q.event_shape.numel(), _width(independent)
     return 1 + (entries if independent.binary else entries // width * (width - 1))
 
 
-def _neighbours(pivot: Tensor, independent: Sites, q: Distribution) -> tuple[Tensor, Tensor]:
+def _neighbours(pivot: Tensor, independent: DiscreteVariables, q: Distribution) -> tuple[Tensor, Tensor]:
     """The pivot and all points that differ from it in one site, each with the probability of that site's outcome.
 
     Every site has its own term for the pivot, so the pivot's weight is the sum over sites. Differentiable in q's logits.

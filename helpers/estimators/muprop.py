@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
 from helpers.estimators.draws import draw
-from helpers.estimators.parts.discrete import sites, sum_over_event
+from helpers.estimators.parts.discrete import discrete_variables, sum_over_event
 from helpers.estimators.parts.off_support import evaluate_off_support
 
 
@@ -35,7 +35,7 @@ class MuProp(GradientEstimator):
         return num_samples
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
-        mean = sites(q, type(self).__name__).probs  # [*batch, *event]
+        mean = discrete_variables(q, type(self).__name__).probs  # [*batch, *event]
         with torch.enable_grad():
             point = mean.detach()[None].requires_grad_()  # [1, *batch, *event]
             at_mean = evaluate_off_support(f, point, q, type(self).__name__)

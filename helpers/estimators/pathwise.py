@@ -24,7 +24,7 @@ class Pathwise(GradientEstimator):
         return evaluate(f, z, q).reduce(lambda over_samples: over_samples.mean(0))
 
 
-def require_rsample(q: Distribution, who: str) -> None:
+def require_rsample(q: Distribution, caller: str) -> None:
     """ValueError, naming an estimator that would do, where q's samples are not differentiable."""
     if not q.has_rsample:
         base = q
@@ -36,5 +36,5 @@ def require_rsample(q: Distribution, who: str) -> None:
             else "If it is a mixture, ComponentThenPoint will do: score or enumerate the component, reparameterise the point, by nesting."
         )
         raise ValueError(
-            f"{who} needs a distribution with differentiable samples (has_rsample), and {type(base).__name__} has none. {instead}"
+            f"{caller} needs a distribution with differentiable samples (has_rsample), and {type(base).__name__} has none. {instead}"
         )

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
-from helpers.estimators.control_variates import ControlVariate, Scored
+from helpers.estimators.control_variates import ControlVariate, RewardContext
 from helpers.estimators.draws import draw
 
 
@@ -48,7 +48,7 @@ class ScoreFunction(GradientEstimator):
         inner = evaluate(f, z, q)
         reward, auxiliary_loss = inner.value, 0.0  # [samples, *batch]
         if self.control_variate is not None:
-            reward, auxiliary_loss = self.control_variate(reward, Scored(f, q, z, context))
+            reward, auxiliary_loss = self.control_variate(reward, RewardContext(f, q, z, context))
         averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
         return Estimate(
             averaged.value,

@@ -48,7 +48,7 @@ class StickingTheLanding(GradientEstimator):
         return self.within(with_score, q, num_samples, context)
 
 
-def log_prob_held_still(q: Distribution, z: Tensor, who: str) -> Tensor:
+def log_prob_held_still(q: Distribution, z: Tensor, caller: str) -> Tensor:
     """log q(z), whose gradient reaches q's parameters directly and not through z: [samples, *batch].
 
     Raises ValueError where q cannot score a z that it did not just make, as a flow without an inverse.
@@ -57,6 +57,6 @@ def log_prob_held_still(q: Distribution, z: Tensor, who: str) -> Tensor:
         return q.log_prob(z.detach())
     except (NotImplementedError, KeyError) as error:
         raise ValueError(
-            f"{who} needs log q(z) at a z held still, and this {type(q).__name__} can score only the samples it has just made: one of its "
-            "transforms has no inverse. Pathwise and ImportanceWeighted do without, and so does a flow with an inverse."
+            f"{caller} needs log q(z) at a z held still, and this {type(q).__name__} can score only the samples it has just made: one of "
+            "its transforms has no inverse. Pathwise and ImportanceWeighted do without, and so does a flow with an inverse."
         ) from error

@@ -7,7 +7,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
 from helpers.estimators.draws import draw
-from helpers.estimators.parts.discrete import sites
+from helpers.estimators.parts.discrete import discrete_variables
 
 
 class StraightThrough(GradientEstimator):
@@ -24,6 +24,6 @@ class StraightThrough(GradientEstimator):
     """
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
-        mean = sites(q, type(self).__name__).probs  # [*batch, *event]
+        mean = discrete_variables(q, type(self).__name__).probs  # [*batch, *event]
         z = draw(q, num_samples) + (mean - mean.detach())  # the bracket is exactly zero: f sees outcomes
         return evaluate(f, z, q).reduce(lambda over_samples: over_samples.mean(0))

@@ -3,7 +3,7 @@
 from helpers.evaluation.bound import BoundEvaluation, evaluate_bound
 from helpers.evaluation.classification import accuracy
 from helpers.evaluation.measured import Measured
-from helpers.evaluation.particle_filter import particle_log_likelihood
+from helpers.evaluation.particle_filter import particle_log_marginal
 from helpers.evaluation.sequences import PerStep, SequenceEvaluation, evaluate_sequences
 from helpers.evaluation.unit_activity import ActiveUnits, active_units
 
@@ -17,5 +17,5 @@ __all__ = [
     "active_units",
     "evaluate_bound",
     "evaluate_sequences",
-    "particle_log_likelihood",
+    "particle_log_marginal",
 ]

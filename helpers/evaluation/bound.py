@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from helpers.evaluation.measured import Measured
 from helpers.evaluation.module_mode import evaluation_mode
-from helpers.matmul import fast_products
+from helpers.matmul import fast_matmul
 from helpers.models import LatentVariableModel
 
 
@@ -21,22 +21,22 @@ class BoundEvaluation:
     elbo: E_q[log p(x, z) - log q(z | x)], a lower bound of log p(x).
     distortion: E_q[-log p(x | z)].
     rate: E_q[log q(z | x) - log p(z)].
-    log_likelihood: log 1/S sum_s p(x, z_s) / q(z_s | x), in expectation a tighter lower bound, exact as S grows.
+    log_marginal_is: log 1/S sum_s p(x, z_s) / q(z_s | x), in expectation a tighter lower bound, exact as S grows.
     """
 
     elbo: Measured
     distortion: Measured
     rate: Measured
-    log_likelihood: Measured
+    log_marginal_is: Measured
     num_samples: int
     num_images: int
 
 
 @torch.no_grad()
-@fast_products()
+@fast_matmul()
 def evaluate_bound(
     model: LatentVariableModel,
-    posterior: nn.Module,
+    guide: nn.Module,
     images: Tensor,
     num_samples: int,
     max_evaluations: int = 10_000,
@@ -44,34 +44,34 @@ def evaluate_bound(
     """Evaluate on all of `images` [images, *outcome], with `num_samples` draws of z per image, without gradients.
 
     Works through the images and draws in pieces of at most `max_evaluations` (image, draw) pairs, so memory does not grow with
-    either. Model and posterior are in evaluation mode meanwhile. Nats per image, each with its standard error over images; the
+    either. Model and guide are in evaluation mode meanwhile. Nats per image, each with its standard error over images; the
     noise of the draws is part of it.
     """
     if num_samples < 1:
         raise ValueError(f"num_samples must be 1 or more; {num_samples} was given.")
     model.likelihood.check_outcome(images)
-    with evaluation_mode(model, posterior):
+    with evaluation_mode(model, guide):
         piece = max(1, max_evaluations // num_samples)
         # Written into one tensor made beforehand: small results kept between large temporaries would tear the heap to pieces.
         results = torch.empty(3, len(images), dtype=images.dtype, device=images.device)
         for x, columns in zip(images.split(piece), results.split(piece, dim=1), strict=True):
-            columns.copy_(_evaluate(model, posterior, x, num_samples, max_evaluations))
-    distortion, rate, log_likelihood = results
+            columns.copy_(_evaluate(model, guide, x, num_samples, max_evaluations))
+    distortion, rate, log_marginal_is = results
     return BoundEvaluation(
         Measured.over(-(distortion + rate)),
         Measured.over(distortion),
         Measured.over(rate),
-        Measured.over(log_likelihood),
+        Measured.over(log_marginal_is),
         num_samples,
         images.shape[0],
     )
 
 
 def _evaluate(
-    model: LatentVariableModel, posterior: nn.Module, x: Tensor, num_samples: int, max_evaluations: int
+    model: LatentVariableModel, guide: nn.Module, x: Tensor, num_samples: int, max_evaluations: int
 ) -> Tensor:
     """Distortion, rate and log-likelihood of each of a few images: [3, images]."""
-    q = posterior(x)
+    q = guide(x)
     prior = model.prior(q.batch_shape)
     distortion = rate = torch.zeros((), dtype=x.dtype, device=x.device)
     log_total = torch.full((), -torch.inf, dtype=x.dtype, device=x.device)

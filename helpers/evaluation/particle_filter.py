@@ -13,7 +13,7 @@ from helpers.models.sequences.guide import SequenceGuide, steps_of
 
 
 @torch.no_grad()
-def particle_log_likelihood(
+def particle_log_marginal(
     model: DeepMarkovModel,
     guide: SequenceGuide,
     x: Tensor,

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from helpers.evaluation.module_mode import evaluation_mode
-from helpers.evaluation.particle_filter import particle_log_likelihood
-from helpers.matmul import fast_products
+from helpers.evaluation.particle_filter import particle_log_marginal
+from helpers.matmul import fast_matmul
 from helpers.models.sequences.deep_markov import DeepMarkovModel
 from helpers.models.sequences.elbo import check_parts
 from helpers.models.sequences.guide import SequenceGuide, steps_of
@@ -50,23 +50,23 @@ class SequenceEvaluation:
 
     bound: E_q[log p(x, z) - log q(z | x)], a lower bound of log p(x), estimated by the mean over S paths.
     distortion, rate: its two parts, bound = -(distortion + rate).
-    log_likelihood: importance-sampled, log 1/S sum_s p(x, z_s) / q(z_s | x): in expectation a tighter lower bound, exact as S grows.
-    log_likelihood_smc: by sequential Monte Carlo with S particles, None where it was not asked for: in expectation a lower bound too, and
-        exact as S grows, but not always the tighter of the two, see `particle_log_likelihood`.
+    log_marginal_is: importance-sampled, log 1/S sum_s p(x, z_s) / q(z_s | x): in expectation a tighter lower bound, exact as S grows.
+    log_marginal_smc: by sequential Monte Carlo with S particles, None where it was not asked for: in expectation a lower bound too, and
+        exact as S grows, but not always the tighter of the two, see `particle_log_marginal`.
     """
 
     bound: PerStep
     distortion: PerStep
     rate: PerStep
-    log_likelihood: PerStep
-    log_likelihood_smc: PerStep | None
+    log_marginal_is: PerStep
+    log_marginal_smc: PerStep | None
     num_samples: int
     num_sequences: int
     num_steps: int
 
 
 @torch.no_grad()
-@fast_products()
+@fast_matmul()
 def evaluate_sequences(
     model: DeepMarkovModel,
     guide: SequenceGuide,
@@ -101,14 +101,14 @@ def evaluate_sequences(
             model.emission.check_outcome(packed)
             results[:3, chosen] = _importance(model, guide, packed, steps, num_samples, max_evaluations)
             if smc:
-                results[3, chosen] = particle_log_likelihood(model, guide, padded, end, num_samples)
-    distortion, rate, log_likelihood, particles = results
+                results[3, chosen] = particle_log_marginal(model, guide, padded, end, num_samples)
+    distortion, rate, log_marginal_is, particles = results
     per_step: Callable[[Tensor], PerStep] = lambda values: PerStep.over(values, lengths)  # noqa: E731
     return SequenceEvaluation(
         per_step(-(distortion + rate)),
         per_step(distortion),
         per_step(rate),
-        per_step(log_likelihood),
+        per_step(log_marginal_is),
         per_step(particles) if smc else None,
         num_samples,
         len(x),

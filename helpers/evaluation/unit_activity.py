@@ -16,7 +16,7 @@ from helpers.evaluation.module_mode import evaluation_mode
 class ActiveUnits:
     """What `active_units` returns.
 
-    variance: [*latent], over images, of the posterior mean of each unit.
+    variance: [*latent], over images, of the mean of q(z | x) for each unit.
     threshold: a unit is active where its variance is above this.
     """
 
@@ -35,11 +35,11 @@ class ActiveUnits:
 
 @torch.no_grad()
 def active_units(
-    posterior: nn.Module, images: Tensor, threshold: float = 0.01, num_samples: int = 100, max_evaluations: int = 10_000
+    guide: nn.Module, images: Tensor, threshold: float = 0.01, num_samples: int = 100, max_evaluations: int = 10_000
 ) -> ActiveUnits:
     """Which units of z carry anything about x: those for which Var_x( E_q(z | x)[z] ) > threshold.
 
-    A unit whose posterior is the prior, whatever x is, has variance 0: it has collapsed. The scale of z is set by the prior, and the
+    A unit whose q(z | x) is the prior, whatever x is, has variance 0: it has collapsed. The scale of z is set by the prior, and the
     threshold belongs to one of unit variance. A unit of a flow or a mixture may carry something in its shape and nothing in its mean.
 
     images: [images, *outcome], two or more.
@@ -54,9 +54,9 @@ def active_units(
             f"A variance over images needs 2 images or more, and means from draws 2 draws or more; {len(images)} and {num_samples} were "
             "given."
         )
-    with evaluation_mode(posterior):
+    with evaluation_mode(guide):
         pieces = images.split(max(1, max_evaluations // num_samples))
-        means, noises = zip(*(_mean_and_noise(posterior(x), num_samples) for x in pieces), strict=True)
+        means, noises = zip(*(_mean_and_noise(guide(x), num_samples) for x in pieces), strict=True)
     variance = torch.cat(means).double().var(0, unbiased=True) - torch.cat(noises).double().mean(0)
     return ActiveUnits(variance, threshold)
 

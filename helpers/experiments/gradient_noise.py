@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from helpers.data import Batches
 from helpers.estimators import sampled_moments_of
-from helpers.matmul import fast_products
+from helpers.matmul import fast_matmul
 from helpers.models import Elbo
 from helpers.training.schedule import up_then_down
 
@@ -34,8 +34,8 @@ def gradient_noise(
         _settle(objective, batches, own, settle)
     for parameter in own:
         parameter.requires_grad_(False)
-    parameters = list(objective.posterior.parameters())
-    with fast_products():
+    parameters = list(objective.guide.parameters())
+    with fast_matmul():
         parts = [
             sampled_moments_of(
                 lambda: objective(x), parameters=parameters, repeats=repeats, stateful=(objective.estimator,)
@@ -57,7 +57,7 @@ def _settle(objective: Elbo, batches: Batches, own: list[nn.Parameter], steps: i
     optimizer = torch.optim.Adam(own, lr=3e-2) if own else None
     schedule = up_then_down(optimizer, steps) if own else None
     objective.train()
-    with fast_products():
+    with fast_matmul():
         for _, batch in zip(range(steps), _again_and_again(batches), strict=False):
             loss = objective(batch).auxiliary_loss
             if optimizer is not None:

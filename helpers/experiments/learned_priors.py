@@ -19,7 +19,7 @@ from helpers.distributions import (
     StandardNormalPrior,
     VampPrior,
 )
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.training import History, fit
 
@@ -32,7 +32,7 @@ class Snapshot:
 
     distortion, rate: their sum, negated, is the bound.
     mutual_information, marginal_kl: the two parts of the rate, E[log q(z | x) - log q(z)] and E[log q(z) - log p(z)], where q(z) is the
-        posterior averaged over the watched images. N images cannot show more information than log N.
+        guide averaged over the watched images. N images cannot show more information than log N.
     codes: [watched, 2], the draws.
     weights, loc, scale: the prior as a mixture of Gaussians, [components], [components, 2], [components, 2]; N(0, I) is one of them.
     """
@@ -60,12 +60,12 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class PriorRun:
-    """One training. name: of `PRIORS`. snapshots: the first before training, the last at its end. model, posterior: trained."""
+    """One training. name: of `PRIORS`. snapshots: the first before training, the last at its end. model, guide: trained."""
 
     name: str
     snapshots: tuple[Snapshot, ...]
     model: LatentVariableModel
-    posterior: AmortizedPosterior
+    guide: AmortizedGuide
 
 
 def learn_priors(
@@ -107,26 +107,24 @@ def learn_priors(
         x = binarise_dynamically(images[:watched])
         for name in PRIORS:
             torch.manual_seed(seed)
-            model, posterior = _built(name, images, num_components, hidden)
-            snapshots = [_snapshot(0, model, posterior, x, seed)]
+            model, guide = _built(name, images, num_components, hidden)
+            snapshots = [_snapshot(0, model, guide, x, seed)]
 
-            def look(epoch: int, history: History, model=model, posterior=posterior, snapshots=snapshots) -> None:
+            def look(epoch: int, history: History, model=model, guide=guide, snapshots=snapshots) -> None:
                 if epoch in kept:
-                    snapshots.append(_snapshot(epoch, model, posterior, x, seed))
+                    snapshots.append(_snapshot(epoch, model, guide, x, seed))
 
-            bound = Elbo(model, posterior)
+            bound = Elbo(model, guide)
             optimizer = Adam(bound.parameters(), lr=learning_rate, fused=True)
             fit(bound, batches, epochs=epochs, optimizers=optimizer, after_epoch=look, progress=False)
-            runs[name] = PriorRun(name, tuple(snapshots), model, posterior)
+            runs[name] = PriorRun(name, tuple(snapshots), model, guide)
     return runs
 
 
-def _built(
-    name: str, images: Tensor, num_components: int, hidden: int
-) -> tuple[LatentVariableModel, AmortizedPosterior]:
+def _built(name: str, images: Tensor, num_components: int, hidden: int) -> tuple[LatentVariableModel, AmortizedGuide]:
     """Networks first, so that they start alike whatever the prior."""
     shape = tuple(images.shape[1:])
-    posterior = AmortizedPosterior(GaussianConditional(shape, 2, FeedForward((hidden,))))
+    guide = AmortizedGuide(GaussianConditional(shape, 2, FeedForward((hidden,))))
     likelihood = BernoulliConditional(2, shape, FeedForward((hidden,)))
     prior: Prior
     if name == "standard":
@@ -134,16 +132,16 @@ def _built(
     elif name == "mixture":
         prior = MixtureOfGaussiansPrior(2, num_components)
     else:
-        prior = VampPrior(posterior.conditional, images[:num_components].cpu())
-    return LatentVariableModel(prior, likelihood).to(images.device), posterior.to(images.device)
+        prior = VampPrior(guide.conditional, images[:num_components].cpu())
+    return LatentVariableModel(prior, likelihood).to(images.device), guide.to(images.device)
 
 
 @torch.no_grad()
-def _snapshot(epoch: int, model: LatentVariableModel, posterior: AmortizedPosterior, x: Tensor, seed: int) -> Snapshot:
+def _snapshot(epoch: int, model: LatentVariableModel, guide: AmortizedGuide, x: Tensor, seed: int) -> Snapshot:
     """The same draws at every epoch; training's random numbers are as if nobody had looked."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        q, prior = posterior(x), model.prior()
+        q, prior = guide(x), model.prior()
         z = q.sample()  # [watched, 2]
     log_q = q.log_prob(z[:, None])  # of every z under every image: [watched, watched]
     log_aggregate = log_q.logsumexp(1) - math.log(len(x))

@@ -40,7 +40,7 @@ class Track:
         """The mean of p(z | x), [2]."""
         return np.linalg.solve(self.precision, self.weight.T @ (x - self.bias) / self.noise**2)
 
-    def log_evidence(self, x: np.ndarray) -> float:
+    def log_marginal(self, x: np.ndarray) -> float:
         """log p(x) in nats."""
         covariance = self.weight @ self.weight.T + self.noise**2 * np.eye(len(x))
         away = x - self.bias
@@ -83,7 +83,7 @@ class Race:
     """
 
     x: np.ndarray
-    log_evidence: float
+    log_marginal: float
     posterior_loc: np.ndarray
     loc: np.ndarray
     scale: np.ndarray
@@ -127,7 +127,7 @@ def run_race(track: Track, encoder: Encoder, *, distance: float, angle: float, s
     encoder_loc, encoder_scale = (np.asarray(value[0].cpu(), dtype=np.float64) for value in (q.mean, q.stddev))
     return Race(
         x=x,
-        log_evidence=track.log_evidence(x),
+        log_marginal=track.log_marginal(x),
         posterior_loc=track.posterior_loc(x),
         loc=loc,
         scale=np.exp(log_scale),

@@ -26,14 +26,14 @@ class SweepPoint:
     evaluation: distortion D, rate R, the bound -(D + R) and the importance-weighted likelihood, on the validation images. The bound is
         that of w = 1, whatever the model was trained with.
     units: which units of z it uses.
-    model, posterior: p(x, z) and q(z | x), trained. history: of the training.
+    model, guide: p(x, z) and q(z | x), trained. history: of the training.
     """
 
     rate_weight: float
     evaluation: BoundEvaluation
     units: ActiveUnits
     model: LatentVariableModel
-    posterior: nn.Module
+    guide: nn.Module
     history: History
 
 
@@ -55,11 +55,11 @@ def rate_distortion_sweep(
     Every model is trained from scratch: none begins where another ended, so a point depends on its weight alone, and not on the weights
     before it. All see the same seed: with the same `build`, the same initial parameters, the same batches in the same order.
 
-    build: makes a model and its posterior, both untrained; called once a weight.
+    build: makes a model and its guide, both untrained; called once a weight.
     train: batches, as `fit` takes them; valid: [images, *outcome], two or more, evaluated with `num_samples` draws of z an image.
     rate_weights: finite, 0 or more, all different. Below 1 buys distortion with rate, above 1 rate with distortion.
     epochs: passes over `train`, for each model.
-    objective: called as objective(model, posterior, rate_weight=w): `Elbo`, `AnalyticKlElbo`, or a `partial` of one with its estimator.
+    objective: called as objective(model, guide, rate_weight=w): `Elbo`, `AnalyticKlElbo`, or a `partial` of one with its estimator.
     learning_rate: of Adam.
     progress: as in `fit`.
 
@@ -73,14 +73,14 @@ def rate_distortion_sweep(
     for weight in weights:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model, posterior = build()
-            bound = objective(model, posterior, rate_weight=weight)
+            model, guide = build()
+            bound = objective(model, guide, rate_weight=weight)
             optimizer = torch.optim.Adam(bound.parameters(), lr=learning_rate, fused=True)  # as `fit` has it
             history = fit(bound, train, epochs=epochs, optimizers=optimizer, progress=progress)
             torch.manual_seed(seed)  # the draws of the evaluation are the same for all, however many training took
-            evaluation = evaluate_bound(model, posterior, valid, num_samples)
-            units = active_units(posterior, valid)
-        points.append(SweepPoint(weight, evaluation, units, model, posterior, history))
+            evaluation = evaluate_bound(model, guide, valid, num_samples)
+            units = active_units(guide, valid)
+        points.append(SweepPoint(weight, evaluation, units, model, guide, history))
     return points
 
 

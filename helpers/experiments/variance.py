@@ -26,7 +26,7 @@ REBAR_NODES = {1: 48, 2: 32, 3: 20, 4: 12}
 
 
 @dataclass(frozen=True)
-class Moments:
+class GradientStatistics:
     """Of an estimate of the gradient on the logits: exact, mean and variance [bits]. evaluations: of f, that it was given."""
 
     exact: np.ndarray
@@ -93,7 +93,7 @@ class Laboratory:
         """Gradient of f at z: [..., bits] → [..., bits]."""
         return self.sharpness / np.cosh(self.sharpness * self.height(z))[..., None] ** 2 * WEIGHT[: self.bits]
 
-    def moments(self, estimator: str, samples: int) -> Moments | None:
+    def moments(self, estimator: str, samples: int) -> GradientStatistics | None:
         """Exact moments of one estimate that may evaluate f `samples` times; None where that is too few for the estimator.
 
         It takes as many as it can use: pairs, threes, or 1 + bits at a time. Raises KeyError for an unknown estimator.
@@ -103,7 +103,7 @@ class Laboratory:
         if used is None:
             return None
         mean, variance = rule.moments(self, used)
-        return Moments(self.exact, mean, variance, used)
+        return GradientStatistics(self.exact, mean, variance, used)
 
     def over_outcomes(self, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance over z of a gradient [2^bits, bits]."""

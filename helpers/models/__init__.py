@@ -1,7 +1,7 @@
-"""Models p(x, z), posteriors q(z | x), and the objectives that train both."""
+"""Models p(x, z), guides q(z | x), and the objectives that train both."""
 
 from helpers.models.elbo import AnalyticKlElbo, Elbo
-from helpers.models.latent_variable import AmortizedPosterior, LatentVariableModel
+from helpers.models.latent_variable import AmortizedGuide, LatentVariableModel
 from helpers.models.semi_supervised.elbo import LogLikelihood, SemiSupervisedElbo
 from helpers.models.semi_supervised.model import SemiSupervisedGuide, SemiSupervisedVAE, semi_supervised_vae
 from helpers.models.sequences.deep_markov import DeepMarkovModel, deep_markov_model
@@ -13,7 +13,7 @@ from helpers.models.sigmoid_belief.layered_elbo import LayeredElbo
 from helpers.models.sigmoid_belief.network import sigmoid_belief_network
 
 __all__ = [
-    "AmortizedPosterior",
+    "AmortizedGuide",
     "AnalyticKlElbo",
     "DeepMarkovModel",
     "Elbo",

@@ -18,20 +18,20 @@ class _Bound(nn.Module):
     def __init__(
         self,
         model: LatentVariableModel,
-        posterior: nn.Module,
+        guide: nn.Module,
         estimator: GradientEstimator | None = None,
         num_samples: int | None = None,
         rate_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        latent = getattr(posterior, "event_shape", model.prior.event_shape)
+        latent = getattr(guide, "event_shape", model.prior.event_shape)
         if tuple(latent) != tuple(model.prior.event_shape):
             raise ValueError(
                 f"q(z | x) makes z of shape {tuple(latent)}, and p(z) of shape {tuple(model.prior.event_shape)}: "
                 "they must be the same."
             )
         self.model = model
-        self.posterior = posterior
+        self.guide = guide
         self.estimator = Pathwise() if estimator is None else estimator
         if self.estimator.target not in self.targets:
             raise ValueError(
@@ -52,8 +52,8 @@ class Elbo(_Bound):
     With `rate_weight` w = 1 and an estimator whose target is an expectation this is the ELBO; with `ImportanceWeighted` it is the
     importance-weighted bound. With w other than 1 it is the objective of a beta-VAE, and a bound on log p(x) only for w >= 1.
 
-    model, posterior: p(x, z) and q(z | x).
-    estimator: of the gradient; `Pathwise()` by default. A mixture posterior wants `ComponentThenPoint()`.
+    model, guide: p(x, z) and q(z | x).
+    estimator: of the gradient; `Pathwise()` by default. A mixture guide needs `ComponentThenPoint()`.
     num_samples: evaluations of the log weight per image; None for the estimator's own fewest.
 
     Called with x [*batch, *outcome], returns an `Estimate` [*batch] in nats, with terms `distortion`, -log p(x | z), and
@@ -62,7 +62,7 @@ class Elbo(_Bound):
 
     def forward(self, x: Tensor) -> Estimate:
         self._check_batch(x)
-        q = self.posterior(x)
+        q = self.guide(x)
 
         def log_weight(z: Tensor) -> Estimate:  # [samples, *batch, *latent] → [samples, *batch]
             log_likelihood = self.model.likelihood(z).log_prob(x)
@@ -85,7 +85,7 @@ class AnalyticKlElbo(_Bound):
 
     def forward(self, x: Tensor) -> Estimate:
         self._check_batch(x)
-        q = self.posterior(x)
+        q = self.guide(x)
         try:
             rate = kl_divergence(q, self.model.prior(q.batch_shape))  # [*batch]
         except NotImplementedError as error:
@@ -103,10 +103,10 @@ class AnalyticKlElbo(_Bound):
         )
 
 
-def check_images_alone(x: Tensor, who: str) -> None:
+def check_images_alone(x: Tensor, caller: str) -> None:
     """ValueError where a batch is a tuple of tensors in place of one."""
     if isinstance(x, tuple | list):
         raise ValueError(
-            f"{who} takes a batch of images alone, and a {type(x).__name__} of {len(x)} was given. "
+            f"{caller} takes a batch of images alone, and a {type(x).__name__} of {len(x)} was given. "
             "Usual cause: batches of (images, labels); build `Batches` from the images only."
         )

@@ -1,4 +1,4 @@
-"""p(x, z) = p(z) p(x | z), and an amortized posterior q(z | x)."""
+"""p(x, z) = p(z) p(x | z), and an amortized guide q(z | x)."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class LatentVariableModel(nn.Module):
         return self.likelihood(z).sample((num_samples,))
 
     @torch.no_grad()
-    def resample(self, posterior: nn.Module, x: Tensor, num_samples: int = 1) -> tuple[Tensor, Tensor]:
+    def resample(self, guide: nn.Module, x: Tensor, num_samples: int = 1) -> tuple[Tensor, Tensor]:
         """Conditional samples: z ~ q(z | x), then x' ~ p(x' | z).
 
-        posterior: x → q(z | x).  x: [*batch, *outcome] → x' [samples, *batch, *outcome], z [samples, *batch, *latent].
+        guide: x → q(z | x).  x: [*batch, *outcome] → x' [samples, *batch, *outcome], z [samples, *batch, *latent].
         """
-        z = posterior(x).sample((num_samples,))
+        z = guide(x).sample((num_samples,))
         return self.likelihood(z).sample(), z
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class LatentVariableModel(nn.Module):
         return self.prior(z.shape[: 1 + batch_dims]).log_prob(z) + self.likelihood(z).log_prob(x), values
 
 
-class AmortizedPosterior(nn.Module):
+class AmortizedGuide(nn.Module):
     """q(z | x), whose parameters a network reads off x: one call for any number of observations.
 
     conditional: x [*batch, *outcome] → q(z | x) with batch_shape `batch`.

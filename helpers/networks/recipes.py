@@ -133,10 +133,10 @@ def _half(size: int) -> int:
     return (size + 1) // 2
 
 
-def image_shape(shape: Shape, who: str) -> Shape:
+def image_shape(shape: Shape, caller: str) -> Shape:
     """The shape as it is. ValueError where it is not [channels, height, width]; `who` begins its sentence: "X reads"."""
     if len(shape) != 3:
-        raise ValueError(f"{who} images [channels, height, width], and was given the shape {tuple(shape)}.")
+        raise ValueError(f"{caller} images [channels, height, width], and was given the shape {tuple(shape)}.")
     return shape
 
 

@@ -43,16 +43,16 @@ class Recurrence(nn.Module):
         # A reversed sequence is packed as the sequence itself is: mirror, run, mirror back.
         x = x.index_select(0, steps.mirrored) if self.reverse else x
         if self.kind == "gru":
-            states = _Gru.apply(
+            states = _GruFunction.apply(
                 linear(x, cell.weight_ih, cell.bias_ih), cell.weight_hh, cell.bias_hh, self.initial, steps
             )
         else:
             inputs = linear(x, cell.weight_ih, cell.bias_ih + cell.bias_hh)
-            states = _Plain.apply(inputs, cell.weight_hh, self.initial, steps, self.kind)
+            states = _RnnFunction.apply(inputs, cell.weight_hh, self.initial, steps, self.kind)
         return states.index_select(0, steps.mirrored) if self.reverse else states
 
 
-class _Plain(torch.autograd.Function):
+class _RnnFunction(torch.autograd.Function):
     """h_t = f(a_t + B h_{t-1}). inputs a: [rows, hidden], weight B: [hidden, hidden], initial h_0: [hidden]."""
 
     @staticmethod
@@ -87,7 +87,7 @@ class _Plain(torch.autograd.Function):
         )
 
 
-class _Gru(torch.autograd.Function):
+class _GruFunction(torch.autograd.Function):
     """r = s(a_r + g_r), u = s(a_u + g_u), n = tanh(a_n + r g_n), h_t = (1 - u) n + u h_{t-1}, where g = B h_{t-1} + b.
 
     inputs a: [rows, 3 hidden], weight B: [3 hidden, hidden], bias b: [3 hidden], initial h_0: [hidden]. Order of the gates: r, u, n.

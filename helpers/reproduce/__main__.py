@@ -14,7 +14,7 @@ EXPERIMENTS = {
     "nvil": "sigmoid belief networks of 200 bits: Mnih, Gregor 2014, Grathwohl et al. 2018; every estimator raced",
     "ssvae": "semi-supervised VAE on MNIST, 100 to 3,000 labels: Pyro talk and tutorial, Kingma et al. 2014",
     "dmm": "deep Markov model on JSB chorales: Krishnan et al. 2017, Pyro's example; on synthetic ones, beside their entropy floor",
-    "priors": "FashionMNIST: three priors by three posteriors, and a mixture posterior by each of its gradients; our own comparison",
+    "priors": "FashionMNIST: three priors by three guides, and a mixture guide by each of its gradients; our own comparison",
 }
 
 

@@ -22,8 +22,7 @@ from helpers.evaluation import SequenceEvaluation, evaluate_sequences
 from helpers.models import DeepMarkovModel, SequenceElbo, SequenceGuide, deep_markov_model
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import WEIGHTS, Row, Run, with_earlier_runs, write_row
-from helpers.reproduce.shipped import load_shipped, ship
-from helpers.training import History, fit
+from helpers.training import History, fit, load_half_precision, save_half_precision
 from helpers.training.schedule import LinearWeight, up_then_down
 
 SIZES = {"latent": 100, "emission": (100, 100), "transition": 200, "rnn": 400}
@@ -96,7 +95,7 @@ def load_trained() -> tuple[DeepMarkovModel, SequenceGuide]:
     if not SHIPPED.exists():
         raise FileNotFoundError("There are no trained weights yet. `python -m helpers.reproduce dmm` makes them.")
     model, guide = build()
-    load_shipped(SHIPPED, model=model, guide=guide)
+    load_half_precision(SHIPPED, model=model, guide=guide)
     return model, guide
 
 
@@ -204,7 +203,7 @@ def _train(system: System, data: ChoraleData, seed: int, options: Options) -> di
     details = {
         "distortion": test.distortion.mean,
         "rate": test.rate.mean,
-        "NLL by sequential Monte Carlo": -test.log_likelihood_smc.mean,
+        "NLL by sequential Monte Carlo": -test.log_marginal_smc.mean,
         "samples": test.num_samples,
         "train bound": history.waypoints["train"][-1][1],
         "validation bound": history.waypoints["valid"][-1][1],
@@ -213,8 +212,8 @@ def _train(system: System, data: ChoraleData, seed: int, options: Options) -> di
         floor, error = data.entropy_floor(data.test.rolls, data.test.lengths)
         details |= {"floor": floor, "floor_standard_error": error}
     if system.name == "dmm-jsb-future-0" and seed == 0:
-        ship(options.weights / SHIPPED.name, model=model, guide=guide)
-    results = {"bound": test.bound, "nll": test.log_likelihood}
+        save_half_precision(options.weights / SHIPPED.name, model=model, guide=guide)
+    results = {"bound": test.bound, "nll": test.log_marginal_is}
     return {
         metric: Run(
             seed=seed,

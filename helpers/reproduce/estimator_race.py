@@ -20,12 +20,12 @@ from helpers.data import Batches
 from helpers.estimators import Estimate, ScoreFunction
 from helpers.evaluation import evaluate_bound
 from helpers.experiments.gradient_noise import gradient_noise, seconds_per_step
-from helpers.matmul import fast_products
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel, sigmoid_belief_network
+from helpers.matmul import fast_matmul
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel, sigmoid_belief_network
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.racers import BITS, COMMON, EVALUATIONS, IMAGE, RACERS, Racer
 from helpers.reproduce.rows import Row, Run, with_earlier_runs, write_row
-from helpers.training import History, fit, load_weights, save_weights, score
+from helpers.training import History, average_terms, fit, load_weights, save_weights
 from helpers.training.initialisation import initialise
 from helpers.training.schedule import up_then_down
 
@@ -36,17 +36,17 @@ WAYPOINTS = (1, 5, 20)  # epochs of the leave-one-out run at whose parameters al
 class RacedElbo(nn.Module):
     """The racer's objective in training mode; in evaluation mode the one-sample ELBO over bits, the same quantity for all."""
 
-    def __init__(self, model: LatentVariableModel, posterior: AmortizedPosterior, racer: Racer) -> None:
+    def __init__(self, model: LatentVariableModel, guide: AmortizedGuide, racer: Racer) -> None:
         super().__init__()
-        self.own = Elbo(model, posterior, racer.build(), racer.evaluations)
-        self.common = Elbo(model, posterior, ScoreFunction(), 1)
+        self.own = Elbo(model, guide, racer.build(), racer.evaluations)
+        self.common = Elbo(model, guide, ScoreFunction(), 1)
 
     def forward(self, x: Tensor) -> Estimate:
         return (self.own if self.training else self.common)(x)
 
 
 @dataclass(frozen=True)
-class Leg:
+class PartialEpoch:
     """The first `steps` of a fresh pass over `batches`: an epoch, or the part of it that a budget allows."""
 
     batches: Batches
@@ -105,9 +105,9 @@ def _row(racer: Racer, epochs: int) -> Row:
 def _start(seed: int, racer: Racer, train_images: Tensor) -> RacedElbo:
     """The same weights for every racer."""
     settings.seed_everything(seed)
-    model, posterior = sigmoid_belief_network((BITS,), IMAGE)
-    initialise(model, posterior, train_images.cpu())
-    objective = RacedElbo(model, posterior, racer).to(train_images.device)
+    model, guide = sigmoid_belief_network((BITS,), IMAGE)
+    initialise(model, guide, train_images.cpu())
+    objective = RacedElbo(model, guide, racer).to(train_images.device)
     settings.seed_everything(seed)  # whatever the estimator's own parameters took
     return objective
 
@@ -118,15 +118,15 @@ def _common_weights(seed: int, epoch: int, options: Options) -> Path:
 
 def _run_one(racer: Racer, seed: int, epochs: int, train_images: Tensor, valid_images: Tensor, options: Options) -> Run:
     objective = _start(seed, racer, train_images)
-    model, posterior = objective.own.model, objective.own.posterior
+    model, guide = objective.own.model, objective.own.guide
     batches = Batches(train_images, batch_size=BATCH)
-    leg = Leg(batches, max(1, round(len(batches) * EVALUATIONS / racer.evaluations)))
+    leg = PartialEpoch(batches, max(1, round(len(batches) * EVALUATIONS / racer.evaluations)))
     waypoints = [epoch for epoch in WAYPOINTS if epoch <= epochs]
     optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
 
     def after_epoch(epoch: int, history: History) -> None:
         if racer.name == COMMON and epoch in waypoints:
-            both = nn.ModuleDict({"model": model, "posterior": posterior})
+            both = nn.ModuleDict({"model": model, "guide": guide})
             save_weights(both, _common_weights(seed, epoch, options))
         print(
             f"{racer.name} seed {seed}   leg {epoch:3}   {history.seconds[-1]:6.0f} s   valid {history.valid['bound'][-1]:8.2f}",
@@ -147,8 +147,8 @@ def _run_one(racer: Racer, seed: int, epochs: int, train_images: Tensor, valid_i
     )
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
-    result = evaluate_bound(model, posterior, valid_images, num_samples=10)
-    own = score(objective.own, Batches(valid_images, batch_size=50, shuffle=False))["bound"]
+    result = evaluate_bound(model, guide, valid_images, num_samples=10)
+    own = average_terms(objective.own, Batches(valid_images, batch_size=50, shuffle=False))["bound"]
     noise = []
     for epoch in waypoints:
         weights = _common_weights(seed, epoch, options)
@@ -157,7 +157,7 @@ def _run_one(racer: Racer, seed: int, epochs: int, train_images: Tensor, valid_i
                 f"Gradients are compared at parameters of {COMMON}, and {weights} is missing: make that row first."
             )
         there = _start(seed, racer, train_images)
-        load_weights(nn.ModuleDict({"model": there.own.model, "posterior": there.own.posterior}), weights)
+        load_weights(nn.ModuleDict({"model": there.own.model, "guide": there.own.guide}), weights)
         small = {"settle": 2, "groups": 2, "repeats": 2} if options.smoke else {}
         noise.append({"epoch": epoch} | gradient_noise(there.own, batches, train_images[:BATCH], **small))
         print(f"{racer.name} seed {seed}   {noise[-1]}", flush=True)
@@ -181,7 +181,7 @@ def _run_one(racer: Racer, seed: int, epochs: int, train_images: Tensor, valid_i
             "unbiased": racer.unbiased,
             "target": racer.target,
             "own_target": own,
-            "log_likelihood": result.log_likelihood.mean,
+            "log_marginal_is": result.log_marginal_is.mean,
             "distortion": result.distortion.mean,
             "rate": result.rate.mean,
             "gradient_noise": noise,
@@ -193,7 +193,7 @@ def _time(wanted: list[Racer], rows: dict[str, Row], train_images: Tensor, optio
     """Time a step of each racer, all in turns, and say in its row how long its curve took at that speed."""
     objectives = {racer.name: _start(0, racer, train_images) for racer in wanted}
     small = {"rounds": 2, "steps": 1} if options.smoke else {}
-    with fast_products():
+    with fast_matmul():
         seconds = seconds_per_step(objectives, Batches(train_images, batch_size=BATCH), **small)
     for racer in wanted:
         for run in rows[racer.name].runs:

@@ -14,7 +14,7 @@ from helpers import settings
 from helpers.data import Batches, binarise_dynamically, load_images
 from helpers.evaluation import active_units, evaluate_bound
 from helpers.experiments.gradient_noise import seconds_per_step
-from helpers.matmul import fast_products
+from helpers.matmul import fast_matmul
 from helpers.models import Elbo
 from helpers.networks import FeedForward, count_parameters
 from helpers.reproduce.options import Options
@@ -78,9 +78,9 @@ def start(cell: Cell, seed: int, train: Tensor) -> Elbo:
     """The bound before its first step."""
     settings.seed_everything(seed)
     objective = cell.build(train.cpu())
-    initialise(objective.model, objective.posterior, train.cpu())
+    initialise(objective.model, objective.guide, train.cpu())
     for network in getattr(
-        objective.posterior.conditional, "layer_networks", ()
+        objective.guide.conditional, "layer_networks", ()
     ):  # a flow starts as the Gaussian it is made of
         nn.init.zeros_([layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1].weight)
     return objective.to(train.device)
@@ -136,15 +136,15 @@ def _bounds(record: dict[str, list[float]]) -> list[float]:
 
 
 def _measured(cell: Cell, seed: int, objective: Elbo, history: History, data: Fashion, draws: int) -> Run:
-    model, posterior = objective.model, objective.posterior
+    model, guide = objective.model, objective.guide
 
     def bound(images: Tensor, num_samples: int):
-        return evaluate_bound(model, posterior, images, num_samples, max_evaluations=2000)
+        return evaluate_bound(model, guide, images, num_samples, max_evaluations=2000)
 
     result = bound(data.test, draws)
-    units = active_units(posterior, data.test[:2000], max_evaluations=2000)
+    units = active_units(guide, data.test[:2000], max_evaluations=2000)
     print(
-        f"{cell.name} seed {seed}: test bound {result.elbo}, log-likelihood {result.log_likelihood}, rate {result.rate}, "
+        f"{cell.name} seed {seed}: test bound {result.elbo}, log-likelihood {result.log_marginal_is}, rate {result.rate}, "
         f"{units.count} active units",
         flush=True,
     )
@@ -165,13 +165,13 @@ def _measured(cell: Cell, seed: int, objective: Elbo, history: History, data: Fa
             "evaluations": EVALUATIONS,
             "samples": draws,
             "bound": result.elbo.mean,
-            "log_likelihood": result.log_likelihood.mean,
-            "log_likelihood_standard_error": result.log_likelihood.standard_error,
+            "log_marginal_is": result.log_marginal_is.mean,
+            "log_marginal_is_standard_error": result.log_marginal_is.standard_error,
             "rate": result.rate.mean,
             "distortion": result.distortion.mean,
             "active_units": units.count,
             "latent": LATENT,
-            **component_use(posterior, data.test[:2000]),
+            **component_use(guide, data.test[:2000]),
             "parameters": count_parameters(objective),
             "train_bound": bound(binarise_dynamically(data.train[:10_000]), 10).elbo.mean,
             "valid_bound": bound(data.valid, 10).elbo.mean,
@@ -180,8 +180,8 @@ def _measured(cell: Cell, seed: int, objective: Elbo, history: History, data: Fa
 
 
 @torch.no_grad()
-def component_use(posterior: nn.Module, images: Tensor, num_samples: int = 20) -> dict[str, float | list[float]]:
-    """What a mixture posterior makes of its components, averaged over images; nothing where q(z | x) is no mixture.
+def component_use(guide: nn.Module, images: Tensor, num_samples: int = 20) -> dict[str, float | list[float]]:
+    """What a mixture guide makes of its components, averaged over images; nothing where q(z | x) is no mixture.
 
     component_shares: E_x[w_k(x)], one for each component.
     component_entropy: E_x[H(w(x))], nats: 0 where each image has one component of its own.
@@ -190,7 +190,7 @@ def component_use(posterior: nn.Module, images: Tensor, num_samples: int = 20) -
     """
     shares, entropies, information = [], [], []
     for x in images.split(500):
-        q = posterior(x)
+        q = guide(x)
         if not isinstance(q, MixtureSameFamily):
             return {}
         log_weights = q.mixture_distribution.logits.log_softmax(-1)  # [images, components]
@@ -231,7 +231,7 @@ def time_steps(cells: Sequence[Cell], rows: Sequence[Row], data: Fashion, option
     """Time a training step of each cell, all in turns, and write it into every run of its row: details["seconds_per_step"]."""
     objectives = {cell.name: start(cell, 0, data.train) for cell in cells}
     small = {"rounds": 2, "steps": 1} if options.smoke else {}
-    with fast_products():
+    with fast_matmul():
         seconds = seconds_per_step(objectives, data.batches(), **small)
     for row in rows:
         for run in row.runs:

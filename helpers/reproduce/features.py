@@ -11,7 +11,7 @@ from torch import Tensor
 from helpers import settings
 from helpers.data import Batches
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
-from helpers.models import AmortizedPosterior, AnalyticKlElbo, LatentVariableModel
+from helpers.models import AmortizedGuide, AnalyticKlElbo, LatentVariableModel
 from helpers.networks import FeedForward, RandomWarp
 from helpers.reproduce.options import Options
 from helpers.training import fit
@@ -22,7 +22,7 @@ LATENT, HIDDEN, BATCH, LEARNING_RATE, EPOCHS = 50, (600, 600), 200, 2e-3, 15
 RATE_WEIGHT = 0.1  # a rate that counts little keeps all units in use: M2 finds more in the features
 
 
-def train_features(images: Tensor, epochs: int, options: Options, warp: RandomWarp) -> AmortizedPosterior:
+def train_features(images: Tensor, epochs: int, options: Options, warp: RandomWarp) -> AmortizedGuide:
     """q(z | x) of a VAE trained on `images` [N, *image], without labels: the same for all cells, so trained once and kept.
 
     warp: of every image at every visit, so that M1 knows what `WarpedFeatures` will show it.
@@ -32,9 +32,9 @@ def train_features(images: Tensor, epochs: int, options: Options, warp: RandomWa
     model = LatentVariableModel(
         StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), image, FeedForward(HIDDEN))
     )
-    posterior = AmortizedPosterior(GaussianConditional(image, (LATENT,), FeedForward(HIDDEN)))
-    initialise(model, posterior, images.cpu())
-    objective = AnalyticKlElbo(model, posterior, rate_weight=RATE_WEIGHT).to(images.device)
+    guide = AmortizedGuide(GaussianConditional(image, (LATENT,), FeedForward(HIDDEN)))
+    initialise(model, guide, images.cpu())
+    objective = AnalyticKlElbo(model, guide, rate_weight=RATE_WEIGHT).to(images.device)
     batches = Batches(images, batch_size=BATCH, transform=warp)
     optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
     steps = epochs * len(batches)
@@ -49,23 +49,23 @@ def train_features(images: Tensor, epochs: int, options: Options, warp: RandomWa
     )
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
-    return posterior
+    return guide
 
 
 @torch.no_grad()
-def mean_features(posterior: AmortizedPosterior, images: Tensor) -> Tensor:
+def mean_features(guide: AmortizedGuide, images: Tensor) -> Tensor:
     """The mean of q(z | x): images [N, *image] → [N, latent]."""
-    return torch.cat([posterior(x).mean for x in images.split(1000)])
+    return torch.cat([guide(x).mean for x in images.split(1000)])
 
 
 @dataclass(frozen=True)
 class WarpedFeatures:
     """Features drawn afresh for every batch: each image is warped at random, then z ~ q(z | warped image)."""
 
-    posterior: AmortizedPosterior
+    guide: AmortizedGuide
     warp: RandomWarp
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """[N, *image] → [N, latent]."""
-        return self.posterior(self.warp(images)).sample()
+        return self.guide(self.warp(images)).sample()

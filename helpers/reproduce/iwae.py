@@ -21,7 +21,7 @@ from helpers.data import Batches, binarise_dynamically, load_images
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.estimators import ImportanceWeighted
 from helpers.evaluation import evaluate_bound
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, Run, write_row
@@ -54,11 +54,11 @@ SYSTEMS = (
 )
 
 
-def build() -> tuple[LatentVariableModel, AmortizedPosterior]:
+def build() -> tuple[LatentVariableModel, AmortizedGuide]:
     """p(x, z) and q(z | x) of Burda et al., one stochastic layer, untrained."""
     image, network = (1, 28, 28), FeedForward((200, 200), nn.Tanh)
     model = LatentVariableModel(StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), image, network))
-    return model, AmortizedPosterior(GaussianConditional(image, (LATENT,), network))
+    return model, AmortizedGuide(GaussianConditional(image, (LATENT,), network))
 
 
 def run(options: Options) -> list[Row]:
@@ -111,9 +111,9 @@ def _run_one(
     system: System, seed: int, epochs: int, train: Batches, test: Batches, test_images: torch.Tensor, options: Options
 ) -> Run:
     settings.seed_everything(seed)
-    model, posterior = build()
-    initialise(model, posterior, train.tensors[0].cpu())
-    objective = Elbo(model, posterior, ImportanceWeighted(), system.num_samples).to(test_images.device)
+    model, guide = build()
+    initialise(model, guide, train.tensors[0].cpu())
+    objective = Elbo(model, guide, ImportanceWeighted(), system.num_samples).to(test_images.device)
     if system.start is not None:
         earlier = options.checkpoints / f"{system.start}-{seed}.pt"
         if not earlier.exists():
@@ -144,16 +144,14 @@ def _run_one(
     )
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
-    result = evaluate_bound(
-        model, posterior, test_images, num_samples=10 if options.smoke else 5000, max_evaluations=2000
-    )
+    result = evaluate_bound(model, guide, test_images, num_samples=10 if options.smoke else 5000, max_evaluations=2000)
     print(
-        f"{system.name} seed {seed}: test NLL {-result.log_likelihood.mean:.2f} ± {result.log_likelihood.standard_error:.2f}"
+        f"{system.name} seed {seed}: test NLL {-result.log_marginal_is.mean:.2f} ± {result.log_marginal_is.standard_error:.2f}"
     )
     return Run(
         seed=seed,
-        value=-result.log_likelihood.mean,
-        standard_error=result.log_likelihood.standard_error,
+        value=-result.log_marginal_is.mean,
+        standard_error=result.log_marginal_is.standard_error,
         epochs=epochs,
         steps=history.steps,
         seconds=history.seconds[-1],

@@ -1,4 +1,4 @@
-"""A mixture posterior trained by each of the gradients that it can have, four evaluations of f per image and step, standard normal prior.
+"""A mixture guide trained by each of the gradients that it can have, four evaluations of f per image and step, standard normal prior.
 
 Data, start, optimiser and schedule are the same for all. The weight of the rate is 1 throughout: where it rises from 0, nothing rewards a
 spread-out q(z | x) at first, one component takes all the weight, and there is no mixture left whose gradients could be compared. The
@@ -17,7 +17,7 @@ from helpers.data import binarise_dynamically
 from helpers.distributions import BernoulliConditional, MixtureOfGaussiansConditional, StandardNormalPrior
 from helpers.estimators import ComponentThenPoint, GradientEstimator, LeaveOneOut, ScoreFunction, StickingTheLanding
 from helpers.experiments.gradient_noise import gradient_noise
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.reproduce.fashion_cell import (
     ARCHITECTURE,
     BATCH,
@@ -50,9 +50,9 @@ class Gradient:
     build: Callable[[], GradientEstimator]
 
     def objective(self, train: Tensor | None = None) -> Elbo:
-        posterior = AmortizedPosterior(MixtureOfGaussiansConditional(IMAGE, (LATENT,), NETWORK, EVALUATIONS))
+        guide = AmortizedGuide(MixtureOfGaussiansConditional(IMAGE, (LATENT,), NETWORK, EVALUATIONS))
         model = LatentVariableModel(StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), IMAGE, NETWORK))
-        return Elbo(model, posterior, self.build(), EVALUATIONS)
+        return Elbo(model, guide, self.build(), EVALUATIONS)
 
     def cell(self, epochs: int) -> Cell:
         return Cell(self.name, self.objective, epochs, details={"label": self.label, "gradient": self.title})
@@ -89,7 +89,7 @@ GRADIENTS = (
 COMMON = "priors-gradient-enumerated"  # its weights are those at which all gradients are compared, so it runs first
 
 CHOSEN = (
-    "the rate's weight 1 throughout, the same for all; of 1e-3, 2e-3, 4e-3, 8e-3 chosen after 5 epochs with a mean-field posterior, by the "
+    "the rate's weight 1 throughout, the same for all; of 1e-3, 2e-3, 4e-3, 8e-3 chosen after 5 epochs with a mean-field guide, by the "
     f"bound on 10,000 validation images; {EVALUATIONS} components; noise of the gradient: at weights of {COMMON}, {BATCH} training images"
 )
 
@@ -104,7 +104,7 @@ def run_gradients(data: Fashion, options: Options) -> list[Row]:
     rows = [
         row_of(
             cell,
-            f"{gradient.label}: mixture posterior, standard normal prior, {ARCHITECTURE}",
+            f"{gradient.label}: mixture guide, standard normal prior, {ARCHITECTURE}",
             said,
             command(),
             options,
@@ -122,7 +122,7 @@ def run_gradients(data: Fashion, options: Options) -> list[Row]:
 
 
 def _weights_of(objective: Elbo) -> nn.Module:
-    return nn.ModuleDict({"model": objective.model, "posterior": objective.posterior})
+    return nn.ModuleDict({"model": objective.model, "guide": objective.guide})
 
 
 def _run_one(gradient: Gradient, cell: Cell, seed: int, data: Fashion, options: Options) -> Run:

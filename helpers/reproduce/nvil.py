@@ -23,7 +23,7 @@ from helpers import settings
 from helpers.data import Batches, binarise_by_threshold, load_images
 from helpers.estimators import DisArm, GradientEstimator, LeaveOneOut
 from helpers.evaluation import evaluate_bound
-from helpers.models import AmortizedPosterior, LatentVariableModel, LayeredElbo, sigmoid_belief_network
+from helpers.models import AmortizedGuide, LatentVariableModel, LayeredElbo, sigmoid_belief_network
 from helpers.reproduce.estimator_race import run_race
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, Run, write_row
@@ -154,9 +154,9 @@ def _run_one(
     system: System, seed: int, epochs: int, train: Tensor, held_out: Tensor, options: Options
 ) -> dict[str, Run]:
     settings.seed_everything(seed)
-    model, posterior = sigmoid_belief_network(system.sizes, IMAGE)
-    initialise(model, posterior, train.cpu())
-    objective = LayeredElbo(model, posterior, [system.estimator() for _ in system.sizes], system.num_samples).to(
+    model, guide = sigmoid_belief_network(system.sizes, IMAGE)
+    initialise(model, guide, train.cpu())
+    objective = LayeredElbo(model, guide, [system.estimator() for _ in system.sizes], system.num_samples).to(
         train.device
     )
     batches = Batches(train, batch_size=BATCH)
@@ -184,8 +184,8 @@ def _run_one(
     )
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
-    on_train = evaluate_bound(model, posterior, train, num_samples=10)
-    on_held_out = evaluate_bound(model, posterior, held_out, num_samples=50)
+    on_train = evaluate_bound(model, guide, train, num_samples=10)
+    on_held_out = evaluate_bound(model, guide, held_out, num_samples=50)
     common = {
         "seed": seed,
         "epochs": epochs,
@@ -199,17 +199,18 @@ def _run_one(
     runs = {}
     for name, sign, result, images in (("held out", -1, on_held_out, held_out), ("train", 1, on_train, train)):
         print(
-            f"{system.name} seed {seed}: {name} bound {result.elbo}, log-likelihood {result.log_likelihood}", flush=True
+            f"{system.name} seed {seed}: {name} bound {result.elbo}, log-likelihood {result.log_marginal_is}",
+            flush=True,
         )
         details = {
             "estimator": system.estimator_name,
             "evaluations": list(system.num_samples),
             "train_bound": on_train.elbo.mean,
             "valid_bound": on_held_out.elbo.mean,
-            "log_likelihood": result.log_likelihood.mean,
+            "log_marginal_is": result.log_marginal_is.mean,
             "distortion": result.distortion.mean,
             "rate": result.rate.mean,
-            "standard_error_of_draws": _error_of_draws(model, posterior, images, result.num_samples),
+            "standard_error_of_draws": _error_of_draws(model, guide, images, result.num_samples),
         }
         runs[name] = Run(
             value=sign * result.elbo.mean, standard_error=result.elbo.standard_error, details=details, **common
@@ -226,12 +227,10 @@ def _adamw(objective: nn.Module, system: System) -> torch.optim.AdamW:
 
 
 @torch.no_grad()
-def _error_of_draws(
-    model: LatentVariableModel, posterior: AmortizedPosterior, images: Tensor, num_samples: int
-) -> float:
+def _error_of_draws(model: LatentVariableModel, guide: AmortizedGuide, images: Tensor, num_samples: int) -> float:
     """The part of the bound's standard error that comes of drawing z, in nats: from the spread over 20 draws, for 500 images."""
     some = images[:500]
-    q = posterior(some)
+    q = guide(some)
     z = q.sample((20,))  # [draws, images, bits]
     log_weight = model.log_joint(some, z) - q.log_prob(z)
     return (log_weight.var(0).mean() / (num_samples * len(images))).sqrt().item()

@@ -1,11 +1,11 @@
-"""Priors {standard, mixture of Gaussians, VampPrior} by posteriors {mean field, mixture, flow} on dynamically binarised FashionMNIST.
+"""Priors {standard, mixture of Gaussians, VampPrior} by guides {mean field, mixture, flow} on dynamically binarised FashionMNIST.
 
 Nothing was published that could stand beside these numbers; they are a comparison of our own, under one budget: the same networks,
-epochs, batches, optimiser and evaluations of f. The mixture posterior enumerates its four components, the others take four samples. The
+epochs, batches, optimiser and evaluations of f. The mixture guide enumerates its four components, the others take four samples. The
 flow is made of coupling layers, because a VampPrior scores every z under q(z | u_k): with an inverse autoregressive flow that takes 40
 passes of each layer.
 
-`--only systems` makes these rows; `--only gradients` makes the others: the mixture posterior trained by each gradient that it can have
+`--only systems` makes these rows; `--only gradients` makes the others: the mixture guide trained by each gradient that it can have
 (`mixture_gradients`).
 """
 
@@ -28,7 +28,7 @@ from helpers.distributions import (
     VampPrior,
 )
 from helpers.estimators import ComponentThenPoint, GradientEstimator, Pathwise
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.reproduce.fashion_cell import (
     ARCHITECTURE,
     EVALUATIONS,
@@ -47,49 +47,49 @@ from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import Row, write_row
 
 PRIORS = {"standard": "standard normal", "mixture": "mixture of Gaussians", "vamp": "Vamp"}
-POSTERIORS = {"mean-field": "mean field", "mixture": "mixture of Gaussians", "flow": "affine coupling flow"}
+GUIDES = {"mean-field": "mean field", "mixture": "mixture of Gaussians", "flow": "affine coupling flow"}
 COMPONENTS = 10  # of the mixture prior and of the VampPrior
 EPOCHS, WARM_UP = 15, 0.4
 CHOSEN = (
     f"the rate's weight rising from 0 to 1 over the first {WARM_UP:.0%} of the steps, the same for all; both chosen after 5 epochs with a "
-    "standard normal prior and a mean-field posterior, by the bound on 10,000 validation images: of 1e-3, 2e-3, 4e-3, 8e-3, then of 0, "
-    f"20%, 40%, 60%; {COMPONENTS} components in a mixture or VampPrior, {EVALUATIONS} in a mixture posterior, 4 coupling layers"
+    "standard normal prior and a mean-field guide, by the bound on 10,000 validation images: of 1e-3, 2e-3, 4e-3, 8e-3, then of 0, "
+    f"20%, 40%, 60%; {COMPONENTS} components in a mixture or VampPrior, {EVALUATIONS} in a mixture guide, 4 coupling layers"
 )
 
 
 @dataclass(frozen=True)
 class System:
-    """prior: a key of PRIORS. posterior: a key of POSTERIORS."""
+    """prior: a key of PRIORS. guide: a key of GUIDES."""
 
     prior: str
-    posterior: str
+    guide: str
 
     @property
     def name(self) -> str:
         """Of its row."""
-        return f"priors-{self.prior}-{self.posterior}"
+        return f"priors-{self.prior}-{self.guide}"
 
     @property
     def label(self) -> str:
-        return f"{PRIORS[self.prior]} prior, {POSTERIORS[self.posterior]} posterior"
+        return f"{PRIORS[self.prior]} prior, {GUIDES[self.guide]} guide"
 
     @property
     def estimator(self) -> type[GradientEstimator]:
-        return ComponentThenPoint if self.posterior == "mixture" else Pathwise
+        return ComponentThenPoint if self.guide == "mixture" else Pathwise
 
     def build(self, train: Tensor) -> Elbo:
         """train: grey images, from which the pseudo-inputs of a VampPrior start."""
-        conditional = build_posterior(self.posterior)
+        conditional = build_guide(self.guide)
         likelihood = BernoulliConditional((LATENT,), IMAGE, NETWORK)
         model = LatentVariableModel(build_prior(self.prior, conditional, train), likelihood)
-        return Elbo(model, AmortizedPosterior(conditional), self.estimator(), EVALUATIONS)
+        return Elbo(model, AmortizedGuide(conditional), self.estimator(), EVALUATIONS)
 
     def cell(self, epochs: int) -> Cell:
-        details = {"prior": PRIORS[self.prior], "posterior": POSTERIORS[self.posterior], "label": self.label}
+        details = {"prior": PRIORS[self.prior], "guide": GUIDES[self.guide], "label": self.label}
         return Cell(self.name, self.build, epochs, WARM_UP, details)
 
 
-def build_posterior(name: str) -> Conditional:
+def build_guide(name: str) -> Conditional:
     match name:
         case "mean-field":
             return GaussianConditional(IMAGE, (LATENT,), NETWORK)
@@ -97,21 +97,21 @@ def build_posterior(name: str) -> Conditional:
             return MixtureOfGaussiansConditional(IMAGE, (LATENT,), NETWORK, EVALUATIONS)
         case "flow":
             return AffineCouplingConditional(IMAGE, (LATENT,), NETWORK, num_layers=4, context_size=32, hidden=(64,))
-    raise ValueError(f"There is no posterior {name!r} here; expected one of {', '.join(POSTERIORS)}.")
+    raise ValueError(f"There is no guide {name!r} here; expected one of {', '.join(GUIDES)}.")
 
 
-def build_prior(name: str, posterior: Conditional, train: Tensor) -> Prior:
+def build_prior(name: str, guide: Conditional, train: Tensor) -> Prior:
     match name:
         case "standard":
             return StandardNormalPrior(LATENT)
         case "mixture":
             return MixtureOfGaussiansPrior(LATENT, COMPONENTS)
         case "vamp":
-            return VampPrior(posterior, train[torch.randperm(len(train))[:COMPONENTS]])
+            return VampPrior(guide, train[torch.randperm(len(train))[:COMPONENTS]])
     raise ValueError(f"There is no prior {name!r} here; expected one of {', '.join(PRIORS)}.")
 
 
-SYSTEMS = tuple(System(prior, posterior) for prior in PRIORS for posterior in POSTERIORS)
+SYSTEMS = tuple(System(prior, guide) for prior in PRIORS for guide in GUIDES)
 
 
 def run(options: Options) -> list[Row]:

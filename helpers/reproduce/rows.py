@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from helpers.files import replacing
+from helpers.files import atomic_write
 
 RESULTS = Path(__file__).parent / "results"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -80,7 +80,7 @@ class Row:
 def write_row(row: Row, folder: Path = RESULTS) -> Path:
     """Write `row` to FOLDER/NAME.json, atomically."""
     path = folder / f"{row.name}.json"
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(asdict(row), indent=1) + "\n")
     return path
 

@@ -42,8 +42,7 @@ from helpers.reproduce.features import RATE_WEIGHT as M1_RATE_WEIGHT
 from helpers.reproduce.features import WarpedFeatures, mean_features, train_features
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import WEIGHTS, Row, Run, with_earlier_runs, write_row
-from helpers.reproduce.shipped import load_shipped, ship
-from helpers.training import History, fit
+from helpers.training import History, fit, load_half_precision, save_half_precision
 from helpers.training.initialisation import initialise_layers
 from helpers.training.schedule import LinearWeight, up_then_down
 
@@ -162,7 +161,7 @@ def build(
 def load_trained() -> tuple[SemiSupervisedVAE, SemiSupervisedGuide]:
     """Model and guide of the row ssvae-classifier-loss-600, first split, trained on MNIST."""
     model, guide = build()
-    load_shipped(SHIPPED, model=model, guide=guide)
+    load_half_precision(SHIPPED, model=model, guide=guide)
     return model, guide
 
 
@@ -241,8 +240,8 @@ def _load(options: Options) -> Data:
 
 
 def _features(images: Data, options: Options) -> Data:
-    posterior = train_features(images.train, 1 if options.smoke else M1_EPOCHS, options, WARP)
-    test, draw = mean_features(posterior, images.test), WarpedFeatures(posterior, WARP)
+    guide = train_features(images.train, 1 if options.smoke else M1_EPOCHS, options, WARP)
+    test, draw = mean_features(guide, images.test), WarpedFeatures(guide, WARP)
     return Data(
         images.train, images.train_labels, test, images.test_labels, draw, test.shape[1:], GaussianConditional, FEATURES
     )
@@ -317,7 +316,7 @@ def _run_cell(cell: Cell, split: int, data: Data, options: Options) -> Run:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
     measured = accuracy(guide.classifier, data.test, data.test_labels)
     if cell.name == SHIPPED_CELL and split == 0:
-        ship(options.weights / SHIPPED.name, model=model, guide=guide)
+        save_half_precision(options.weights / SHIPPED.name, model=model, guide=guide)
     last = {name: values[-1] for name, values in history.train.items()}
     return Run(
         seed=split,

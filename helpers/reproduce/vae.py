@@ -14,7 +14,7 @@ from helpers import settings
 from helpers.data import Batches, load_images
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.evaluation import evaluate_bound
-from helpers.models import AmortizedPosterior, AnalyticKlElbo, LatentVariableModel
+from helpers.models import AmortizedGuide, AnalyticKlElbo, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.reproduce.options import Options, command
 from helpers.reproduce.rows import WEIGHTS, Row, Run, write_row
@@ -25,20 +25,20 @@ WAYPOINTS = (1, 2, 5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
 PUBLISHED = {10: -107.8, 20: -104.6, 95: -101.2}
 
 
-def build(latent: int = LATENT, hidden: int = HIDDEN) -> tuple[LatentVariableModel, AmortizedPosterior]:
-    """The model p(x, z) and the amortized posterior q(z | x) of the tutorial, untrained."""
+def build(latent: int = LATENT, hidden: int = HIDDEN) -> tuple[LatentVariableModel, AmortizedGuide]:
+    """The model p(x, z) and the amortized guide q(z | x) of the tutorial, untrained."""
     image = (1, 28, 28)
     model = LatentVariableModel(
         StandardNormalPrior(latent), BernoulliConditional((latent,), image, FeedForward((hidden,)))
     )
-    return model, AmortizedPosterior(GaussianConditional(image, (latent,), FeedForward((hidden,))))
+    return model, AmortizedGuide(GaussianConditional(image, (latent,), FeedForward((hidden,))))
 
 
-def load_trained() -> tuple[LatentVariableModel, AmortizedPosterior]:
+def load_trained() -> tuple[LatentVariableModel, AmortizedGuide]:
     """The same, with the weights of seed 0 after 100 epochs, made by `python -m helpers.reproduce vae`."""
-    model, posterior = build()
-    load_weights(torch.nn.ModuleDict({"model": model, "posterior": posterior}), WEIGHTS / "vae.safetensors")
-    return model, posterior
+    model, guide = build()
+    load_weights(torch.nn.ModuleDict({"model": model, "guide": guide}), WEIGHTS / "vae.safetensors")
+    return model, guide
 
 
 def run(options: Options) -> list[Row]:
@@ -58,8 +58,8 @@ def run(options: Options) -> list[Row]:
     )
     for seed in options.seeds:
         settings.seed_everything(seed)
-        model, posterior = build()
-        objective = AnalyticKlElbo(model, posterior).to(device)
+        model, guide = build()
+        objective = AnalyticKlElbo(model, guide).to(device)
         train = Batches(data.train.images.to(device), batch_size=BATCH)
         test = Batches(data.test.images.to(device), batch_size=1000, shuffle=False)
         optimizer = torch.optim.Adam(objective.parameters(), lr=1e-3, fused=True)
@@ -83,7 +83,7 @@ def run(options: Options) -> list[Row]:
         )
         if history.stopped:
             raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
-        result = evaluate_bound(model, posterior, data.test.images.to(device), num_samples=10)
+        result = evaluate_bound(model, guide, data.test.images.to(device), num_samples=10)
         print(f"seed {seed}: test ELBO {result.elbo}, distortion {result.distortion}, rate {result.rate}")
         row.with_run(
             Run(
@@ -101,7 +101,7 @@ def run(options: Options) -> list[Row]:
             )
         )
         if seed == 0:
-            weights = torch.nn.ModuleDict({"model": model, "posterior": posterior}).cpu()
+            weights = torch.nn.ModuleDict({"model": model, "guide": guide}).cpu()
             save_weights(weights, options.weights / "vae.safetensors")
     write_row(row, options.results)
     return [row]

@@ -1,25 +1,33 @@
 """Training: `fit`, its history and checkpoints, weights on disk, schedules, initialisation."""
 
-from helpers.training.averages import score
+from helpers.training.averages import average_terms
 from helpers.training.checkpoint import load_checkpoint
 from helpers.training.fitting import fit
 from helpers.training.history import History, NonFiniteError, Record
 from helpers.training.initialisation import initialise, initialise_layers
 from helpers.training.schedule import LinearWeight, up_then_down
-from helpers.training.weights import check_fit, load_weights, save_weights
+from helpers.training.weights import (
+    check_state_dict,
+    load_half_precision,
+    load_weights,
+    save_half_precision,
+    save_weights,
+)
 
 __all__ = [
     "History",
     "LinearWeight",
     "NonFiniteError",
     "Record",
-    "check_fit",
+    "check_state_dict",
     "fit",
     "initialise",
     "initialise_layers",
     "load_checkpoint",
+    "load_half_precision",
     "load_weights",
+    "save_half_precision",
     "save_weights",
-    "score",
+    "average_terms",
     "up_then_down",
 ]

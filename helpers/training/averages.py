@@ -12,14 +12,14 @@ from helpers.estimators import Estimate
 
 
 @torch.no_grad()
-def score(objective: nn.Module, batches: Iterable[Any], seed: int = 0) -> dict[str, float]:
+def average_terms(objective: nn.Module, batches: Iterable[Any], seed: int = 0) -> dict[str, float]:
     """Average value (`bound`) and terms of `objective` over `batches`, in evaluation mode, per item.
 
     The noise is seeded, so that two calls compare; the global random state is as before afterwards.
     """
     was_training = objective.training
     objective.eval()
-    totals = _Totals()
+    totals = TermTotals()
     try:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -30,7 +30,7 @@ def score(objective: nn.Module, batches: Iterable[Any], seed: int = 0) -> dict[s
     return totals.averages()
 
 
-class _Totals:
+class TermTotals:
     """Sums of value and terms over items, kept on the device until asked for."""
 
     def __init__(self) -> None:

@@ -14,13 +14,13 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from helpers.files import replacing
+from helpers.files import atomic_write
 from helpers.training.history import History
-from helpers.training.weights import check_fit
+from helpers.training.weights import check_state_dict
 
 
 @dataclass
-class _State:
+class TrainingState:
     """All that must survive a kill."""
 
     objective: nn.Module
@@ -39,7 +39,7 @@ class _State:
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
-        with replacing(path) as partial, open(partial, "wb") as file:
+        with atomic_write(path) as partial, open(partial, "wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
@@ -47,7 +47,7 @@ class _State:
     def load(self, path: Path) -> None:
         content = load_checkpoint(path)
         try:
-            check_fit(self.objective, content["objective"])
+            check_state_dict(self.objective, content["objective"])
             for kept, given in (("optimizers", self.optimizers), ("schedulers", self.schedulers)):
                 if len(content[kept]) != len(given):
                     raise ValueError(f"it holds {len(content[kept])} {kept}, and {len(given)} were given")

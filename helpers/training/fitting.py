@@ -17,9 +17,9 @@ from tqdm.auto import tqdm
 
 from helpers import settings
 from helpers.estimators import Estimate
-from helpers.matmul import fast_products
-from helpers.training.averages import _Totals, score
-from helpers.training.checkpoint import _State
+from helpers.matmul import fast_matmul
+from helpers.training.averages import TermTotals, average_terms
+from helpers.training.checkpoint import TrainingState
 from helpers.training.history import History, NonFiniteError, Record
 
 
@@ -61,7 +61,7 @@ def fit(
         raise ValueError("resume=True needs checkpoint=FILE, the file to continue from.")
     if patience is not None and valid is None:
         raise ValueError("patience=... stops on validation data: pass valid=... as well.")
-    state = _State(objective, optimizers, schedulers, History(), best=None)
+    state = TrainingState(objective, optimizers, schedulers, History(), best=None)
     if resume and Path(checkpoint).exists():
         state.load(Path(checkpoint))
     history = state.history
@@ -84,9 +84,9 @@ def fit(
     try:
         for epoch in range(history.epochs, epochs):
             bar.set_description(f"epoch {epoch + 1}/{epochs}")
-            with fast_products():
+            with fast_matmul():
                 averages = _train_epoch(objective, train, optimizers, schedulers, clip_norm, history, bar)
-                validated = {} if valid is None else score(objective, valid)
+                validated = {} if valid is None else average_terms(objective, valid)
             _append(history.train, averages)  # all at once, so that Ctrl-C leaves no list longer than another
             _append(history.valid, validated)
             history.seconds.append(time.perf_counter() - started)
@@ -126,7 +126,7 @@ def _train_epoch(
 ) -> dict[str, float]:
     objective.train()
     parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-    totals = _Totals()
+    totals = TermTotals()
     for batch in batches:
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.models import AmortizedGuide, LatentVariableModel
 
 
 @torch.no_grad()
-def initialise(model: LatentVariableModel, posterior: AmortizedPosterior, images: Tensor) -> None:
+def initialise(model: LatentVariableModel, guide: AmortizedGuide, images: Tensor) -> None:
     """Initialise feed-forward networks of a Bernoulli likelihood and of q(z | x), in place.
 
     Weights: Glorot's uniform. The encoder's first bias is such that it sees images less their mean; the decoder's last bias is the
@@ -20,7 +20,7 @@ def initialise(model: LatentVariableModel, posterior: AmortizedPosterior, images
     images: [images, *outcome] in [0, 1], the training images.
     Glorot, Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks".
     """
-    initialise_layers(model.likelihood, [posterior], images)
+    initialise_layers(model.likelihood, [guide], images)
 
 
 @torch.no_grad()

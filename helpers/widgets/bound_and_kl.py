@@ -28,11 +28,11 @@ GUESS_LINE = (0, (5, 2))
 
 @dataclass(frozen=True)
 class BoundAndKl:
-    """The numbers of one state, in nats where they are not places: log_evidence = elbo + kl."""
+    """The numbers of one state, in nats where they are not places: log_marginal = elbo + kl."""
 
     posterior_loc: float
     posterior_scale: float
-    log_evidence: float
+    log_marginal: float
     elbo: float
     kl: float
 
@@ -52,7 +52,7 @@ def bound_and_kl_numbers(x: float, loc: float, scale: float) -> BoundAndKl:
     return BoundAndKl(
         posterior_loc=posterior.loc.item(),
         posterior_scale=posterior.scale.item(),
-        log_evidence=Normal(0 * x, math.sqrt(1 + NOISE**2)).log_prob(x).item(),
+        log_marginal=Normal(0 * x, math.sqrt(1 + NOISE**2)).log_prob(x).item(),
         elbo=(log_prior + log_likelihood + q.entropy()).item(),
         kl=kl_divergence(q, posterior).item(),
     )
@@ -68,7 +68,7 @@ def bound_and_kl_picture(*, x: float, loc: float, scale: float) -> Picture:
     alt = (
         f"Left, densities of z. For x = {signed(x, 2)} the posterior p(z | x) has mean {signed(numbers.posterior_loc, 2)} and standard "
         f"deviation {numbers.posterior_scale:.2f}; q(z) has mean {signed(loc, 2)} and standard deviation {scale:.2f}; the prior is "
-        f"standard normal. Right, in nats: log p(x) = {_nats(numbers.log_evidence)}, below it ELBO = {_nats(numbers.elbo)}, and between "
+        f"standard normal. Right, in nats: log p(x) = {_nats(numbers.log_marginal)}, below it ELBO = {_nats(numbers.elbo)}, and between "
         f"them KL(q || p(z | x)) = {abs(numbers.kl):.3f}."
     )
     return Picture(figure, alt, _caption(numbers))
@@ -117,11 +117,11 @@ def _draw_bound(axes: Axes, numbers: BoundAndKl) -> None:
     panel = Panel(axes, (420, 48, 205, 240), (0, 1), (DEEPEST, 0))
     panel.frame(yticks=range(int(DEEPEST), 1, 2), ylabel="nats")
     left, right = panel.x(0.03), panel.x(0.60)
-    top, bottom = panel.y(numbers.log_evidence), panel.y(max(numbers.elbo, DEEPEST))
+    top, bottom = panel.y(numbers.log_marginal), panel.y(max(numbers.elbo, DEEPEST))
     # The hatching says "between" without colour.
     axes.fill_between([left, right], bottom, top, facecolor="#FBE3D2", edgecolor="#D9A27C", hatch="////", linewidth=0)
     axes.plot([left, right], [top, top], color=INK, linewidth=2.6, linestyle="-")
-    axes.text(left, top + 5, f"log p(x) {_nats(numbers.log_evidence)}", va="bottom", fontsize=12)
+    axes.text(left, top + 5, f"log p(x) {_nats(numbers.log_marginal)}", va="bottom", fontsize=12)
 
     words = {"fontsize": 12, "color": readable(GUESS)}
     if numbers.elbo > DEEPEST:

@@ -50,19 +50,19 @@ class Damaged:
 
 
 def damage(
-    model: LatentVariableModel, posterior: nn.Module, images: Tensor, labels: Tensor | None = None, seed: int = 0
+    model: LatentVariableModel, guide: nn.Module, images: Tensor, labels: Tensor | None = None, seed: int = 0
 ) -> Explorer:
     """Choose one of `images` [N, C, H, W], damage it, and compare it with the reconstruction.
 
-    model, posterior: on the device of the images. labels: [N], for the words; None where there are none. seed: of the noise, which
+    model, guide: on the device of the images. labels: [N], for the words; None where there are none. seed: of the noise, which
     stays the same while the sliders move.
     """
     checked_images(images)
     # On the CPU, so that every device draws the same noise.
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(2, *images.shape[1:], generator=generator).to(images.device)
-    eps = torch.randn(SAMPLES, 1, *posterior.event_shape, generator=generator).to(images.device)
-    picture = partial(damage_picture, model, posterior, images, labels, noise, eps)
+    eps = torch.randn(SAMPLES, 1, *guide.event_shape, generator=generator).to(images.device)
+    picture = partial(damage_picture, model, guide, images, labels, noise, eps)
     controls = {
         "image": Slider("image", 0, len(images) - 1, 1, 0),
         "kind": Choice("damage", KINDS, KINDS[0]),
@@ -75,7 +75,7 @@ def damage(
 
 def damage_picture(
     model: LatentVariableModel,
-    posterior: nn.Module,
+    guide: nn.Module,
     images: Tensor,
     labels: Tensor | None,
     noise: Tensor,
@@ -91,7 +91,7 @@ def damage_picture(
     noise: [2, C, H, W], uniform; eps: [SAMPLES, 1, *latent], standard normal: all chance there is. amount: per cent.
     """
     original = images[image]
-    found = examine(model, posterior, original, damaged(original, kind, amount / 100, place, noise), eps)
+    found = examine(model, guide, original, damaged(original, kind, amount / 100, place, noise), eps)
     titles = ["original x", "damaged x̃", "mean of q", *[f"draw {k}" for k in range(1, DRAWS + 1)]]
     encoded = [
         f"D {distortion:.1f}\nR {rate:.1f}" for distortion, rate in zip(found.distortion, found.rate, strict=True)
@@ -150,10 +150,10 @@ def damaged(image: Tensor, kind: str, amount: float, place: str, noise: Tensor) 
 
 
 @torch.no_grad()
-def examine(model: LatentVariableModel, posterior: nn.Module, original: Tensor, broken: Tensor, eps: Tensor) -> Damaged:
+def examine(model: LatentVariableModel, guide: nn.Module, original: Tensor, broken: Tensor, eps: Tensor) -> Damaged:
     """Encode both images [C, H, W], and decode the damaged one's z. eps: [SAMPLES, 1, *latent], the noise of every draw."""
     both = torch.stack([original, broken])
-    q = posterior(both)
+    q = guide(both)
     z = q.mean + q.base_dist.scale * eps  # [samples, 2, *latent]
     distortion = -model(z).log_prob(both).mean(0)  # [2]
     rate = kl_divergence(q, model.prior(q.batch_shape))  # [2]

@@ -37,7 +37,7 @@ IMAGE_LEFT, IMAGE_BOTTOM, IMAGE_SIDE = 386, 98, 224
 
 @dataclass(frozen=True)
 class CodeMap:
-    """Where a posterior puts images: `codes` [images, 2] (means of q(z | x)), `labels` [images], and a drawing of both.
+    """Where a guide puts images: `codes` [images, 2] (means of q(z | x)), `labels` [images], and a drawing of both.
 
     pixels: the drawing, RGBA bytes [2 HEIGHT, 2 WIDTH, 4]: the figure without what moves. Drawn once: thousands of marks, and even
         axes with ticks, take longer than a slider may wait.
@@ -54,27 +54,27 @@ class CodeMap:
 
 
 @torch.no_grad()
-def code_map(posterior: nn.Module, images: Tensor, labels: Tensor) -> CodeMap:
-    """The map of `images` [N, C, H, W] with classes `labels` [N], as `posterior`, with two latents, encodes them.
+def code_map(guide: nn.Module, images: Tensor, labels: Tensor) -> CodeMap:
+    """The map of `images` [N, C, H, W] with classes `labels` [N], as `guide`, with two latents, encodes them.
 
-    Raises ValueError for labels that are None or do not match the images, and for a posterior whose z has not two coordinates.
+    Raises ValueError for labels that are None or do not match the images, and for a guide whose z has not two coordinates.
     """
     if labels is None or len(labels) != len(images) or len(images) == 0:
         given = "None" if labels is None else f"{len(labels)}"
         raise ValueError(f"The map needs one label per image; {len(images)} images and {given} labels were given.")
-    codes = posterior(images).mean.cpu()
+    codes = guide(images).mean.cpu()
     if codes.dim() != 2 or codes.shape[1] != 2:
-        raise ValueError(f"The dials are for two latents; this posterior makes z of shape {list(codes.shape[1:])}.")
+        raise ValueError(f"The dials are for two latents; this guide makes z of shape {list(codes.shape[1:])}.")
     labels = labels.cpu()
     return CodeMap(codes, labels, _drawn(codes, labels))
 
 
-def latent_dials(model: LatentVariableModel, posterior: nn.Module, images: Tensor, labels: Tensor) -> Explorer:
-    """Turn z1 and z2, and see what `model` decodes there, and which images `posterior` puts near.
+def latent_dials(model: LatentVariableModel, guide: nn.Module, images: Tensor, labels: Tensor) -> Explorer:
+    """Turn z1 and z2, and see what `model` decodes there, and which images `guide` puts near.
 
-    model, posterior: with two latents, on the device of `images` [N, C, H, W]; labels: [N].
+    model, guide: with two latents, on the device of `images` [N, C, H, W]; labels: [N].
     """
-    picture = partial(latent_dials_picture, model, code_map(posterior, images, labels))
+    picture = partial(latent_dials_picture, model, code_map(guide, images, labels))
     controls = {
         "z1": Slider("z₁", -REACH, REACH, 0.1, 0.0),
         "z2": Slider("z₂", -REACH, REACH, 0.1, 0.0),

@@ -50,7 +50,7 @@ def race_picture(
         f"Left, the plane of z, regions of 50 % and 95 %: the posterior of x = ({x}), a tilted ellipse around "
         f"{_point(run.posterior_loc)}; q of {after}, "
         f"around {_point(run.loc[-1])}; and q of the encoder {encoder}, around {_point(run.encoder_loc)}. "
-        f"Right, how far the ELBO is below log p(x) = {signed(run.log_evidence, 2)}, in nats: {after} {_gap(run.fit_kl[-1])}, "
+        f"Right, how far the ELBO is below log p(x) = {signed(run.log_marginal, 2)}, in nats: {after} {_gap(run.fit_kl[-1])}, "
         f"the encoder {_gap(run.encoder_kl)}, the best uncorrelated q {_gap(track.family_gap)}."
     )
     return Picture(figure, alt, _caption(run, steps))
@@ -60,7 +60,7 @@ def race(weight: Tensor, bias: Tensor, noise: float, encoders: Mapping[str, Enco
     """Choose an x and a number of steps, and see whether the fit or the encoder is nearer to the truth.
 
     weight [observed, 2], bias [observed], noise: the model z ~ N(0, I), x | z ~ N(weight z + bias, noise² I).
-    encoders: name → what maps x [batch, observed] to a distribution of z, [batch, 2], uncorrelated, such as an `AmortizedPosterior`.
+    encoders: name → what maps x [batch, observed] to a distribution of z, [batch, 2], uncorrelated, such as an `AmortizedGuide`.
 
     Raises ValueError for a model of other shapes and for no encoders.
     """
@@ -132,7 +132,7 @@ def _draw_bounds(axes: Axes, track: Track, run: Race, steps: int) -> None:
     panel.frame(
         {0: "0", 50: "50", 100: "100", 150: "150", 200: "200"}, yticks, "steps of the fit", "log p(x) − ELBO, nats"
     )
-    axes.text(592, 310, f"log p(x) {signed(run.log_evidence, 2)}", va="bottom", fontsize=12)
+    axes.text(592, 310, f"log p(x) {signed(run.log_marginal, 2)}", va="bottom", fontsize=12)
     panel.plot([0, MOST_STEPS], [floor, floor], color=FAMILY, linestyle=FAMILY_LINE, linewidth=2.4)
     panel.plot(np.arange(steps + 1), run.fit_kl, color=FIT, linestyle="-")
     panel.plot([0, MOST_STEPS], [run.encoder_kl] * 2, color=ENCODER, linestyle=ENCODER_LINE)

@@ -75,7 +75,7 @@ def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0, i
         point.model.likelihood.check_outcome(images)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            reconstructed = point.model(point.posterior(images).sample()).mean
+            reconstructed = point.model(point.guide(images).sample()).mean
             sampled = point.model(point.model.prior((COLUMNS,)).sample()).mean
         rows = {"images": images, "reconstructions": reconstructed, "samples": sampled}
         error = (reconstructed - images).square().mean().item()

@@ -39,7 +39,7 @@ class Scoring:
     error: str = ""
 
 
-def score(loc: Shape, ndims: int, sample_shape: Shape, x: Shape | str) -> Scoring:
+def try_log_prob(loc: Shape, ndims: int, sample_shape: Shape, x: Shape | str) -> Scoring:
     """Make q = Independent(Normal(loc, 1), ndims), draw or make x, and score it. Leaves the global random state alone.
 
     loc: the shape of the means, which are 0, 0.5, 1, ...
@@ -61,11 +61,11 @@ def score(loc: Shape, ndims: int, sample_shape: Shape, x: Shape | str) -> Scorin
 
 
 def shapes_picture(*, loc: Shape, ndims: int, sample_shape: Shape, x: Shape | str) -> Picture:
-    """Three rows: q, x and log_prob(x), each with its dimensions named and its numbers as cells. Arguments as `score` has them.
+    """Three rows: q, x and log_prob(x), each with its dimensions named and its numbers as cells. Arguments as `try_log_prob` has them.
 
     Samples run down and the batch across. A thick frame holds the cells of one event, and log_prob has one number per frame.
     """
-    done = score(loc, ndims, sample_shape, x)
+    done = try_log_prob(loc, ndims, sample_shape, x)
     with workbook_style():
         figure = new_figure(WIDTH, TOPS[3], layout=None)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(TOPS[3], 0))

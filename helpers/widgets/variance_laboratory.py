@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from helpers.experiments.step_price import Price, measured_prices
-from helpers.experiments.variance import ESTIMATORS, MOST_BITS, NAMES, Laboratory, Moments
+from helpers.experiments.variance import ESTIMATORS, MOST_BITS, NAMES, GradientStatistics, Laboratory
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, readable
 from helpers.plots.words import listed, number
@@ -85,7 +85,7 @@ def variance_laboratory_picture(
     return Picture(figure, alt, _caption(found, prices, estimator, samples, bits))
 
 
-def _draw_gradients(axes: Axes, exact: np.ndarray, found: Moments | None, estimator: str, bits: int) -> None:
+def _draw_gradients(axes: Axes, exact: np.ndarray, found: GradientStatistics | None, estimator: str, bits: int) -> None:
     deviation = np.zeros(bits) if found is None else np.sqrt(found.variance)
     mean = exact if found is None else found.mean
     reach = 1.15 * max(np.abs(exact).max(), np.abs(mean - deviation).max(), np.abs(mean + deviation).max())
@@ -118,7 +118,7 @@ def _draw_gradients(axes: Axes, exact: np.ndarray, found: Moments | None, estima
 
 
 def _draw_table(
-    axes: Axes, found: Mapping[str, Moments | None], prices: Mapping[str, Price], estimator: str, bits: int
+    axes: Axes, found: Mapping[str, GradientStatistics | None], prices: Mapping[str, Price], estimator: str, bits: int
 ) -> None:
     bottom = TOP - PITCH * (len(NAMES) - 0.5)
     panel = Panel(
@@ -162,7 +162,7 @@ def _place(panel: Panel, value: float) -> float:
 
 
 def _caption(
-    found: Mapping[str, Moments | None], prices: Mapping[str, Price], estimator: str, samples: int, bits: int
+    found: Mapping[str, GradientStatistics | None], prices: Mapping[str, Price], estimator: str, samples: int, bits: int
 ) -> str:
     chosen = found[estimator]
     if chosen is None:
@@ -187,13 +187,13 @@ def _needs(name: str, bits: int) -> int:
     return next(count for count in range(1, 2**MOST_BITS + 1) if ESTIMATORS[name].evaluations(count, bits))
 
 
-def _row_in_words(name: str, moments: Moments | None, price: Price, bits: int) -> str:
+def _row_in_words(name: str, moments: GradientStatistics | None, price: Price, bits: int) -> str:
     if moments is None:
         return f"needs {_needs(name, bits)} evaluations"
     return f"noise {_multiple(moments.noise)}, bias {_bias(name, moments)}, {_milliseconds(price, moments)} ms"
 
 
-def _estimate_in_words(name: str, moments: Moments | None) -> str:
+def _estimate_in_words(name: str, moments: GradientStatistics | None) -> str:
     if moments is None:
         return f"; {name} is not affordable"
     pairs = zip(moments.mean, moments.variance, strict=True)
@@ -202,7 +202,7 @@ def _estimate_in_words(name: str, moments: Moments | None) -> str:
     )
 
 
-def _bias(name: str, moments: Moments) -> str:
+def _bias(name: str, moments: GradientStatistics) -> str:
     return _multiple(moments.bias) if ESTIMATORS[name].biased else "0"
 
 
@@ -210,7 +210,7 @@ def _multiple(value: float) -> str:
     return f"{value:.3f}"
 
 
-def _milliseconds(price: Price, moments: Moments) -> str:
+def _milliseconds(price: Price, moments: GradientStatistics) -> str:
     return f"{1000 * price.seconds(moments.evaluations):.2f}"
 
 

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.models import AmortizedGuide, LatentVariableModel
 from helpers.networks import count_multiply_adds
 
 SIZES = 1024, 2048, 3072
@@ -29,13 +29,13 @@ class Peak:
         return len(a) ** 3 / (time.perf_counter() - start)
 
 
-def training_multiply_adds(model: LatentVariableModel, posterior: AmortizedPosterior) -> int:
+def training_multiply_adds(model: LatentVariableModel, guide: AmortizedGuide) -> int:
     """Multiply-adds of a forward and backward pass for one image.
 
     Backward costs each layer twice its forward: the gradients of weight and of input. The first layer's input is data, so there
     the second is left out.
     """
-    encoder, decoder = posterior.conditional, model.likelihood
+    encoder, decoder = guide.conditional, model.likelihood
     forward = count_multiply_adds(encoder.network, encoder.input_shape) + count_multiply_adds(
         decoder.network, decoder.input_shape
     )

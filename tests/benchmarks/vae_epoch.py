@@ -54,7 +54,7 @@ def rows(rounds: int) -> list[Row]:
     workers = min((0, 1), key=lambda n: statistics.median(seconds[f"pyro loader {n}"]))  # the better for Pyro
     loader, epoch = seconds[f"pyro loader {workers}"], seconds["ours"]
     ours_side = Side("ours: fit, Elbo, Batches of resident tensors, check of every batch, NaN guard", epoch)
-    multiply_adds = training_multiply_adds(ours.model, ours.posterior) * len(images)
+    multiply_adds = training_multiply_adds(ours.model, ours.guide) * len(images)
 
     def share(times: list[float]) -> list[float]:
         return [100 * multiply_adds / (rate * time) for rate, time in zip(peaks, times, strict=True)]

@@ -15,7 +15,7 @@ from helpers.distributions import (
     MixtureOfGaussiansPrior,
     StandardNormalPrior,
 )
-from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, AnalyticKlElbo, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 
 IMAGE = (1, 8, 6)
@@ -24,7 +24,7 @@ IMAGE = (1, 8, 6)
 def objective(kind=Elbo, likelihood=BernoulliConditional, image=IMAGE):
     network = FeedForward((5,))
     model = LatentVariableModel(StandardNormalPrior(2), likelihood(2, image, network))
-    return kind(model, AmortizedPosterior(GaussianConditional(image, 2, network)))
+    return kind(model, AmortizedGuide(GaussianConditional(image, 2, network)))
 
 
 def spoiled(value: float) -> torch.Tensor:

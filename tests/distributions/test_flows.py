@@ -18,7 +18,7 @@ from helpers.distributions import (
     StandardNormalPrior,
 )
 from helpers.estimators import DoublyReparameterised, StickingTheLanding
-from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, AnalyticKlElbo, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.networks.autoregressive import MaskedLinear
 
@@ -107,8 +107,8 @@ def test_the_path_and_the_score_give_one_gradient(kind):
 
 def objective(kind, event=(3, 2), double=True):
     model = LatentVariableModel(StandardNormalPrior(event), BernoulliConditional(event, (1, 4, 3), FeedForward((5,))))
-    posterior = AmortizedPosterior(kind((1, 4, 3), event, FeedForward((5,))))
-    return Elbo(model, posterior).double() if double else Elbo(model, posterior)
+    guide = AmortizedGuide(kind((1, 4, 3), event, FeedForward((5,))))
+    return Elbo(model, guide).double() if double else Elbo(model, guide)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -167,23 +167,21 @@ def test_a_draw_is_scored_by_the_route_whose_gradient_is_right(kind):
 @pytest.mark.parametrize("size", [1e-30, 1e-3, 1e3, 1e12, -1e12])
 def test_parameters_that_vanish_or_explode_leave_bound_and_gradient_finite(kind, size):
     bound = objective(kind, (2,), double=False)
-    last = bound.posterior.conditional.network.network[-1]
+    last = bound.guide.conditional.network.network[-1]
     with torch.no_grad():
         last.weight.mul_(0 if abs(size) > 1e6 else size)
         if kind is PlanarFlowConditional:
             last.bias[4:] = torch.linspace(-1, 1, len(last.bias) - 4) * min(abs(size), 1e3)  # u, w and b
             last.bias[4:] *= math.copysign(1, size)
         else:
-            for network in bound.posterior.conditional.layer_networks:
+            for network in bound.guide.conditional.layer_networks:
                 output = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear)][-1]
                 output.bias[len(output.bias) // 2 :] = max(-1e6, min(size, 10.0))  # raw scales
-    q = bound.posterior(torch.rand(4, 1, 4, 3))
+    q = bound.guide(torch.rand(4, 1, 4, 3))
     z = q.rsample((5,))
     for score in (q.log_prob(z), q.log_prob(z.detach().clone())):
         assert torch.isfinite(score).all()
-        gradients = torch.autograd.grad(
-            score.sum(), [*bound.posterior.parameters()], allow_unused=True, retain_graph=True
-        )
+        gradients = torch.autograd.grad(score.sum(), [*bound.guide.parameters()], allow_unused=True, retain_graph=True)
         assert all(torch.isfinite(gradient).all() for gradient in gradients if gradient is not None)
 
 
@@ -204,7 +202,7 @@ def test_refusals():
         Flow(StandardNormalPrior(2)(), [], (3,))
     bound = objective(PlanarFlowConditional, double=False)
     with pytest.raises(ValueError, match="no closed form for KL.*Flow.*Use `Elbo`"):
-        AnalyticKlElbo(bound.model, bound.posterior)(torch.rand(2, 1, 4, 3))
+        AnalyticKlElbo(bound.model, bound.guide)(torch.rand(2, 1, 4, 3))
 
 
 def test_a_flow_whose_layers_change_nothing_is_its_gaussian():

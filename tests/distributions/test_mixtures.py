@@ -113,9 +113,9 @@ def test_components_start_apart_and_the_prior_moves_to_where_the_points_are():
 
 
 def test_a_matrix_code_of_a_colour_image():
-    posterior = MixtureOfGaussiansConditional((3, 9, 12), (4, 3), ConvolutionalEncoder((4, 8), dropout=0.1), 5)
-    q = posterior(torch.rand(2, 6, 3, 9, 12))
+    guide = MixtureOfGaussiansConditional((3, 9, 12), (4, 3), ConvolutionalEncoder((4, 8), dropout=0.1), 5)
+    q = guide(torch.rand(2, 6, 3, 9, 12))
     assert q.batch_shape == (2, 6)
     assert q.event_shape == (4, 3)
     q.log_prob(q.sample((2,))).sum().backward()
-    assert all(parameter.grad.abs().max() > 0 for parameter in posterior.parameters())
+    assert all(parameter.grad.abs().max() > 0 for parameter in guide.parameters())

@@ -9,8 +9,8 @@ import torch
 
 from helpers.distributions import (
     LayeredBits,
+    SigmoidBeliefGuide,
     SigmoidBeliefLikelihood,
-    SigmoidBeliefPosterior,
     SigmoidBeliefPrior,
     support,
 )
@@ -56,15 +56,15 @@ def test_prior_of_three_layers_is_the_product_of_its_layers_top_to_bottom() -> N
 
 
 def test_posterior_of_three_layers_is_the_product_of_its_layers_bottom_to_top() -> None:
-    posterior = SigmoidBeliefPosterior(4, SIZES)
-    random_weights(posterior)
+    guide = SigmoidBeliefGuide(4, SIZES)
+    random_weights(guide)
     x = (1.0, 0.0, 0.0, 1.0)
-    q = posterior(torch.tensor(x, dtype=torch.float64))
+    q = guide(torch.tensor(x, dtype=torch.float64))
     for z in itertools.product((0.0, 1.0), repeat=6):
         h1, h2, h3 = z[:2], z[2:5], z[5:]
         by_hand = sum(
             log_bits(h, linear(layer, given))
-            for layer, given, h in zip(posterior.layers, (x, h1, h2), (h1, h2, h3), strict=True)
+            for layer, given, h in zip(guide.layers, (x, h1, h2), (h1, h2, h3), strict=True)
         )
         torch.testing.assert_close(q.log_prob(torch.tensor(z, dtype=torch.float64)), by_hand)
 
@@ -104,11 +104,11 @@ def test_log_marginal_and_posterior_are_the_sums_over_all_bits(sizes: tuple[int,
 
 @pytest.mark.parametrize("sizes", [(3,), (2, 2), SIZES])
 def test_samples_have_the_frequencies_that_log_prob_says(sizes: tuple[int, ...]) -> None:
-    prior, posterior = SigmoidBeliefPrior(sizes), SigmoidBeliefPosterior(2, sizes)
-    random_weights(prior, posterior)
+    prior, guide = SigmoidBeliefPrior(sizes), SigmoidBeliefGuide(2, sizes)
+    random_weights(prior, guide)
     torch.manual_seed(0)
     count = 40_000
-    for q in (prior(()), posterior(torch.tensor([1.0, 0.0], dtype=torch.float64))):
+    for q in (prior(()), guide(torch.tensor([1.0, 0.0], dtype=torch.float64))):
         outcomes = support(q)
         place = 2.0 ** torch.arange(sum(sizes), dtype=torch.float64)
         drawn = torch.bincount((q.sample((count,)) @ place).long(), minlength=len(outcomes))[(outcomes @ place).long()]
@@ -119,9 +119,9 @@ def test_samples_have_the_frequencies_that_log_prob_says(sizes: tuple[int, ...])
 
 
 def test_shapes_for_any_number_of_batch_dimensions() -> None:
-    model, posterior = sigmoid_belief_network(SIZES, (1, 2, 3))
+    model, guide = sigmoid_belief_network(SIZES, (1, 2, 3))
     x = torch.randint(2, (5, 4, 1, 2, 3)).float()
-    q = posterior(x)
+    q = guide(x)
     assert isinstance(q, LayeredBits) and q.batch_shape == (5, 4) and q.event_shape == (6,)
     z = q.sample((7,))
     assert z.shape == (7, 5, 4, 6) and set(z.unique().tolist()) <= {0.0, 1.0} and not z.requires_grad
@@ -133,14 +133,14 @@ def test_shapes_for_any_number_of_batch_dimensions() -> None:
 
 
 def test_networks_between_layers_may_be_deep() -> None:
-    model, posterior = sigmoid_belief_network((3, 2), 4, FeedForward((5,)))
-    count = sum(isinstance(part, torch.nn.Softplus) for module in (model, posterior) for part in module.modules())
+    model, guide = sigmoid_belief_network((3, 2), 4, FeedForward((5,)))
+    count = sum(isinstance(part, torch.nn.Softplus) for module in (model, guide) for part in module.modules())
     assert count == 4  # x and h_1 each way
 
 
 def test_one_layer_is_independent_bits() -> None:
-    model, posterior = sigmoid_belief_network((3,), 4)
-    assert isinstance(posterior(torch.ones(2, 4)), torch.distributions.Independent)
+    model, guide = sigmoid_belief_network((3,), 4)
+    assert isinstance(guide(torch.ones(2, 4)), torch.distributions.Independent)
     assert isinstance(model.prior(()), torch.distributions.Independent)
     assert any(name.endswith("logits") for name, _ in model.prior.named_parameters())  # and the prior learns
 
@@ -155,7 +155,7 @@ def test_too_many_bits_to_enumerate() -> None:
 def test_sizes_that_are_none(sizes) -> None:
     for build in (
         SigmoidBeliefPrior,
-        lambda sizes: SigmoidBeliefPosterior(4, sizes),
+        lambda sizes: SigmoidBeliefGuide(4, sizes),
         lambda sizes: SigmoidBeliefLikelihood(sizes, 4),
     ):
         with pytest.raises(ValueError, match="the bits of each layer"):
@@ -164,6 +164,6 @@ def test_sizes_that_are_none(sizes) -> None:
 
 @pytest.mark.parametrize("places", [[slice(0, 2)], [slice(0, 2), slice(3, 5)], [slice(0, 2), slice(1, 3)]])
 def test_places_that_do_not_cover_z(places: list[slice]) -> None:
-    posterior = SigmoidBeliefPosterior(4, (2, 2))
+    guide = SigmoidBeliefGuide(4, (2, 2))
     with pytest.raises(ValueError, match="cover z once"):
-        LayeredBits(posterior.layers[0](torch.ones(4)), [posterior.layers[1]], places)
+        LayeredBits(guide.layers[0](torch.ones(4)), [guide.layers[1]], places)

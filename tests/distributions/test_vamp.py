@@ -17,12 +17,12 @@ from helpers.distributions import (
     PlanarFlowConditional,
     VampPrior,
 )
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import ConvolutionalEncoder, FeedForward
 from helpers.training import load_weights, save_weights
 
 IMAGE = (3, 5, 4)
-POSTERIORS = {
+GUIDES = {
     "gaussian": GaussianConditional,
     "mixture": lambda given, event, network: MixtureOfGaussiansConditional(given, event, network, 2),
     "planar": PlanarFlowConditional,
@@ -32,20 +32,20 @@ POSTERIORS = {
 
 
 def make(kind="gaussian", event=2, components=3):
-    posterior = POSTERIORS[kind](IMAGE, event, ConvolutionalEncoder((4,)))
-    return posterior, VampPrior(posterior, torch.rand(components, *IMAGE))
+    guide = GUIDES[kind](IMAGE, event, ConvolutionalEncoder((4,)))
+    return guide, VampPrior(guide, torch.rand(components, *IMAGE))
 
 
-@pytest.mark.parametrize("kind", POSTERIORS)
+@pytest.mark.parametrize("kind", GUIDES)
 @pytest.mark.parametrize("event", [2, (2, 3)])
 def test_it_is_the_average_of_the_posteriors(kind, event):
-    posterior, prior = make(kind, event)
-    posterior.double(), prior.double()
+    guide, prior = make(kind, event)
+    guide.double(), prior.double()
     z = torch.randn(4, *prior.event_shape).double()
     p = prior((5, 4))
     assert p.batch_shape == (5, 4)
-    assert p.event_shape == prior.event_shape == posterior.event_shape
-    scores = torch.stack([posterior(u).log_prob(z) for u in prior.pseudo_inputs])
+    assert p.event_shape == prior.event_shape == guide.event_shape
+    scores = torch.stack([guide(u).log_prob(z) for u in prior.pseudo_inputs])
     expected = scores.logsumexp(0) - math.log(3)
     torch.testing.assert_close(p.log_prob(z), expected.expand(5, 4))
     assert p.sample((2,)).shape == (2, 5, 4, *prior.event_shape)
@@ -53,10 +53,10 @@ def test_it_is_the_average_of_the_posteriors(kind, event):
 
 
 def test_samples_match_and_the_density_integrates_to_one():
-    posterior, prior = make()
-    posterior.double(), prior.double()
+    guide, prior = make()
+    guide.double(), prior.double()
     with torch.no_grad():
-        posterior.network.network[-1].weight.mul_(8)
+        guide.network.network[-1].weight.mul_(8)
         x = torch.linspace(-12, 12, 241, dtype=torch.float64)
         points = torch.cartesian_prod(x, x)
         mass = prior().log_prob(points).exp() * 0.1**2
@@ -69,15 +69,15 @@ def test_samples_match_and_the_density_integrates_to_one():
 
 
 def test_one_pseudo_input_makes_it_that_posterior():
-    posterior, prior = make(components=1)
+    guide, prior = make(components=1)
     z = torch.randn(6, 2)
-    torch.testing.assert_close(prior((6,)).log_prob(z), posterior(prior.pseudo_inputs[0]).log_prob(z))
+    torch.testing.assert_close(prior((6,)).log_prob(z), guide(prior.pseudo_inputs[0]).log_prob(z))
 
 
 def bound(kind="gaussian"):
-    posterior, prior = make(kind)
+    guide, prior = make(kind)
     model = LatentVariableModel(prior, BernoulliConditional(2, IMAGE, FeedForward((5,))))
-    return Elbo(model, AmortizedPosterior(posterior))
+    return Elbo(model, AmortizedGuide(guide))
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "planar", "coupling", "autoregressive"])
@@ -90,7 +90,7 @@ def test_pseudo_inputs_encoder_and_decoder_all_get_gradients(kind):
     for name, parameter in objective.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
     # the prior alone moves the encoder: it is made of it
-    encoder = [*objective.posterior.parameters()]
+    encoder = [*objective.guide.parameters()]
     (score,) = objective.model.prior((1,)).log_prob(torch.randn(1, 2))
     assert any(
         gradient is not None and gradient.abs().max() > 0
@@ -99,8 +99,8 @@ def test_pseudo_inputs_encoder_and_decoder_all_get_gradients(kind):
 
 
 def test_pictures_that_are_black_and_white_still_learn():
-    posterior, _ = make()
-    prior = VampPrior(posterior, torch.stack([torch.zeros(IMAGE), torch.ones(IMAGE)]))
+    guide, _ = make()
+    prior = VampPrior(guide, torch.stack([torch.zeros(IMAGE), torch.ones(IMAGE)]))
     torch.testing.assert_close(prior.pseudo_inputs[0], torch.full(IMAGE, 0.01))
     prior().log_prob(torch.ones(2)).backward()
     assert (prior.logits.grad != 0).float().mean() > 0.5
@@ -116,13 +116,13 @@ def test_saved_once_and_tied_in_a_copy(tmp_path):
     z = torch.randn(2)
     torch.testing.assert_close(other.model.prior().log_prob(z), one.model.prior().log_prob(z))
     twin = copy.deepcopy(one)
-    assert twin.model.prior.posterior is twin.posterior.conditional is not one.posterior.conditional
+    assert twin.model.prior.guide is twin.guide.conditional is not one.guide.conditional
 
 
 def test_refusals():
-    posterior, _ = make()
-    with pytest.raises(ValueError, match="made of a conditional.*AmortizedPosterior was given.*`.conditional`"):
-        VampPrior(AmortizedPosterior(posterior), torch.rand(3, *IMAGE))
+    guide, _ = make()
+    with pytest.raises(ValueError, match="made of a conditional.*AmortizedGuide was given.*`.conditional`"):
+        VampPrior(AmortizedGuide(guide), torch.rand(3, *IMAGE))
     for inputs, sentence in (
         (torch.rand(3, 1, 5, 4), "pseudo-inputs of VampPrior has.*channels is 1 where 3"),
         (torch.rand(*IMAGE), r"in a list, \[components, 3, 5, 4\]"),
@@ -132,4 +132,4 @@ def test_refusals():
         (torch.full((3, *IMAGE), math.nan), "NaN"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            VampPrior(posterior, inputs)
+            VampPrior(guide, inputs)

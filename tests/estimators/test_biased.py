@@ -8,7 +8,7 @@ from torch.distributions import Bernoulli, Categorical, Independent, Normal, One
 
 from helpers.estimators import DrawSource, drawing_from, exact_gradient, exact_moments, gauss_legendre
 from helpers.estimators.gumbel_softmax import GumbelSoftmax
-from helpers.estimators.parts.discrete import sites
+from helpers.estimators.parts.discrete import discrete_variables
 from helpers.estimators.straight_through import StraightThrough
 from tests.estimators.problems import DOUBLE, assert_same, bits, leaf, moments
 from tests.estimators.relaxable import relaxable_bits
@@ -164,5 +164,5 @@ def test_gumbel_refuses_what_has_no_value_between_the_outcomes():
 def test_sites_read_logits_through_every_wrapper():
     logits = torch.randn(2, 3, dtype=DOUBLE)
     from_probs = Independent(Independent(Bernoulli(probs=logits.sigmoid()), 1), 1)
-    torch.testing.assert_close(sites(from_probs, "").logits, logits)
-    torch.testing.assert_close(sites(OneHotCategorical(logits=logits), "").probs, logits.softmax(-1))
+    torch.testing.assert_close(discrete_variables(from_probs, "").logits, logits)
+    torch.testing.assert_close(discrete_variables(OneHotCategorical(logits=logits), "").probs, logits.softmax(-1))

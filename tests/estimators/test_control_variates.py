@@ -210,7 +210,7 @@ def test_the_auxiliary_loss_is_least_at_the_expected_reward():
 
     estimator = ScoreFunction(LearnedBaseline(3, Level()))
     gradient, loss = torch.zeros(2, dtype=DOUBLE), 0.0
-    for probability, estimate in EveryOutcome().replay(
+    for probability, estimate in EveryOutcome().outcomes(
         lambda: estimator(problem.f, problem.q, 1, context=problem.context)
     ):
         gradient += probability * torch.autograd.grad(estimate.auxiliary_loss, level, retain_graph=True)[0]

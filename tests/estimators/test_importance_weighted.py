@@ -11,7 +11,7 @@ from torch.distributions import Bernoulli, Independent, Normal
 from helpers.estimators import DrawSource, Estimate, ImportanceWeighted, Pathwise, drawing_from
 
 
-class Replay(DrawSource):
+class RecordedDraws(DrawSource):
     def __init__(self, eps: torch.Tensor) -> None:
         self.eps = eps
 
@@ -36,7 +36,7 @@ def problem():
 
 def test_equals_autograd_through_log_mean_exp(problem):
     f, q, parameters, eps = problem
-    with drawing_from(Replay(eps)):
+    with drawing_from(RecordedDraws(eps)):
         estimate = ImportanceWeighted()(f, q, num_samples=6)
     weights = torch.stack([f(q.mean + q.base_dist.scale * e) for e in eps]).exp()
     direct = (weights.sum(0) / 6).log()
@@ -50,7 +50,7 @@ def test_with_one_sample_it_is_pathwise(problem):
     f, q, parameters, eps = problem
     results = []
     for estimator in (ImportanceWeighted(), Pathwise()):
-        with drawing_from(Replay(eps[:1])):
+        with drawing_from(RecordedDraws(eps[:1])):
             estimate = estimator(f, q, num_samples=1)
         results.append([estimate.value, *torch.autograd.grad(estimate.surrogate.sum(), parameters, retain_graph=True)])
     for mine, theirs in zip(*results, strict=True):
@@ -59,7 +59,7 @@ def test_with_one_sample_it_is_pathwise(problem):
 
 def test_a_weight_far_below_zero_does_not_underflow():
     """Log weights near -5000 nats, as of images: exp underflows, log-mean-exp must not."""
-    with drawing_from(Replay(torch.zeros(4, 1, 1))):
+    with drawing_from(RecordedDraws(torch.zeros(4, 1, 1))):
         estimate = ImportanceWeighted()(
             lambda z: torch.tensor([-5000.0, -5001.0, -5002.0, -5000.0])[:, None] + 0 * z.sum(-1),
             Independent(Normal(torch.zeros(1, 1), 1.0), 1),
@@ -76,7 +76,7 @@ def test_terms_are_plain_averages_and_the_auxiliary_loss_travels(problem):
         score = f(z)
         return Estimate(score.detach(), score, {"rate": torch.arange(18.0).reshape(6, 3)}, auxiliary_loss=2.5)
 
-    with drawing_from(Replay(eps)):
+    with drawing_from(RecordedDraws(eps)):
         estimate = ImportanceWeighted()(with_terms, q, num_samples=6)
     assert estimate.terms["rate"].tolist() == [7.5, 8.5, 9.5]
     assert estimate.auxiliary_loss == 2.5

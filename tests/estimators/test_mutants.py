@@ -19,8 +19,8 @@ from helpers.estimators import (
     Estimate,
     LearnedBaseline,
     LeaveOneOut,
+    RewardContext,
     ScaledReward,
-    Scored,
     ScoreFunction,
     SelfCritic,
     evaluate,
@@ -28,7 +28,7 @@ from helpers.estimators import (
     exact_moments_of,
 )
 from helpers.estimators.draws import draw
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 from tests.estimators.problems import DOUBLE, assert_same, bits, moments
 
@@ -61,8 +61,8 @@ def nothing_reaches_the_baseline(estimator) -> None:
 
 
 class SignFlipped(CentredReward):
-    def forward(self, reward, scored):
-        centred, loss = super().forward(reward, scored)
+    def forward(self, reward, reward_context):
+        centred, loss = super().forward(reward, reward_context)
         return 2 * reward - centred, loss
 
 
@@ -121,11 +121,13 @@ def test_a_baseline_that_is_not_detached():
 
 
 class WithoutEntropy(SelfCritic):
-    def forward(self, reward, scored):
+    def forward(self, reward, reward_context):
         def log_joint(z):
-            return scored.f(z) + scored.q.log_prob(z)
+            return reward_context.f(z) + reward_context.q.log_prob(z)
 
-        return super().forward(reward, Scored(log_joint, scored.q, scored.z, scored.context))
+        return super().forward(
+            reward, RewardContext(log_joint, reward_context.q, reward_context.z, reward_context.context)
+        )
 
 
 def test_a_self_critic_that_forgets_log_q():
@@ -142,13 +144,13 @@ def test_a_self_critic_that_forgets_log_q():
 
 
 class Leaking(CentredReward):
-    def forward(self, reward, scored):
+    def forward(self, reward, reward_context):
         self.past.update(reward)
         return reward - self.past.mean, 0.0
 
 
 class LeakingScale(ScaledReward):
-    def forward(self, reward, scored):
+    def forward(self, reward, reward_context):
         self.past.update(reward)
         return reward * self.factor, 0.0
 
@@ -198,7 +200,7 @@ def test_a_baseline_that_contains_the_present_sample():
 
 class WithoutRate(Elbo):
     def forward(self, x):
-        q = self.posterior(x)
+        q = self.guide(x)
 
         def log_joint(z):
             return self.model.log_joint(x, z)
@@ -211,9 +213,9 @@ def test_a_bound_without_log_q():
     torch.manual_seed(0)
     x = torch.tensor([[1.0, 0.0, 1.0]], dtype=DOUBLE)
     model = LatentVariableModel(BernoulliPrior(2), BernoulliConditional(2, 3, FeedForward(()))).double()
-    posterior = AmortizedPosterior(BernoulliConditional(3, 2, FeedForward(()))).double()
-    parameters = [*model.parameters(), *posterior.parameters()]
-    encoder, decoder = (linear(module) for module in (posterior, model))
+    guide = AmortizedGuide(BernoulliConditional(3, 2, FeedForward(()))).double()
+    parameters = [*model.parameters(), *guide.parameters()]
+    encoder, decoder = (linear(module) for module in (guide, model))
     total = torch.zeros((), dtype=DOUBLE)
     p = (encoder.weight @ x[0] + encoder.bias).sigmoid()
     prior = model.prior(()).base_dist.logits.sigmoid()
@@ -233,8 +235,8 @@ def test_a_bound_without_log_q():
         assert_same([ours.mean[place] for place in reached], [gradient[place] for place in reached])
 
     for kind, passes in ((Elbo, True), (WithoutRate, False)):
-        passes_or_fails(passes, bound_is_the_sum, kind(model, posterior, ScoreFunction()))
-        passes_or_fails(passes, bound_is_the_sum, kind(model, posterior, LeaveOneOut()))
+        passes_or_fails(passes, bound_is_the_sum, kind(model, guide, ScoreFunction()))
+        passes_or_fails(passes, bound_is_the_sum, kind(model, guide, LeaveOneOut()))
 
 
 def linear(module: nn.Module) -> nn.Linear:

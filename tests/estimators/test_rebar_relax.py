@@ -123,7 +123,7 @@ def test_the_auxiliary_loss_has_the_gradient_of_the_variance(name):
     own = list(estimator.parameters())
     ours = [torch.zeros_like(p) for p in own]
     every = EveryOutcome(uniform=for_logistic_noise(10))
-    for probability, estimate in every.replay(lambda: estimator(problem.f, problem.q, num_samples)):
+    for probability, estimate in every.outcomes(lambda: estimator(problem.f, problem.q, num_samples)):
         parts = torch.autograd.grad(estimate.auxiliary_loss, own, materialize_grads=True, allow_unused=True)
         for total, part in zip(ours, parts, strict=True):
             total += probability * part

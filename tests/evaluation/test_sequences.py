@@ -41,18 +41,18 @@ def test_batches_change_nothing_but_the_noise(batch_size):
     model, guide, x = parts()
     whole = evaluate_sequences(model, guide, x, LENGTHS, num_samples=4000, batch_size=7)
     pieces = evaluate_sequences(model, guide, x, LENGTHS, num_samples=4000, batch_size=batch_size, max_evaluations=5000)
-    for name in ("bound", "log_likelihood", "log_likelihood_smc"):
+    for name in ("bound", "log_marginal_is", "log_marginal_smc"):
         one, two = getattr(whole, name), getattr(pieces, name)
         assert (one.values - two.values).abs().max() < 0.5  # nats of some ten; another sequence's would be far off
         assert one.mean == pytest.approx((one.values.sum() / LENGTHS.sum()).item())
-    assert whole.bound.mean < whole.log_likelihood.mean
+    assert whole.bound.mean < whole.log_marginal_is.mean
     assert whole.bound.mean == pytest.approx(-(whole.distortion.mean + whole.rate.mean))
 
 
 def test_it_is_the_bound_that_training_sees_without_dropout():
     model, guide, x = parts()
     measured = evaluate_sequences(model, guide, x, LENGTHS, num_samples=2000, smc=False)
-    assert measured.log_likelihood_smc is None
+    assert measured.log_marginal_smc is None
     assert guide.training and guide.dropout.training
     objective = SequenceElbo(model, guide, num_samples=2000).eval()
     assert (measured.bound.values - objective((x, LENGTHS)).value).abs().max() < 0.3

@@ -9,7 +9,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 from helpers.distributions import GaussianConditional
 from helpers.evaluation import active_units
-from helpers.models import AmortizedPosterior
+from helpers.models import AmortizedGuide
 from helpers.networks import FeedForward
 
 
@@ -67,12 +67,12 @@ def test_a_mixture_has_a_mean_in_closed_form():
 
 
 def test_codes_that_are_matrices_without_dropout_and_modes_put_back():
-    posterior = AmortizedPosterior(GaussianConditional((1, 3, 5), (2, 3), FeedForward((8,), dropout=0.5)))
+    guide = AmortizedGuide(GaussianConditional((1, 3, 5), (2, 3), FeedForward((8,), dropout=0.5)))
     x = torch.rand(6, 1, 3, 5)
-    first, second = active_units(posterior, x), active_units(posterior, x)
+    first, second = active_units(guide, x), active_units(guide, x)
     assert first.variance.shape == (2, 3)
     assert torch.equal(first.variance, second.variance)
-    assert posterior.training
+    assert guide.training
 
 
 def test_one_image_has_no_variance():

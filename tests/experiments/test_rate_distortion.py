@@ -14,7 +14,7 @@ from helpers.distributions import BernoulliConditional, GaussianConditional, Sta
 from helpers.distributions.conditionals import Conditional
 from helpers.evaluation import active_units, evaluate_bound
 from helpers.experiments.rate_distortion import rate_distortion_sweep
-from helpers.models import AmortizedPosterior, AnalyticKlElbo, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, AnalyticKlElbo, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 
 NOISE = 0.5  # standard deviation of x given z
@@ -74,8 +74,8 @@ def test_every_point_is_the_optimum_of_its_weight():
     )  # fmt: skip
     for point in points:
         slope, scale, distortion, rate = optimum(point.rate_weight, x)
-        torch.testing.assert_close(point.posterior.slope, torch.full((2,), slope), atol=0.02, rtol=0)
-        torch.testing.assert_close(point.posterior.log_scale.exp(), torch.full((2,), scale), atol=0.02, rtol=0)
+        torch.testing.assert_close(point.guide.slope, torch.full((2,), slope), atol=0.02, rtol=0)
+        torch.testing.assert_close(point.guide.log_scale.exp(), torch.full((2,), scale), atol=0.02, rtol=0)
         assert point.evaluation.distortion.mean == pytest.approx(distortion, rel=0.03)
         assert point.evaluation.rate.mean == pytest.approx(rate, abs=0.03)
         assert point.evaluation.elbo.mean == pytest.approx(
@@ -95,13 +95,13 @@ def test_a_weight_of_zero_is_an_autoencoder():
     (point,) = rate_distortion_sweep(
         known, Batches(x, batch_size=100), x, [0.0], 100, learning_rate=0.05, progress=False
     )
-    torch.testing.assert_close(point.posterior.slope, torch.ones(2), atol=0.03, rtol=0)
-    assert point.posterior.log_scale.max() < -2.5 and point.evaluation.rate.mean > 5
+    torch.testing.assert_close(point.guide.slope, torch.ones(2), atol=0.03, rtol=0)
+    assert point.guide.log_scale.max() < -2.5 and point.evaluation.rate.mean > 5
 
 
 def build():
     model = LatentVariableModel(StandardNormalPrior(3), BernoulliConditional(3, (1, 4, 4), FeedForward((8,))))
-    return model, AmortizedPosterior(GaussianConditional((1, 4, 4), 3, FeedForward((8,))))
+    return model, AmortizedGuide(GaussianConditional((1, 4, 4), 3, FeedForward((8,))))
 
 
 def bits() -> torch.Tensor:
@@ -122,7 +122,7 @@ def test_a_point_depends_on_its_weight_and_the_seed_alone():
     back = sweep([2.0, 0.5])[::-1]
     for one, other in zip(forth, back, strict=True):
         assert one.rate_weight == other.rate_weight and one.evaluation == other.evaluation
-        for ours, theirs in zip(one.posterior.parameters(), other.posterior.parameters(), strict=True):
+        for ours, theirs in zip(one.guide.parameters(), other.guide.parameters(), strict=True):
             assert torch.equal(ours, theirs)
     assert forth[0].evaluation != forth[1].evaluation
     assert sweep([0.5], seed=1)[0].evaluation != forth[0].evaluation
@@ -132,14 +132,14 @@ def test_all_begin_alike_and_each_is_its_own():
     begun = []
 
     def noted():
-        model, posterior = build()
-        begun.append([parameter.detach().clone() for parameter in (*model.parameters(), *posterior.parameters())])
-        return model, posterior
+        model, guide = build()
+        begun.append([parameter.detach().clone() for parameter in (*model.parameters(), *guide.parameters())])
+        return model, guide
 
     points = rate_distortion_sweep(noted, Batches(bits(), batch_size=20), bits(), [0.5, 2.0, 1.0], 1, progress=False)
     assert len(begun) == 3 and [point.rate_weight for point in points] == [0.5, 2.0, 1.0]
     assert all(torch.equal(*pair) for other in begun[1:] for pair in zip(begun[0], other, strict=True))
-    assert len({id(point.model) for point in points}) == len({id(point.posterior) for point in points}) == 3
+    assert len({id(point.model) for point in points}) == len({id(point.guide) for point in points}) == 3
 
 
 def test_evaluation_and_units_are_those_of_the_models_it_returns():
@@ -147,16 +147,16 @@ def test_evaluation_and_units_are_those_of_the_models_it_returns():
     (point,) = sweep([0.7], num_samples=5, seed=3)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(3)
-    assert evaluate_bound(point.model, point.posterior, bits(), 5) == point.evaluation
-    assert torch.equal(active_units(point.posterior, bits()).variance, point.units.variance)
+    assert evaluate_bound(point.model, point.guide, bits(), 5) == point.evaluation
+    assert torch.equal(active_units(point.guide, bits()).variance, point.units.variance)
 
 
 def test_the_objective_is_the_callers():
     seen = []
 
-    def objective(model, posterior, rate_weight):
+    def objective(model, guide, rate_weight):
         seen.append(rate_weight)
-        return Elbo(model, posterior, num_samples=2, rate_weight=rate_weight)
+        return Elbo(model, guide, num_samples=2, rate_weight=rate_weight)
 
     sweep([0.1, 3], objective=objective)
     assert seen == [0.1, 3.0]

@@ -8,7 +8,7 @@ from torch import nn
 
 from helpers.distributions import BernoulliConditional, CategoricalPrior, GaussianConditional, StandardNormalPrior
 from helpers.estimators import DrawSource
-from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.models import AmortizedGuide, LatentVariableModel
 from helpers.networks import FeedForward
 
 
@@ -63,12 +63,12 @@ class LinearGaussian:
         loc = (x - self.bias) / self.scale**2 @ self.weight @ torch.linalg.inv(self.precision())
         return torch.distributions.MultivariateNormal(loc, precision_matrix=self.precision())
 
-    def mean_field(self, spread: float = 1.0) -> AmortizedPosterior:
+    def mean_field(self, spread: float = 1.0) -> AmortizedGuide:
         """q(z | x) with the exact posterior's mean and a diagonal covariance, `spread` times too wide."""
         gain = torch.linalg.inv(self.precision()) @ self.weight.T @ torch.diag(self.scale**-2)
         network = AffineGaussian(gain, -gain @ self.bias, spread * torch.diag(self.precision()) ** -0.5)
         conditional = GaussianConditional((self.outcome,), (self.latent,), network)
-        return AmortizedPosterior(conditional).to(self.weight.dtype)
+        return AmortizedGuide(conditional).to(self.weight.dtype)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def vae():
         torch.manual_seed(3)
         image, network = (1, 3, 4), FeedForward((7,))
         model = LatentVariableModel(StandardNormalPrior(2), BernoulliConditional((2,), image, network))
-        return model.to(dtype), AmortizedPosterior(GaussianConditional(image, (2,), network)).to(dtype)
+        return model.to(dtype), AmortizedGuide(GaussianConditional(image, (2,), network)).to(dtype)
 
     return build
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from helpers.distributions import BernoulliConditional, BernoulliPrior, GaussianConditional, StandardNormalPrior
-from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.models import AmortizedGuide, LatentVariableModel
 from helpers.networks import FeedForward
 
 
@@ -147,7 +147,7 @@ def test_parts_that_do_not_fit_are_refused():
 
 def test_amortized_posterior_is_its_conditional():
     conditional = GaussianConditional((1, 2, 2), 3, FeedForward(()))
-    posterior = AmortizedPosterior(conditional)
+    posterior = AmortizedGuide(conditional)
     x = torch.rand(5, 1, 2, 2)
     assert posterior.event_shape == (3,)
     assert torch.equal(posterior(x).mean, conditional(x).mean)

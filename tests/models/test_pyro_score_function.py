@@ -22,7 +22,7 @@ from helpers.networks import FeedForward
 IMAGES, IMAGE = 5, (1, 3, 4)
 
 
-class Replay(DrawSource):
+class RecordedDraws(DrawSource):
     """Bits given beforehand, one tensor [samples, *batch, bits] a draw."""
 
     def __init__(self, *draws: torch.Tensor) -> None:
@@ -47,10 +47,10 @@ def given_bits(logits: torch.Tensor, given: torch.Tensor) -> dist.Distribution:
 
 def network(sizes: tuple[int, ...]):
     torch.manual_seed(2)
-    model, posterior = sigmoid_belief_network(sizes, IMAGE)
-    for parameter in [*model.parameters(), *posterior.parameters()]:
+    model, guide = sigmoid_belief_network(sizes, IMAGE)
+    for parameter in [*model.parameters(), *guide.parameters()]:
         nn.init.normal_(parameter, std=0.7)
-    return model.double(), posterior.double()
+    return model.double(), guide.double()
 
 
 def bits(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -68,9 +68,9 @@ def linear(conditional) -> nn.Linear:
     return only
 
 
-def pyro_pair(model, posterior, draws, baselines):
+def pyro_pair(model, guide, draws, baselines):
     """Pyro's model and guide. draws: bits of each layer, from the data upwards. baselines: Pyro's options, likewise."""
-    encoder, above = (list(map(linear, layers)) for layers in (posterior.conditional.layers, model.prior.layers))
+    encoder, above = (list(map(linear, layers)) for layers in (guide.conditional.layers, model.prior.layers))
     decoder = linear(model.likelihood.bottom)
 
     def generate(x):
@@ -91,12 +91,12 @@ def pyro_pair(model, posterior, draws, baselines):
     return generate, guide
 
 
-def pyro_surrogate(model, posterior, x, draws, baselines):
+def pyro_surrogate(model, guide, x, draws, baselines):
     """Pyro's ELBO and its surrogate loss, a mean over samples and a sum over images. draws: each [samples, images, size]."""
     num_samples = len(draws[0])
     elbo = TraceGraph_ELBO(num_particles=num_samples, vectorize_particles=num_samples > 1, max_plate_nesting=1)
     draws = draws if num_samples > 1 else [given.squeeze(0) for given in draws]
-    value, loss = elbo._loss_and_surrogate_loss(*pyro_pair(model, posterior, draws, baselines), (x,), {})
+    value, loss = elbo._loss_and_surrogate_loss(*pyro_pair(model, guide, draws, baselines), (x,), {})
     return value, loss
 
 
@@ -118,59 +118,57 @@ def forget_pyros_parameters():
 @pytest.mark.parametrize("with_baseline", [False, True])
 @pytest.mark.parametrize("num_samples", [1, 3])
 def test_score_function_equals_pyros_surrogate_gradient(num_samples, with_baseline):
-    model, posterior = network((4,))
+    model, guide = network((4,))
     x, z = bits(IMAGES, *IMAGE), bits(num_samples, IMAGES, 4, seed=1)
     baseline = learned_baseline() if with_baseline else None
-    q = posterior(x)
+    q = guide(x)
 
     def log_weight(z):
         return model.log_joint(x, z) - q.log_prob(z).detach()
 
-    with drawing_from(Replay(z)):
+    with drawing_from(RecordedDraws(z)):
         estimate = ScoreFunction(baseline)(log_weight, q, num_samples, context=x)
     options = {}
     if with_baseline:
         shape = (IMAGES,) if num_samples == 1 else (num_samples, IMAGES)  # Pyro takes no baseline of another shape
         options = {"nn_baseline": lambda context: baseline.network(context).expand(shape), "nn_baseline_input": x}
-    value, loss = pyro_surrogate(model, posterior, x, [z], [options])
+    value, loss = pyro_surrogate(model, guide, x, [z], [options])
     assert gap(estimate.value.sum(), value) < 1e-12
-    for module in (model, posterior):
+    for module in (model, guide):
         assert gap(gradient(estimate.surrogate.sum(), module), gradient(-loss, module)) < 1e-9
     if with_baseline:
         # Pyro sums its squared residuals over images and takes the mean over samples; ours is a mean over both.
         assert gap(IMAGES * gradient(estimate.auxiliary_loss, baseline), gradient(loss, baseline)) < 1e-9
         assert gradient(estimate.surrogate.sum(), baseline).norm() == 0
-        assert gradient(estimate.auxiliary_loss, model, posterior).norm() == 0
+        assert gradient(estimate.auxiliary_loss, model, guide).norm() == 0
 
 
 @pytest.mark.parametrize("num_samples", [1, 3])
 def test_elbo_equals_pyros_with_a_baseline_greater_by_one(num_samples):
-    model, posterior = network((4,))
+    model, guide = network((4,))
     x, z = bits(IMAGES, *IMAGE), bits(num_samples, IMAGES, 4, seed=1)
     baseline = learned_baseline()
-    with drawing_from(Replay(z)):
-        estimate = Elbo(model, posterior, ScoreFunction(baseline), num_samples)(x)
+    with drawing_from(RecordedDraws(z)):
+        estimate = Elbo(model, guide, ScoreFunction(baseline), num_samples)(x)
     shape = (IMAGES,) if num_samples == 1 else (num_samples, IMAGES)
     greater = baseline.network(x).detach().expand(shape) + 1
-    value, loss = pyro_surrogate(model, posterior, x, [z], [{"baseline_value": greater}])
+    value, loss = pyro_surrogate(model, guide, x, [z], [{"baseline_value": greater}])
     assert gap(estimate.value.sum(), value) < 1e-12
-    for module in (model, posterior):
+    for module in (model, guide):
         assert gap(gradient(estimate.surrogate.sum(), module), gradient(-loss, module)) < 1e-9
 
 
 def test_two_layers_are_scored_by_the_downstream_costs_that_pyro_finds():
     """LayeredElbo nests; Pyro traces which costs depend on which bits. Both score h_2 without what h_1 settled."""
-    model, posterior = network((4, 3))
+    model, guide = network((4, 3))
     x, z = bits(IMAGES, *IMAGE), (bits(1, IMAGES, 4, seed=1), bits(1, IMAGES, 3, seed=2))
-    with drawing_from(Replay(z[0], z[1].unsqueeze(0))):
-        estimate = LayeredElbo(model, posterior, [ScoreFunction(), ScoreFunction()], (1, 1))(x)
+    with drawing_from(RecordedDraws(z[0], z[1].unsqueeze(0))):
+        estimate = LayeredElbo(model, guide, [ScoreFunction(), ScoreFunction()], (1, 1))(x)
     one = {"baseline_value": torch.ones(IMAGES, dtype=torch.float64)}
-    value, loss = pyro_surrogate(model, posterior, x, list(z), [one, one])
+    value, loss = pyro_surrogate(model, guide, x, list(z), [one, one])
     assert gap(estimate.value.sum(), value) < 1e-12
-    for module in (model, posterior):
+    for module in (model, guide):
         assert gap(gradient(estimate.surrogate.sum(), module), gradient(-loss, module)) < 1e-9
-    with drawing_from(Replay(torch.cat(z, -1))):
-        whole = Elbo(model, posterior, ScoreFunction(), 1)(x)
-    assert (
-        gap(gradient(whole.surrogate.sum(), posterior), gradient(-loss, posterior)) > 1e-2
-    )  # all bits by the whole reward
+    with drawing_from(RecordedDraws(torch.cat(z, -1))):
+        whole = Elbo(model, guide, ScoreFunction(), 1)(x)
+    assert gap(gradient(whole.surrogate.sum(), guide), gradient(-loss, guide)) > 1e-2  # all bits by the whole reward

@@ -12,7 +12,7 @@ from helpers.distributions import (
     GaussianConditional,
     StandardNormalPrior,
 )
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import (
     ConvolutionalDecoder,
     ConvolutionalEncoder,
@@ -135,7 +135,7 @@ def test_codes_of_any_shape_with_dropout_on_images_of_any_shape(image, code):
     plain = FeedForward((6,), dropout=0.2)
     for down, up in ((encoder, decoder), (plain, plain), (encoder, plain), (plain, decoder)):
         model = LatentVariableModel(StandardNormalPrior(code), BernoulliConditional(code, image, up))
-        bound = Elbo(model, AmortizedPosterior(GaussianConditional(image, code, down)), num_samples=2)
+        bound = Elbo(model, AmortizedGuide(GaussianConditional(image, code, down)), num_samples=2)
         estimate = bound(torch.rand(2, 3, *image))
         assert estimate.value.shape == (2, 3)
         assert torch.isfinite(estimate.value).all()

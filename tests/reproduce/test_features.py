@@ -28,16 +28,16 @@ class FirstPixels(nn.Module):
 
 
 def test_features_are_drawn_from_the_posterior_of_the_warped_image():
-    posterior, warp = FirstPixels(), RandomWarp(shift=0.3)
+    guide, warp = FirstPixels(), RandomWarp(shift=0.3)
     torch.manual_seed(0)
     images = torch.rand(1, 1, 6, 6).expand(20_000, 1, 6, 6)
     torch.manual_seed(1)
-    drawn = WarpedFeatures(posterior, warp)(images)
+    drawn = WarpedFeatures(guide, warp)(images)
     torch.manual_seed(1)
-    assert torch.equal(posterior.seen, warp(images))
-    assert not torch.equal(posterior.seen[0], posterior.seen[1])
+    assert torch.equal(guide.seen, warp(images))
+    assert not torch.equal(guide.seen[0], guide.seen[1])
     assert not drawn.requires_grad
-    noise = drawn - posterior.seen.flatten(1)[:, :3]
+    noise = drawn - guide.seen.flatten(1)[:, :3]
     assert noise.mean().abs() < 5 * SCALE / noise.numel() ** 0.5
     torch.testing.assert_close(noise.std(), torch.tensor(SCALE), atol=0, rtol=0.02)
 
@@ -57,8 +57,8 @@ def test_m1_learns_from_what_the_warp_makes_of_every_image(tmp_path: Path):
         return x.flip(-2)
 
     def weights(name: str, warp) -> Tensor:
-        posterior = train_features(images, 1, SimpleNamespace(checkpoints=tmp_path / name), warp)
-        return torch.cat([parameter.detach().flatten() for parameter in posterior.parameters()])
+        guide = train_features(images, 1, SimpleNamespace(checkpoints=tmp_path / name), warp)
+        return torch.cat([parameter.detach().flatten() for parameter in guide.parameters()])
 
     warped = weights("warped", upside_down)
     together = torch.cat(shown).flatten(1)

@@ -38,9 +38,9 @@ def options(tmp_path: Path) -> Options:
 @pytest.mark.parametrize("racer", RACERS, ids=lambda racer: racer.name)
 def test_every_racer_evaluates_f_as_often_as_it_says(racer):
     torch.manual_seed(0)
-    model, posterior = sigmoid_belief_network((BITS,), (1, 28, 28))
+    model, guide = sigmoid_belief_network((BITS,), (1, 28, 28))
     x = torch.randint(2, (2, 1, 28, 28)).float()
-    q, evaluations = posterior(x), []
+    q, evaluations = guide(x), []
 
     def log_weight(z):
         evaluations.append(len(z))
@@ -79,7 +79,7 @@ def test_rows_of_the_race(images, options):
 def test_local_enumeration_gets_as_many_steps_as_its_evaluations_leave(images, options, monkeypatch):
     monkeypatch.setattr(estimator_race, "gradient_noise", lambda *_, **__: {})
     monkeypatch.setattr(estimator_race, "evaluate_bound", nothing_measured)
-    monkeypatch.setattr(estimator_race, "score", lambda *_: {"bound": 0.0})
+    monkeypatch.setattr(estimator_race, "average_terms", lambda *_: {"bound": 0.0})
     monkeypatch.setattr(estimator_race, "BATCH", 1)  # 250 steps an epoch
     rows = run_race(*images, replace(options, only=("race-local-enumeration", COMMON)))
     steps = {row.name: row.runs[0].steps for row in rows}
@@ -139,11 +139,11 @@ def test_long_runs_resume_and_make_two_rows(images, options, monkeypatch):
 
 
 def test_gradient_noise_agrees_with_the_exact_moments():
-    model, posterior = small_network()
+    model, guide = small_network()
     x = torch.randint(2, (3, 1, 2, 2), generator=torch.Generator().manual_seed(1)).double()
-    objective = Elbo(model, posterior, LeaveOneOut(), 2)
+    objective = Elbo(model, guide, LeaveOneOut(), 2)
     noise = gradient_noise(objective, [x], x, groups=10, repeats=100)
-    parameters = list(posterior.parameters())
+    parameters = list(guide.parameters())
     one_by_one = [exact_moments_of(lambda i=i: objective(x[i : i + 1]), parameters=parameters) for i in range(3)]
     exact = sum(moments.total_variance for moments in one_by_one) / 3**2  # images are independent
     assert noise["standard_error"] < exact / 10
@@ -154,10 +154,10 @@ def test_gradient_noise_agrees_with_the_exact_moments():
 
 
 def test_the_norm_is_free_of_the_noise_of_few_repeats():
-    model, posterior = small_network()
+    model, guide = small_network()
     x = torch.ones(1, 1, 2, 2).double()
-    objective = Elbo(model, posterior, ScoreFunction(), 1)
-    exact = exact_moments_of(lambda: objective(x), parameters=list(posterior.parameters()))
+    objective = Elbo(model, guide, ScoreFunction(), 1)
+    exact = exact_moments_of(lambda: objective(x), parameters=list(guide.parameters()))
     squared = sum(part.square().sum().item() for part in exact.mean)
     added = exact.total_variance / 4  # by the noise of a mean of four draws
     assert added > squared / 2
@@ -167,32 +167,32 @@ def test_the_norm_is_free_of_the_noise_of_few_repeats():
 
 def test_a_control_variate_settles_before_its_noise_is_measured_and_the_model_stays():
     racer = next(racer for racer in RACERS if racer.name == "race-learned-baseline")
-    model, posterior = sigmoid_belief_network((4,), (1, 28, 28))
+    model, guide = sigmoid_belief_network((4,), (1, 28, 28))
     x = torch.randint(2, (20, 1, 28, 28)).float()
-    before = [parameter.clone() for parameter in (*model.parameters(), *posterior.parameters())]
+    before = [parameter.clone() for parameter in (*model.parameters(), *guide.parameters())]
     variances = {}
     for settle in (1, 500):
         torch.manual_seed(0)
-        objective = Elbo(model, posterior, racer.build(), 2)
+        objective = Elbo(model, guide, racer.build(), 2)
         variances[settle] = gradient_noise(objective, [x], x, settle=settle, groups=3, repeats=10)["variance"]
     assert variances[500] < variances[1] / 10
-    for parameter, old in zip((*model.parameters(), *posterior.parameters()), before, strict=True):
+    for parameter, old in zip((*model.parameters(), *guide.parameters()), before, strict=True):
         assert torch.equal(parameter, old)
 
 
 def test_seconds_per_step_tells_dear_from_cheap():
-    model, posterior = small_network()
+    model, guide = small_network()
     x = torch.randint(2, (400, 1, 2, 2)).double()
     objectives = {
-        "cheap": Elbo(model, posterior, ScoreFunction(), 1),
-        "dear": Elbo(model, posterior, LocalEnumeration(), 4 * 100),
+        "cheap": Elbo(model, guide, ScoreFunction(), 1),
+        "dear": Elbo(model, guide, LocalEnumeration(), 4 * 100),
     }
     seconds = seconds_per_step(objectives, [x], rounds=3, steps=2)
     assert 0 < seconds["cheap"] < seconds["dear"]
 
 
 def test_the_first_round_warms_up_and_does_not_count():
-    model, posterior = small_network()
+    model, guide = small_network()
     calls = []
 
     class SlowAtFirst(Elbo):
@@ -203,7 +203,7 @@ def test_the_first_round_warms_up_and_does_not_count():
             return super().forward(x)
 
     x = torch.ones(4, 1, 2, 2).double()
-    seconds = seconds_per_step({"only": SlowAtFirst(model, posterior, ScoreFunction(), 1)}, [x], rounds=1, steps=1)
+    seconds = seconds_per_step({"only": SlowAtFirst(model, guide, ScoreFunction(), 1)}, [x], rounds=1, steps=1)
     assert len(calls) == 2
     assert seconds["only"] < 0.5
 
@@ -213,8 +213,8 @@ def test_all_racers_are_judged_by_the_same_bound():
     found = []
     for racer in RACERS:
         torch.manual_seed(0)
-        model, posterior = sigmoid_belief_network((BITS,), (1, 28, 28))
-        objective = RacedElbo(model, posterior, racer).eval()
+        model, guide = sigmoid_belief_network((BITS,), (1, 28, 28))
+        objective = RacedElbo(model, guide, racer).eval()
         torch.manual_seed(1)
         found.append(objective(x).value)
     assert all(torch.equal(value, found[0]) for value in found)
@@ -222,10 +222,10 @@ def test_all_racers_are_judged_by_the_same_bound():
 
 def small_network():
     torch.manual_seed(0)
-    model, posterior = sigmoid_belief_network((3,), (1, 2, 2))
-    for parameter in [*model.parameters(), *posterior.parameters()]:
+    model, guide = sigmoid_belief_network((3,), (1, 2, 2))
+    for parameter in [*model.parameters(), *guide.parameters()]:
         nn.init.normal_(parameter)
-    return model.double(), posterior.double()
+    return model.double(), guide.double()
 
 
 def timeless(run: Run) -> dict:

@@ -1,4 +1,4 @@
-"""Priors by posteriors, and a mixture posterior by its gradients, on a few images: budget, start, rows, and that a sitting resumes."""
+"""Priors by guides, and a mixture guide by its gradients, on a few images: budget, start, rows, and that a sitting resumes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from helpers.reproduce import fashion_cell, mixture_gradients, priors
 from helpers.reproduce.fashion_cell import EVALUATIONS, Fashion, component_use, start
 from helpers.reproduce.mixture_gradients import COMMON, GRADIENTS, run_gradients
 from helpers.reproduce.options import Options
-from helpers.reproduce.priors import COMPONENTS, POSTERIORS, PRIORS, SYSTEMS, build_posterior, build_prior
+from helpers.reproduce.priors import COMPONENTS, GUIDES, PRIORS, SYSTEMS, build_guide, build_prior
 from helpers.reproduce.rows import read_rows, write_row
 from helpers.training.schedule import LinearWeight
 
@@ -46,10 +46,8 @@ def run_systems(data: Fashion, options: Options, monkeypatch: pytest.MonkeyPatch
     return priors.run(options)
 
 
-def test_every_prior_with_every_posterior():
-    assert [system.name for system in SYSTEMS] == [
-        f"priors-{prior}-{posterior}" for prior in PRIORS for posterior in POSTERIORS
-    ]
+def test_every_prior_with_every_guide():
+    assert [system.name for system in SYSTEMS] == [f"priors-{prior}-{guide}" for prior in PRIORS for guide in GUIDES]
     assert len({cell.name for cell in CELLS}) == len({cell.details["label"] for cell in CELLS}) == 15
     assert COMMON in [gradient.name for gradient in GRADIENTS]
     assert [cell.warm_up for cell in CELLS] == [0.4] * 9 + [0] * 6
@@ -76,13 +74,13 @@ def test_the_same_seed_starts_at_the_same_point(cell, data):
 
 def test_a_flow_starts_as_the_gaussian_it_is_made_of(data):
     cell = next(system for system in SYSTEMS if system.name == "priors-standard-flow").cell(1)
-    q = start(cell, 0, data.train).posterior(data.test)
+    q = start(cell, 0, data.train).guide(data.test)
     z = q.sample()
     torch.testing.assert_close(q.log_prob(z.clone()), q.base.log_prob(z), rtol=0, atol=1e-2)
 
 
 def test_pseudo_inputs_start_from_training_images_and_none_twice(data):
-    vamp = build_prior("vamp", build_posterior("mean-field"), data.train).pseudo_inputs
+    vamp = build_prior("vamp", build_guide("mean-field"), data.train).pseudo_inputs
     apart = (vamp[:, None] - data.train.clamp(0.01, 0.99)).abs().flatten(2).amax(2)  # [pseudo-inputs, images]
     nearest = apart.min(1)
     assert nearest.values.max() < 1e-5
@@ -126,15 +124,15 @@ def test_components_that_overlap_and_one_that_has_it_all():
 
 def test_only_a_mixture_has_components(data):
     for system in SYSTEMS:
-        found = component_use(start(system.cell(1), 0, data.train).posterior, data.test)
-        assert len(found.get("component_shares", [])) == (EVALUATIONS if system.posterior == "mixture" else 0)
+        found = component_use(start(system.cell(1), 0, data.train).guide, data.test)
+        assert len(found.get("component_shares", [])) == (EVALUATIONS if system.guide == "mixture" else 0)
 
 
 def test_what_is_not_there_is_named():
     with pytest.raises(ValueError, match="no prior 'cauchy'.*standard, mixture, vamp"):
-        build_prior("cauchy", build_posterior("flow"), torch.rand(20, 1, 28, 28))
-    with pytest.raises(ValueError, match="no posterior 'exact'.*mean-field, mixture, flow"):
-        build_posterior("exact")
+        build_prior("cauchy", build_guide("flow"), torch.rand(20, 1, 28, 28))
+    with pytest.raises(ValueError, match="no guide 'exact'.*mean-field, mixture, flow"):
+        build_guide("exact")
 
 
 def test_rows(data, options, monkeypatch):
@@ -148,7 +146,7 @@ def test_rows(data, options, monkeypatch):
         assert run.steps == 3
         assert [epoch for epoch, _ in run.curve["valid"]] == [epoch for epoch, _ in run.curve["train"]] == [1]
         assert run.value == found["bound"] == pytest.approx(-found["rate"] - found["distortion"], rel=1e-6)
-        assert found["bound"] < found["log_likelihood"] < found["bound"] + 10
+        assert found["bound"] < found["log_marginal_is"] < found["bound"] + 10
         assert found["valid_bound"] == pytest.approx(run.curve["valid"][0][1], abs=3)  # other draws of the same bound
         assert 0 <= found["active_units"] <= found["latent"] == 40
         assert found["seconds_per_step"] > 0

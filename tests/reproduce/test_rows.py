@@ -130,8 +130,8 @@ def test_committed_weights_load():
 
     for path in WEIGHTS.glob("*.safetensors"):
         assert path.stat().st_size < 3_000_000
-    model, posterior = vae.load_trained()
-    assert model.prior.event_shape == posterior.event_shape == (50,)
+    model, guide = vae.load_trained()
+    assert model.prior.event_shape == guide.event_shape == (50,)
     model, guide = ssvae.load_trained()
     assert model.num_classes == 10 and not model.training and not guide.training
     model, guide = dmm.load_trained()

@@ -13,7 +13,7 @@ import pytest
 
 from helpers.reproduce.__main__ import EXPERIMENTS
 from helpers.reproduce.mixture_gradients import GRADIENTS
-from helpers.reproduce.priors import POSTERIORS, PRIORS
+from helpers.reproduce.priors import GUIDES, PRIORS
 from helpers.reproduce.racers import RACERS
 from helpers.reproduce.ssvae import VARIANTS
 
@@ -73,7 +73,7 @@ def test_each_row_of_the_experiment_is_in_its_table(outcomes):
     for system in ("200 bits, linear, DisArm,", "200 bits, linear, LeaveOneOut,", "200-200 bits, linear,"):
         assert outcomes["nvil"][1].count(f"\n| SBN {system}") == 2  # held-out bound and train bound
     assert outcomes["nvil"][1].count("\n| race: ") == len(RACERS)
-    for posterior in POSTERIORS.values():
-        assert outcomes["priors"][1].count(f" prior, {posterior} posterior,") == len(PRIORS)
-    assert outcomes["priors"][1].count(": mixture posterior, standard normal prior,") == len(GRADIENTS)
+    for guide in GUIDES.values():
+        assert outcomes["priors"][1].count(f" prior, {guide} guide,") == len(PRIORS)
+    assert outcomes["priors"][1].count(": mixture guide, standard normal prior,") == len(GRADIENTS)
     assert outcomes["ssvae"][1].count("\n| SS-VAE, 20 labels, ") == len(VARIANTS)

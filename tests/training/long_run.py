@@ -16,7 +16,7 @@ import torch
 
 from helpers.data import Batches, binarise_dynamically
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.training import fit
 
@@ -37,11 +37,11 @@ def run(checkpoint, epochs, resume=False, announce=False):
     torch.manual_seed(11)
     image, network = (1, 4, 4), FeedForward((8,), dropout=0.2)
     model = LatentVariableModel(StandardNormalPrior(3), BernoulliConditional(3, image, network))
-    objective = Elbo(model, AmortizedPosterior(GaussianConditional(image, 3, network)), num_samples=2)
+    objective = Elbo(model, AmortizedGuide(GaussianConditional(image, 3, network)), num_samples=2)
     images = torch.rand(50, *image)
     optimizers = [
         torch.optim.Adam(objective.model.parameters(), lr=1e-2),
-        torch.optim.SGD(objective.posterior.parameters(), lr=1e-2, momentum=0.9),
+        torch.optim.SGD(objective.guide.parameters(), lr=1e-2, momentum=0.9),
     ]
     schedulers = [torch.optim.lr_scheduler.OneCycleLR(optimizers[0], max_lr=1e-2, total_steps=400)]
     history = fit(

@@ -11,7 +11,7 @@ from torch import nn
 from helpers import settings
 from helpers.data import Batches
 from helpers.estimators import Estimate
-from helpers.training import fit, score
+from helpers.training import average_terms, fit
 
 
 class Quadratic(nn.Module):
@@ -153,7 +153,7 @@ def test_early_stopping_goes_back_to_the_best_parameters(tmp_path):
     assert history.epochs == position + 1 + 3  # patience of three epochs after the best
     assert 0 < position < 46
     assert seen == history.valid["bound"]
-    assert score(objective, [torch.zeros(3, 2)])["bound"] == pytest.approx(best)
+    assert average_terms(objective, [torch.zeros(3, 2)])["bound"] == pytest.approx(best)
 
     again, resumed = passing_by(checkpoint, resume=True)  # a run that has stopped stays stopped, at its best
     assert resumed.valid == history.valid
@@ -201,11 +201,11 @@ def test_score_is_in_evaluation_mode_without_gradients_and_puts_the_mode_back():
             return super().forward(x)
 
     objective = Watching()
-    score(objective, [torch.ones(2, 2)])
+    average_terms(objective, [torch.ones(2, 2)])
     assert seen == [(False, False)]
     assert objective.training
     with pytest.raises(RuntimeError, match="one"):
-        score(objective, [torch.ones(1, 2)])
+        average_terms(objective, [torch.ones(1, 2)])
     assert objective.training
 
 

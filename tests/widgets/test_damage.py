@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
-from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.models import AmortizedGuide, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.widgets.damage import DRAWS, KINDS, PLACES, SAMPLES, damage, damaged, examine
 
@@ -21,8 +21,8 @@ LATENT = 3
 def parts():
     torch.manual_seed(3)
     model = LatentVariableModel(StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), SHAPE, FeedForward((7,))))
-    posterior = AmortizedPosterior(GaussianConditional(SHAPE, (LATENT,), FeedForward((7,))))
-    return model, posterior, torch.rand(2, *SHAPE)
+    guide = AmortizedGuide(GaussianConditional(SHAPE, (LATENT,), FeedForward((7,))))
+    return model, guide, torch.rand(2, *SHAPE)
 
 
 def noise(seed: int = 0) -> torch.Tensor:
@@ -36,8 +36,8 @@ def cross_entropy(network, z: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def test_every_state_has_its_picture_and_says_its_state_and_numbers(parts):
-    model, posterior, images = parts
-    explorer = damage(model, posterior, images, torch.tensor([4, 9]))
+    model, guide, images = parts
+    explorer = damage(model, guide, images, torch.tensor([4, 9]))
     states = list(explorer.states())
     assert len(states) == 2 * len(KINDS) * 5 * len(PLACES)
     for state in states:
@@ -59,13 +59,13 @@ def test_every_state_has_its_picture_and_says_its_state_and_numbers(parts):
 
 
 def test_distortion_and_rate_are_those_of_the_model(parts):
-    model, posterior, images = parts
+    model, guide, images = parts
     original, broken = images[0], damaged(images[0], "hide the top", 0.5, "centre", noise())
     eps = torch.randn(20_000, 1, LATENT)
-    found = examine(model, posterior, original, broken, eps)
+    found = examine(model, guide, original, broken, eps)
     for x, distortion, rate in zip((original, broken), found.distortion, found.rate, strict=True):
         with torch.no_grad():
-            loc, raw = posterior.conditional.network(x[None])[0].double()
+            loc, raw = guide.conditional.network(x[None])[0].double()
             scale = torch.nn.functional.softplus(raw) + 1e-5
             z = loc + scale * torch.randn(20_000, LATENT, dtype=torch.float64)  # draws of its own
             sampled = cross_entropy(model.likelihood.network, z.float(), x)
@@ -76,12 +76,12 @@ def test_distortion_and_rate_are_those_of_the_model(parts):
 
 
 def test_reconstructions_come_from_the_damaged_image_and_are_scored_against_both(parts):
-    model, posterior, images = parts
+    model, guide, images = parts
     original, broken = images[1], damaged(images[1], "invert a square", 0.6, "bottom left", noise())
     eps = torch.randn(SAMPLES, 1, LATENT)
-    found = examine(model, posterior, original, broken, eps)
+    found = examine(model, guide, original, broken, eps)
     with torch.no_grad():
-        loc, raw = posterior.conditional.network(broken[None])[0]
+        loc, raw = guide.conditional.network(broken[None])[0]
         scale = torch.nn.functional.softplus(raw) + 1e-5
         z = torch.cat([loc[None], loc + scale * eps[:DRAWS, 0]])
         torch.testing.assert_close(found.reconstructions, torch.sigmoid(model.likelihood.network(z)))
@@ -91,8 +91,8 @@ def test_reconstructions_come_from_the_damaged_image_and_are_scored_against_both
 
 
 def test_the_picture_shows_the_images_it_speaks_of(parts):
-    model, posterior, images = parts
-    explorer = damage(model, posterior, images)
+    model, guide, images = parts
+    explorer = damage(model, guide, images)
     state = {"image": 1, "kind": "erase a square", "amount": 50, "place": "bottom right"}
     page = np.asarray(explorer.picture(**state).figure.axes[0].images[0].get_array())[..., 0]
     _, height, width = SHAPE
@@ -102,7 +102,7 @@ def test_the_picture_shows_the_images_it_speaks_of(parts):
     np.testing.assert_allclose(tiles[0], 1 - images[1, 0].numpy(), atol=1e-6)
     np.testing.assert_allclose(tiles[1], 1 - broken[0].numpy(), atol=1e-6)
     with torch.no_grad():
-        rebuilt = model(posterior(broken[None]).mean).mean[0, 0]
+        rebuilt = model(guide(broken[None]).mean).mean[0, 0]
     np.testing.assert_allclose(tiles[2], 1 - rebuilt.numpy(), atol=1e-5)
     assert all(np.abs(tiles[3] - tile).max() > 1e-4 for tile in (tiles[2], tiles[4], tiles[5]))  # draws differ
 
@@ -153,19 +153,19 @@ def test_no_damage_at_zero_and_more_with_the_amount(kind, parts):
 
 
 def test_an_undamaged_image_costs_what_the_original_costs(parts):
-    model, posterior, images = parts
-    found = examine(model, posterior, images[0], images[0].clone(), torch.randn(SAMPLES, 1, LATENT))
+    model, guide, images = parts
+    found = examine(model, guide, images[0], images[0].clone(), torch.randn(SAMPLES, 1, LATENT))
     assert found.distortion[0] == pytest.approx(found.distortion[1])
     assert found.rate[0] == pytest.approx(found.rate[1])
     assert found.of_damaged == pytest.approx(found.of_original)
 
 
 def test_same_state_same_bytes_and_no_random_number_of_the_learners_used(parts):
-    model, posterior, images = parts
+    model, guide, images = parts
     before = torch.get_rng_state()
     state = {"image": 0, "kind": "replace pixels by noise", "amount": 40, "place": "centre"}
-    once, again = (damage(model, posterior, images).picture(**state).to_png(1.0) for _ in range(2))
-    other = damage(model, posterior, images, seed=1).picture(**state).to_png(1.0)
+    once, again = (damage(model, guide, images).picture(**state).to_png(1.0) for _ in range(2))
+    other = damage(model, guide, images, seed=1).picture(**state).to_png(1.0)
     assert once == again != other
     assert torch.equal(torch.get_rng_state(), before)
 

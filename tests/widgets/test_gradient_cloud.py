@@ -100,7 +100,7 @@ def test_moments_are_those_of_the_exact_harness(name, bits, data, evaluations):
     torch.testing.assert_close(cloud.exact, exact_gradient(f, q, parameters=offset).gradient[0], rtol=1e-10, atol=1e-10)
 
 
-class Replay(DrawSource):
+class RecordedDraws(DrawSource):
     """Draws the samples that it is given, one set a call."""
 
     def __init__(self, sets):
@@ -119,7 +119,7 @@ def test_points_are_gradients_of_the_estimator_on_the_same_draws(name):
     drawn = network.z[CODES[3][:5, : samples_of(name, evaluations)]]  # [repeats, samples, data, bits]
     estimator = at_rest(name, f, q).eval()
     found = []
-    with drawing_from(Replay(drawn)):
+    with drawing_from(RecordedDraws(drawn)):
         for _ in drawn:
             surrogate = estimator(f, q, evaluations, context=network.x).surrogate.sum()
             found.append(torch.autograd.grad(surrogate, offset, retain_graph=True)[0])

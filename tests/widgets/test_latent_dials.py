@@ -10,7 +10,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
-from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.models import AmortizedGuide, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.plots import workbook_style
 from helpers.widgets.latent_dials import EDGE, NEIGHBOURS, code_map, latent_dials, latent_dials_picture
@@ -25,18 +25,18 @@ def untrained(latent: int = 2, shape: tuple[int, int, int] = SHAPE):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(4)
-    return model, AmortizedPosterior(GaussianConditional(shape, (latent,), FeedForward((8,))))
+    return model, AmortizedGuide(GaussianConditional(shape, (latent,), FeedForward((8,))))
 
 
 @pytest.fixture(scope="module")
 def parts():
-    model, posterior = untrained()
+    model, guide = untrained()
     torch.manual_seed(2)
     images, labels = torch.rand(60, *SHAPE), torch.arange(60) % 4
-    page = code_map(posterior, images, labels)
+    page = code_map(guide, images, labels)
     # An untrained encoder crowds its codes; spread them, so that the dials' neighbourhoods differ.
     spread = page.__class__(4 * (page.codes - page.codes.mean(0)) / page.codes.std(0), labels, page.pixels)
-    return model, posterior, images, labels, spread
+    return model, guide, images, labels, spread
 
 
 class OneCode(torch.nn.Module):
@@ -59,8 +59,8 @@ def drawn(picture) -> np.ndarray:
 
 
 def test_every_state_shows_what_the_decoder_makes_of_its_z(parts):
-    model, posterior, images, labels, _ = parts
-    explorer = latent_dials(model, posterior, images, labels)
+    model, guide, images, labels, _ = parts
+    explorer = latent_dials(model, guide, images, labels)
     states = list(explorer.states())
     assert len(states) >= 25
     seen = set()
@@ -134,19 +134,17 @@ def test_map_shows_every_class_by_its_character_not_by_colour_alone():
 
 
 def test_same_state_same_bytes_and_no_random_number_used(parts):
-    model, posterior, images, labels, _ = parts
+    model, guide, images, labels, _ = parts
     before = torch.get_rng_state()
-    once, again = (
-        latent_dials(model, posterior, images, labels).picture(z1=0.3, z2=-1.0).to_png(1.0) for _ in range(2)
-    )
+    once, again = (latent_dials(model, guide, images, labels).picture(z1=0.3, z2=-1.0).to_png(1.0) for _ in range(2))
     assert once == again
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_images_in_colour_and_few_codes_are_shown_too():
     shape = (3, 4, 4)
-    model, posterior = untrained(shape=shape)
-    explorer = latent_dials(model, posterior, torch.rand(2, *shape), torch.tensor([0, 7]))
+    model, guide = untrained(shape=shape)
+    explorer = latent_dials(model, guide, torch.rand(2, *shape), torch.tensor([0, 7]))
     picture = explorer.picture(z1=1.0, z2=1.0)
     assert picture.figure.axes[0].images[1].get_array().shape == (4, 4, 3)
     assert "Of the 2 codes nearest" in picture.alt
@@ -157,10 +155,10 @@ def test_images_in_colour_and_few_codes_are_shown_too():
     [
         (2, None, "one label per image; 5 images and None labels"),
         (2, torch.zeros(4), "5 images and 4 labels"),
-        (3, torch.zeros(5), r"two latents; this posterior makes z of shape \[3\]"),
+        (3, torch.zeros(5), r"two latents; this guide makes z of shape \[3\]"),
     ],
 )
 def test_says_what_is_wrong_with_model_or_labels(latent, labels, message):
-    model, posterior = untrained(latent)
+    model, guide = untrained(latent)
     with pytest.raises(ValueError, match=message):
-        latent_dials(model, posterior, torch.rand(5, *SHAPE), labels)
+        latent_dials(model, guide, torch.rand(5, *SHAPE), labels)

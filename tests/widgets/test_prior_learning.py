@@ -46,15 +46,15 @@ def test_the_parts_are_what_sums_by_hand_say(images, runs):
         torch.manual_seed(0)
         x = (torch.rand_like(images[:80]) < images[:80]).float()
     for run in runs.values():
-        last, posterior = run.snapshots[-1], run.posterior
+        last, guide = run.snapshots[-1], run.guide
         with torch.no_grad():
-            q, prior = posterior(x), run.model.prior()
+            q, prior = guide(x), run.model.prior()
             with torch.random.fork_rng():
                 torch.manual_seed(0)
                 assert torch.equal(q.sample(), last.codes)
             own, mixed = [], []
             for z_i, i in zip(last.codes, range(len(x)), strict=True):
-                densities = torch.stack([posterior(x[j]).log_prob(z_i) for j in range(len(x))]).double()
+                densities = torch.stack([guide(x[j]).log_prob(z_i) for j in range(len(x))]).double()
                 own.append(densities[i])
                 mixed.append(densities.exp().mean().log())
             own, mixed = torch.stack(own), torch.stack(mixed)

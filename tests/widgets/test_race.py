@@ -64,7 +64,7 @@ def test_evidence_and_divergences_are_torchs_in_every_state():
     for state in STATES:
         ran = run(state)
         exact = posterior(ran.x)
-        assert ran.log_evidence == pytest.approx(marginal.log_prob(torch.as_tensor(ran.x)).item(), abs=1e-9)
+        assert ran.log_marginal == pytest.approx(marginal.log_prob(torch.as_tensor(ran.x)).item(), abs=1e-9)
         np.testing.assert_allclose(ran.posterior_loc, exact.mean, atol=1e-9)
         fitted = (ran.loc[-1], ran.scale[-1], ran.fit_kl[-1])
         for loc, scale, kl in (fitted, (ran.encoder_loc, ran.encoder_scale, ran.encoder_kl)):
@@ -148,7 +148,7 @@ def test_alt_text_figure_and_caption_carry_the_numbers():
         steps = f"{state['steps']} steps"
         assert f"the fit after {steps} {fit}, the encoder {encoder}, the best uncorrelated q {family}." in picture.alt
         assert f"encoder {state['encoder']}" in picture.alt
-        assert f"log p(x) = {ran.log_evidence:.2f}".replace("-", "−") in picture.alt
+        assert f"log p(x) = {ran.log_marginal:.2f}".replace("-", "−") in picture.alt
         words = {text.get_text() for text in picture.figure.axes[0].texts}
         assert {f"fit {fit}", f"encoder {encoder}", f"best q {family}"} <= words
         ahead = re.match(r"Ahead after \d+ steps: the (fit|encoder), by", picture.caption)

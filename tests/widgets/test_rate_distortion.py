@@ -10,7 +10,7 @@ from helpers.data import Batches
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.evaluation import ActiveUnits, BoundEvaluation, Measured
 from helpers.experiments.rate_distortion import SweepPoint, rate_distortion_sweep
-from helpers.models import AmortizedPosterior, LatentVariableModel
+from helpers.models import AmortizedGuide, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.plots import mosaic
 from helpers.training import History
@@ -24,13 +24,13 @@ PLANE = {0.1: (40.0, 60.0), 0.5: (22.0, 66.0), 1.0: (15.0, 71.0), 8.0: (0.5, 105
 def point(weight: float, rate: float, distortion: float, shape: tuple[int, ...] = SHAPE) -> SweepPoint:
     torch.manual_seed(round(10 * weight))
     model = LatentVariableModel(StandardNormalPrior(3), BernoulliConditional(3, shape, FeedForward((8,))))
-    posterior = AmortizedPosterior(GaussianConditional(shape, 3, FeedForward((8,))))
+    guide = AmortizedGuide(GaussianConditional(shape, 3, FeedForward((8,))))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(4)  # steep, so that every z has an image of its own
     found = [Measured(value, 0.1) for value in (-rate - distortion, distortion, rate, -rate - distortion + 2)]
     units = ActiveUnits(torch.tensor([1.0, rate / 100, 0.0]), 0.01)
-    return SweepPoint(weight, BoundEvaluation(*found, 10, 50), units, model, posterior, History())
+    return SweepPoint(weight, BoundEvaluation(*found, 10, 50), units, model, guide, History())
 
 
 POINTS = [point(weight, *place) for weight, place in PLANE.items()]
@@ -84,7 +84,7 @@ def test_images_are_those_given_the_mean_of_a_draw_and_of_samples():
         assert corner.point is given and list(corner.strips) == ["images", "reconstructions", "samples"]
         torch.manual_seed(4)
         with torch.no_grad():
-            reconstructed = given.model(given.posterior(IMAGES[:COLUMNS]).sample()).mean
+            reconstructed = given.model(given.guide(IMAGES[:COLUMNS]).sample()).mean
             sampled = given.model(given.model.prior((COLUMNS,)).sample()).mean
         for row, images in zip(corner.strips.values(), (IMAGES[:COLUMNS], reconstructed, sampled), strict=True):
             np.testing.assert_array_equal(row, mosaic(images, COLUMNS))
@@ -119,7 +119,7 @@ def test_a_real_sweep_one_image_and_colours():
 
     def build():
         model = LatentVariableModel(StandardNormalPrior(2), BernoulliConditional(2, shape, FeedForward((4,))))
-        return model, AmortizedPosterior(GaussianConditional(shape, 2, FeedForward((4,))))
+        return model, AmortizedGuide(GaussianConditional(shape, 2, FeedForward((4,))))
 
     bits = (torch.rand(20, *shape, generator=torch.Generator().manual_seed(1)) < 0.5).float()
     points = rate_distortion_sweep(build, Batches(bits, batch_size=10), bits, [2.0, 0.5], 1, progress=False)

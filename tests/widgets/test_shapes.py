@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from helpers.plots.style import PIXELS_PER_INCH
-from helpers.widgets.shapes import A_SAMPLE, places, roles, score, shapes, shapes_picture
+from helpers.widgets.shapes import A_SAMPLE, places, roles, shapes, shapes_picture, try_log_prob
 
 STATES = list(shapes().states())
 
@@ -28,7 +28,7 @@ def test_every_state_agrees_with_the_formula_in_numpy():
     outcomes = {"value": 0, "no distribution": 0, "clash": 0}
     for state in STATES:
         loc, ndims, sample_shape, x = state["loc"], state["ndims"], state["sample_shape"], state["x"]
-        done = score(**state)
+        done = try_log_prob(**state)
         if ndims > len(loc):
             outcomes["no distribution"] += 1
             assert done.q is None and done.error.startswith("ValueError: Expected reinterpreted_batch_ndims")
@@ -52,7 +52,7 @@ def test_every_state_agrees_with_the_formula_in_numpy():
 
 
 def test_a_sample_is_scored_where_it_was_drawn():
-    done = score((4, 2, 3), 2, (2, 5), A_SAMPLE)
+    done = try_log_prob((4, 2, 3), 2, (2, 5), A_SAMPLE)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         x = done.q.sample((2, 5))
@@ -69,7 +69,7 @@ def test_pictures_of_all_states_are_said_in_words(capsys: pytest.CaptureFixture)
         png = picture.to_png(sharpness=1)
         milliseconds.append(1000 * (time.perf_counter() - start))
         assert png.startswith(b"\x89PNG")
-        done = score(**state)
+        done = try_log_prob(**state)
         said.add(picture.alt)
         if done.error:
             assert done.error in picture.alt and "error" in picture.caption
@@ -160,7 +160,7 @@ def test_log_prob_shows_its_numbers_where_there_is_room():
         (crowd, 0.51),
     ):
         state = {**shapes().start, **changes}
-        value = score(**state).value.flatten()
+        value = try_log_prob(**state).value.flatten()
         shown = [
             text.get_text().replace("−", "-") for text in shapes_picture(**state).figure.axes[0].texts[-value.numel() :]
         ]

@@ -57,12 +57,12 @@ class ChoraleData:
     test: Chorales
     generator: HarmonyModel | None = None
 
-    def exact_log_likelihood(self, rolls: Tensor, lengths: Tensor) -> Tensor:
-        """log p(x | its length), float64 [N], in nats a sequence, under the model that drew the data: `HarmonyModel.log_likelihood`.
+    def exact_log_marginal(self, rolls: Tensor, lengths: Tensor) -> Tensor:
+        """log p(x | its length), float64 [N], in nats a sequence, under the model that drew the data: `HarmonyModel.log_marginal`.
 
         Raises ValueError for "jsb": nobody knows the distribution that Bach drew from.
         """
-        return self._known_generator().log_likelihood(rolls, lengths)
+        return self._known_generator().log_marginal(rolls, lengths)
 
     def entropy_floor(self, rolls: Tensor, lengths: Tensor) -> tuple[float, float]:
         """Nats a step that no model's expected negative log-likelihood can pass, and its standard error: `HarmonyModel.entropy_floor`."""

@@ -125,7 +125,7 @@ class HarmonyModel:
         rolls.scatter_(2, torch.where(sung > 0, sung - LOWEST_KEY, NUM_KEYS), 1.0)
         return HarmonySample(rolls[..., :NUM_KEYS].contiguous(), lengths, *hidden)
 
-    def log_likelihood(self, rolls: Tensor, lengths: Tensor) -> Tensor:
+    def log_marginal(self, rolls: Tensor, lengths: Tensor) -> Tensor:
         """log p(x_{1:T} | T) by the forward algorithm, float64 [N], in nats a sequence; minus infinity for what the model never sings.
 
         It is given T, for so are models of sequences such as a deep Markov model, whose likelihood it is compared with: the length's own
@@ -148,7 +148,7 @@ class HarmonyModel:
         No model of x given T has a lower expected negative log-likelihood a step (Gibbs' inequality) on sequences that this one drew.
         The standard error is that of a ratio of means; NaN for one sequence.
         """
-        losses, steps = -self.log_likelihood(rolls, lengths).cpu(), lengths.cpu().double()
+        losses, steps = -self.log_marginal(rolls, lengths).cpu(), lengths.cpu().double()
         floor = losses.sum() / steps.sum()
         return float(floor), float((losses - floor * steps).std() * len(losses) ** 0.5 / steps.sum())
 

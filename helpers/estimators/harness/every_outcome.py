@@ -74,7 +74,7 @@ class EveryOutcome(DrawSource):
         self._path: list[_Draw] = []
         self._depth = 0
 
-    def replay(self, run: Callable[[], Result]) -> Iterator[tuple[float, Result]]:
+    def outcomes(self, run: Callable[[], Result]) -> Iterator[tuple[float, Result]]:
         """Yield (probability, run()) for every joint outcome of the draws that `run` makes. Probabilities sum to 1."""
         self._path = []
         total = 0.0

@@ -120,7 +120,7 @@ def exact_moments_of(
             restore()
             return run()
 
-        for probability, estimate in source.replay(one_outcome):
+        for probability, estimate in source.outcomes(one_outcome):
             stream.add(estimate, probability)
             count += 1
     if not torch.equal(generator, torch.get_rng_state()):

@@ -11,7 +11,7 @@ from helpers.distributions import LayeredBits
 
 
 @dataclass(frozen=True)
-class Sites:
+class DiscreteVariables:
     """Independent sites of one kind.
 
     logits: [*batch, *event], nats, with a gradient. One per bit; for categories one per outcome, on the last dimension.
@@ -27,27 +27,27 @@ class Sites:
         return self.logits.sigmoid() if self.binary else self.logits.softmax(-1)
 
 
-def sites(q: Distribution, who: str) -> Sites:
+def discrete_variables(q: Distribution, caller: str) -> DiscreteVariables:
     """The sites of `q`, bits or one-hot categories; ValueError, naming estimators that would do, where it has none."""
     base = _innermost(q)
     if isinstance(base, Bernoulli):
-        return Sites(base.logits, True)
+        return DiscreteVariables(base.logits, True)
     if isinstance(base, OneHotCategorical):
-        return Sites(base.logits, False)
+        return DiscreteVariables(base.logits, False)
     raise ValueError(
-        f"{who} needs independent bits (Bernoulli) or one-hot categories (OneHotCategorical), and {type(base).__name__} was given. "
+        f"{caller} needs independent bits (Bernoulli) or one-hot categories (OneHotCategorical), and {type(base).__name__} was given. "
         f"{_instead(base)}"
     )
 
 
-def bernoulli_logits(q: Distribution, who: str) -> Tensor:
+def bernoulli_logits(q: Distribution, caller: str) -> Tensor:
     """The logits [*batch, *event] of independent bits; ValueError, naming estimators that would do, where `q` is anything else."""
     base = _innermost(q)
     if isinstance(base, Bernoulli):
         return base.logits
     also = " LocalEnumeration sums over each category in turn." if isinstance(base, OneHotCategorical) else ""
     raise ValueError(
-        f"{who} needs independent bits (Bernoulli, or Independent of it), and {type(base).__name__} was given. {_instead(base)}{also}"
+        f"{caller} needs independent bits (Bernoulli, or Independent of it), and {type(base).__name__} was given. {_instead(base)}{also}"
     )
 
 

@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 from helpers.estimators.base import Estimate, Integrand, evaluate
 
 
-def evaluate_off_support(f: Integrand, z: Tensor, q: Distribution, who: str) -> Estimate:
+def evaluate_off_support(f: Integrand, z: Tensor, q: Distribution, caller: str) -> Estimate:
     """f at relaxed z [S, *batch, *event]; ValueError, naming estimators that would do, where f refuses or has no gradient in z.
 
     Two traps of torch: `Bernoulli.log_prob` refuses a relaxed z unless the distribution is made with `validate_args=False`, as this
@@ -21,13 +21,13 @@ def evaluate_off_support(f: Integrand, z: Tensor, q: Distribution, who: str) -> 
             raise
         refusal, _, _ = str(error).partition(", but")  # what follows prints the whole of z
         raise ValueError(
-            f"{who} evaluates f between the outcomes, and f refused: {refusal}. Usual cause: Bernoulli.log_prob, which "
+            f"{caller} evaluates f between the outcomes, and f refused: {refusal}. Usual cause: Bernoulli.log_prob, which "
             "checks its argument; make that distribution with validate_args=False. LeaveOneOut and DisArm evaluate f at outcomes only."
         ) from error
     if z.requires_grad and not _depends_on(estimate.surrogate, z):
         raise ValueError(
-            f"{who} needs f differentiable in z, and f's result has no gradient with respect to z. Usual causes: f rounds z or takes its "
-            "largest entry, as OneHotCategorical.log_prob does, or f detaches. LeaveOneOut and DisArm need no gradient of f."
+            f"{caller} needs f differentiable in z, and f's result has no gradient with respect to z. Usual causes: f rounds z or takes "
+            "its largest entry, as OneHotCategorical.log_prob does, or f detaches. LeaveOneOut and DisArm need no gradient of f."
         )
     return estimate
 

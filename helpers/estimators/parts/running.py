@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-class RunningMoment(nn.Module):
+class RunningMoments(nn.Module):
     """Mean and variance of the batches seen so far: (1 - weight) old + weight new. The first batch starts them.
 
     Look first, update after: what a batch is measured against must not contain the batch.

@@ -11,39 +11,39 @@ from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
-def gaps(log_evidence, elbo_best, elbo_encoder):
+def gaps(log_marginal, elbo_best, elbo_encoder):
     """The approximation gap and the amortization gap in nats, with standard errors.
 
-    log_evidence: log p(x); elbo_best: the ELBO of the family's best q for each x;
+    log_marginal: log p(x); elbo_best: the ELBO of the family's best q for each x;
     elbo_encoder: that of the encoder's q. [batch] each, batch >= 2 → mean approximation
     gap, its standard error, mean amortization gap, its standard error: four tensors
     without dimensions, [] each.
     """
-    approximation = log_evidence - elbo_best  # [batch]
+    approximation = log_marginal - elbo_best  # [batch]
     amortization = elbo_best - elbo_encoder
-    root = math.sqrt(len(log_evidence))
+    root = math.sqrt(len(log_marginal))
     return approximation.mean(), approximation.std() / root, amortization.mean(), amortization.std() / root
 
 
 def _bounds(generator: Generator, batch: int, gap: float | None = None) -> dict[str, Tensor]:
     """Bounds below log evidences that vary much; with `gap`, an approximation gap that does not vary at all."""
-    log_evidence = (normal_leaf(generator, batch, scale=8.0) - 20.0).detach()
-    best = log_evidence - (uniform_leaf(generator, 0.1, 1.0, batch).detach() if gap is None else gap)
+    log_marginal = (normal_leaf(generator, batch, scale=8.0) - 20.0).detach()
+    best = log_marginal - (uniform_leaf(generator, 0.1, 1.0, batch).detach() if gap is None else gap)
     encoder = best - normal_leaf(generator, batch).detach() ** 2
-    return {"log_evidence": log_evidence, "elbo_best": best, "elbo_encoder": encoder}
+    return {"log_marginal": log_marginal, "elbo_best": best, "elbo_encoder": encoder}
 
 
-def _unpaired(log_evidence, elbo_best, elbo_encoder):
-    errors = [bound.std() / math.sqrt(len(bound)) for bound in (log_evidence, elbo_best, elbo_encoder)]
-    approximation, _, amortization, _ = gaps(log_evidence, elbo_best, elbo_encoder)
+def _unpaired(log_marginal, elbo_best, elbo_encoder):
+    errors = [bound.std() / math.sqrt(len(bound)) for bound in (log_marginal, elbo_best, elbo_encoder)]
+    approximation, _, amortization, _ = gaps(log_marginal, elbo_best, elbo_encoder)
     return approximation, torch.hypot(*errors[:2]), amortization, torch.hypot(*errors[1:])
 
 
 def _with_errors(error):
     """A wrong answer with the right gaps and this error of a difference [batch]."""
 
-    def answer(log_evidence, elbo_best, elbo_encoder):
-        first, second = log_evidence - elbo_best, elbo_best - elbo_encoder
+    def answer(log_marginal, elbo_best, elbo_encoder):
+        first, second = log_marginal - elbo_best, elbo_best - elbo_encoder
         return first.mean(), error(first), second.mean(), error(second)
 
     return answer
@@ -66,7 +66,7 @@ GAPS = Exercise(
         "two observations": lambda g: _bounds(g, 2),
     },
     dimensions={
-        "log_evidence": ("batch",),
+        "log_marginal": ("batch",),
         "elbo_best": ("batch",),
         "elbo_encoder": ("batch",),
         "return": ((), (), (), ()),
@@ -82,7 +82,7 @@ GAPS = Exercise(
         "observation by observation.",
         "approximation = log p(x) − ELBO(best), amortization = ELBO(best) − ELBO(encoder); the standard error of a "
         "mean of B differences is s / √B.",
-        "approximation = log_evidence - elbo_best  # [batch]",
+        "approximation = log_marginal - elbo_best  # [batch]",
     ),
     misconceptions=(
         Misconception(
@@ -94,18 +94,18 @@ GAPS = Exercise(
         ),
         Misconception(
             "the whole gap for the amortization gap",
-            lambda log_evidence, elbo_best, elbo_encoder: (
-                *gaps(log_evidence, elbo_best, elbo_encoder)[:2],
-                *gaps(log_evidence, elbo_encoder, elbo_best)[:2],
+            lambda log_marginal, elbo_best, elbo_encoder: (
+                *gaps(log_marginal, elbo_best, elbo_encoder)[:2],
+                *gaps(log_marginal, elbo_encoder, elbo_best)[:2],
             ),
             "Your amortization gap starts at log p(x), so it holds the approximation gap as well. Start at the best "
             "ELBO of the family.",
         ),
         Misconception(
             "gaps below zero",
-            lambda log_evidence, elbo_best, elbo_encoder: tuple(
+            lambda log_marginal, elbo_best, elbo_encoder: tuple(
                 sign * value
-                for sign, value in zip((-1, 1, -1, 1), gaps(log_evidence, elbo_best, elbo_encoder), strict=True)
+                for sign, value in zip((-1, 1, -1, 1), gaps(log_marginal, elbo_best, elbo_encoder), strict=True)
             ),
             "Your gaps have the wrong sign. The ELBO is the lower of the two: subtract it from what it bounds.",
         ),

@@ -15,8 +15,8 @@ def categorical_posterior(log_prior, log_likelihood):
     → log p(z | x) [batch, categories], log p(x) [batch].
     """
     log_joint = log_prior + log_likelihood  # [batch, categories]
-    log_evidence = log_joint.logsumexp(-1)  # [batch]
-    return log_joint - log_evidence.unsqueeze(-1), log_evidence
+    log_marginal = log_joint.logsumexp(-1)  # [batch]
+    return log_joint - log_marginal.unsqueeze(-1), log_marginal
 
 
 def _categories(
@@ -39,8 +39,8 @@ def _evidence_with(evidence):
     """A wrong answer with this log p(x) [batch], a function of log prior and log likelihood, and the posterior that it makes."""
 
     def answer(log_prior, log_likelihood):
-        log_evidence = evidence(log_prior, log_likelihood)
-        return log_prior + log_likelihood - log_evidence.unsqueeze(-1), log_evidence
+        log_marginal = evidence(log_prior, log_likelihood)
+        return log_prior + log_likelihood - log_marginal.unsqueeze(-1), log_marginal
 
     return answer
 

@@ -18,9 +18,9 @@ def what_the_guess_costs(log_weight, log_q):
     → log p(x) [batch], log p(y | x) [batch, classes], the divergence [batch].
     """
     log_joint = log_weight.logsumexp(0) - math.log(len(log_weight))  # log p(x, y): [batch, classes]
-    log_evidence = log_joint.logsumexp(-1)
-    log_posterior = log_joint - log_evidence[:, None]
-    return log_evidence, log_posterior, (log_q.exp() * (log_q - log_posterior)).sum(-1)
+    log_marginal = log_joint.logsumexp(-1)
+    log_posterior = log_joint - log_marginal[:, None]
+    return log_marginal, log_posterior, (log_q.exp() * (log_q - log_posterior)).sum(-1)
 
 
 def _weight_inputs(
@@ -42,31 +42,31 @@ def _cost_with(
 
     def answer(log_weight, log_q):
         log_joint = joint(log_weight)
-        log_evidence = evidence(log_joint)
-        log_posterior = log_joint - log_evidence[:, None]
-        return log_evidence, log_posterior, divergence(log_q, log_posterior)
+        log_marginal = evidence(log_joint)
+        log_posterior = log_joint - log_marginal[:, None]
+        return log_marginal, log_posterior, divergence(log_q, log_posterior)
 
     return answer
 
 
 def _joint_for_posterior(log_weight, log_q):
-    log_evidence, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
-    return log_evidence, log_posterior + log_evidence[:, None], divergence
+    log_marginal, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
+    return log_marginal, log_posterior + log_marginal[:, None], divergence
 
 
 def _probabilities(log_weight, log_q):
-    log_evidence, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
-    return log_evidence, log_posterior.exp(), divergence
+    log_marginal, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
+    return log_marginal, log_posterior.exp(), divergence
 
 
 def _bound_for_evidence(log_weight, log_q):
-    log_evidence, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
-    return log_evidence - divergence, log_posterior, divergence
+    log_marginal, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
+    return log_marginal - divergence, log_posterior, divergence
 
 
 def _evidence_by_the_mean(log_weight, log_q):
-    log_evidence, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
-    return log_evidence - math.log(log_q.shape[-1]), log_posterior, divergence
+    log_marginal, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
+    return log_marginal - math.log(log_q.shape[-1]), log_posterior, divergence
 
 
 COST = Exercise(

@@ -4,7 +4,7 @@ Beside what they are given, the solutions use `math` and `torch`; the lesson imp
 
 from helpers.exercises.exercise import Exercise
 from helpers.exercises.lesson_07.bound_per_step import PER_STEP
-from helpers.exercises.lesson_07.forward_log_likelihood import FORWARD
+from helpers.exercises.lesson_07.forward_log_marginal import FORWARD
 from helpers.exercises.lesson_07.gated_mean import GATED
 from helpers.exercises.lesson_07.importance_sampled import IMPORTANCE
 from helpers.exercises.lesson_07.particle_step import PARTICLES

@@ -19,8 +19,8 @@ class SequenceElbo(nn.Module):
 
         R_t = KL(q_0(y_t | z_{t-1}, x) || p'(y_t)) + log p'(y_t) - log p(z_t | z_{t-1}) - log |det dT/dy_t|,
 
-    with p' the Gaussian that T's slopes at the mean of q_0 carry to p(z_t | z_{t-1}), see `BeforeFlows.carried_back`. Any p' gives the
-    same mean; with this one there is no noise at all where T is a shift and a scale of each number. With p itself for p' there is the
+    with p' the Gaussian that T's slopes at the mean of q_0 carry to p(z_t | z_{t-1}), see `BeforeFlows.linearised_pullback`. Any p' gives
+    the same mean; with this one there is no noise at all where T is a shift and a scale of each number. With p itself for p' there is the
     more of it the wider q_0 is beside p, and nothing keeps flow and base from drifting: a base twice as wide, a flow that halves it.
 
     model, guide: p(x, z) and q(z | x).
@@ -82,7 +82,7 @@ class SequenceElbo(nn.Module):
             if path.conditional is not None:
                 return kl_divergence(path.conditional, p)
             if before is not None and not self.closed_form:
-                carried = before.carried_back(p)
+                carried = before.linearised_pullback(p)
                 changed = carried.log_prob(before.packed_y) - p.log_prob(path.packed_z) - before.log_det
                 return kl_divergence(before.base, carried) + changed
         except NotImplementedError:
@@ -95,12 +95,12 @@ class SequenceElbo(nn.Module):
         return path.step_log_prob() - p.log_prob(path.packed_z)
 
 
-def as_sequences(batch: tuple[Tensor, Tensor], who: str) -> tuple[Tensor, Tensor]:
+def as_sequences(batch: tuple[Tensor, Tensor], caller: str) -> tuple[Tensor, Tensor]:
     """x and lengths; ValueError where a batch is anything but the two."""
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise ValueError(
-            f"{who} takes batches of (sequences, lengths), and a {type(batch).__name__} was given. `SequenceBatches` makes them; `Batches` "
-            "of sequences alone does not say where they end."
+            f"{caller} takes batches of (sequences, lengths), and a {type(batch).__name__} was given. `SequenceBatches` makes them; "
+            "`Batches` of sequences alone does not say where they end."
         )
     x, lengths = batch
     return x, lengths

@@ -30,7 +30,7 @@ class BeforeFlows:
     log_det: Tensor
     layers: Sequence[InverseAutoregressive]
 
-    def carried_back(self, p: Distribution) -> Distribution:
+    def linearised_pullback(self, p: Distribution) -> Distribution:
         """A Gaussian over y_t that makes of z_t about p, N(mu, diag(sigma²)): exactly so where T is a shift and a scale of each number.
 
             N(m + (mu - T(m)) / a, diag((sigma / a)²)),   a = the diagonal of dT/dy at m

@@ -38,7 +38,7 @@ class LinearGaussianStateSpace(DeepMarkovModel):
         self.initial = nn.Parameter(emission_weight.new_zeros(latent) if initial is None else initial.clone())
 
     @torch.no_grad()
-    def log_likelihood(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def log_marginal(self, x: Tensor, lengths: Tensor) -> Tensor:
         """log p(x), exact, by the Kalman filter, nats: [sequences]. x: [sequences, steps, outcome], lengths: int64 [sequences]."""
         steps = steps_of(x, lengths, self.emission.event_shape)
         a, b, q = self.transition.network.values()

@@ -66,9 +66,9 @@ class SamplingPath(torch.autograd.Function):
         total = of_z.clone()  # dL / dz: from what reads z; what comes by way of z_{t+1} is added below
         of_parameters = torch.cat([of_loc, of_scale * slope], -1)
         of_raw_per_z = noise * slope
-        bend = hidden.square().neg_().add_(1)
+        tanh_slope = hidden.square().neg_().add_(1)
         of_hidden = torch.empty_like(hidden)
-        blocks = [tensor.split(ctx.sizes) for tensor in (total, of_parameters, of_raw_per_z, bend, of_hidden)]
+        blocks = [tensor.split(ctx.sizes) for tensor in (total, of_parameters, of_raw_per_z, tanh_slope, of_hidden)]
         for t in range(len(ctx.sizes) - 1, -1, -1):
             dz, dp, per_z, slope_of_tanh, dh = (block[t] for block in blocks)
             dp[:, :latent].add_(dz)

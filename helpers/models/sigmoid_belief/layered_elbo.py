@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from helpers.distributions.sigmoid_belief import SigmoidBeliefPosterior, SigmoidBeliefPrior
+from helpers.distributions.sigmoid_belief import SigmoidBeliefGuide, SigmoidBeliefPrior
 from helpers.estimators import Estimate, GradientEstimator
 from helpers.models.elbo import check_images_alone
-from helpers.models.latent_variable import AmortizedPosterior, LatentVariableModel
+from helpers.models.latent_variable import AmortizedGuide, LatentVariableModel
 
 
 class LayeredElbo(nn.Module):
@@ -23,7 +23,7 @@ class LayeredElbo(nn.Module):
     those that were settled before they were drawn (signal locality, downstream cost). And each layer may have an estimator that
     wants independent bits, which the layers together are not.
 
-    model, posterior: of `sigmoid_belief_network`.
+    model, guide: of `sigmoid_belief_network`.
     estimators: one for each layer, from the data upwards, of expectations. Layer l's baselines look at x for l = 1, else at h_{l-1}.
     num_samples: for each layer, evaluations of its bracket per sample of the layer below: (2, 2) evaluates log p(x | h_1) twice per
         image, and log p(h_1 | h_2) four times. None for each estimator's own fewest.
@@ -35,16 +35,16 @@ class LayeredElbo(nn.Module):
     def __init__(
         self,
         model: LatentVariableModel,
-        posterior: AmortizedPosterior,
+        guide: AmortizedGuide,
         estimators: Sequence[GradientEstimator],
         num_samples: Sequence[int | None] | None = None,
     ) -> None:
         super().__init__()
-        conditional = posterior.conditional
-        if not isinstance(model.prior, SigmoidBeliefPrior) or not isinstance(conditional, SigmoidBeliefPosterior):
+        conditional = guide.conditional
+        if not isinstance(model.prior, SigmoidBeliefPrior) or not isinstance(conditional, SigmoidBeliefGuide):
             raise ValueError(
                 f"LayeredElbo walks through the layers of a sigmoid belief network, and a model with {type(model.prior).__name__} and a "
-                f"posterior with {type(conditional).__name__} were given. `sigmoid_belief_network` makes both; `Elbo` takes any model."
+                f"guide with {type(conditional).__name__} were given. `sigmoid_belief_network` makes both; `Elbo` takes any model."
             )
         if model.prior.sizes != conditional.sizes:
             raise ValueError(
@@ -64,7 +64,7 @@ class LayeredElbo(nn.Module):
                     "cannot be scored by its own costs alone. Use `Elbo`, which takes all layers as one variable."
                 )
         self.model = model
-        self.posterior = posterior
+        self.guide = guide
         self.estimators = nn.ModuleList(estimators)
         self.num_samples = tuple(num_samples)
 
@@ -75,7 +75,7 @@ class LayeredElbo(nn.Module):
 
     def _from_layer(self, level: int, below: Tensor) -> Estimate:
         """F of the layer above `below`, which is x or a layer: [*batch, ...] → [*batch]."""
-        q = self.posterior.conditional.layers[level](below)
+        q = self.guide.conditional.layers[level](below)
         generative = self.model.prior.layers[level - 1] if level else self.model.likelihood.bottom
         is_top = level == len(self.estimators) - 1
 

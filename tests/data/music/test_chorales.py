@@ -117,15 +117,15 @@ def test_parts_are_drawn_apart():
 
 def test_synthetic_chorales_know_their_likelihood_and_bachs_do_not(bach):
     data = load_chorales("synthetic", size=SMALL)
-    values = data.exact_log_likelihood(data.test.rolls, data.test.lengths)
+    values = data.exact_log_marginal(data.test.rolls, data.test.lengths)
     assert values.shape == (2,) and values.dtype == torch.float64 and (values < 0).all()
     floor, error = data.entropy_floor(data.train.rolls, data.train.lengths)
     assert floor == pytest.approx(
-        float(-data.exact_log_likelihood(data.train.rolls, data.train.lengths).sum() / data.train.lengths.sum())
+        float(-data.exact_log_marginal(data.train.rolls, data.train.lengths).sum() / data.train.lengths.sum())
     )
     assert 0 < error < 1
     real = load_chorales("jsb")
-    for question in (real.exact_log_likelihood, real.entropy_floor):
+    for question in (real.exact_log_marginal, real.entropy_floor):
         with pytest.raises(ValueError, match="exact likelihood of 'jsb' is unknown.*synthetic"):
             question(real.test.rolls, real.test.lengths)
 

@@ -19,7 +19,7 @@ def test_entropy_floor_is_a_mean_a_step_with_the_standard_error_of_a_ratio():
         floors.append(model.entropy_floor(rolls, lengths))
     values, errors = torch.tensor(floors, dtype=torch.float64).T
     assert errors.mean() == pytest.approx(float(values.std()), rel=0.8)  # 20 values: their spread is known to 16 %
-    one = model.log_likelihood(rolls, lengths)
+    one = model.log_marginal(rolls, lengths)
     assert values[-1] == pytest.approx(float(-one.sum() / lengths.sum()))
     assert 4.5 < values.mean() < 5.3, "the figure that the lesson quotes has moved"
 
@@ -27,9 +27,9 @@ def test_entropy_floor_is_a_mean_a_step_with_the_standard_error_of_a_ratio():
 def test_padding_order_and_batch_do_not_matter():
     model = HarmonyModel()
     rolls, lengths, *_ = model.sample(12, seed=3)
-    all_at_once = model.log_likelihood(rolls, lengths)
+    all_at_once = model.log_marginal(rolls, lengths)
     one_by_one = torch.cat(
-        [model.log_likelihood(roll[None, :length], length[None]) for roll, length in zip(rolls, lengths, strict=True)]
+        [model.log_marginal(roll[None, :length], length[None]) for roll, length in zip(rolls, lengths, strict=True)]
     )
     torch.testing.assert_close(all_at_once, one_by_one, rtol=0, atol=1e-10)
     assert all_at_once.isfinite().all()
@@ -117,8 +117,8 @@ def test_what_the_model_never_sings_has_likelihood_zero():
     cluster[0, 3] = 0.0
     cluster[0, 3, 50:54] = 1.0
     for roll, length in zip((five, low, cluster), lengths.split(1), strict=False):
-        assert model.log_likelihood(roll, length).tolist() == [-math.inf]
-    both = model.log_likelihood(torch.cat([five, rolls[3:]]), lengths[[0, 3]])
+        assert model.log_marginal(roll, length).tolist() == [-math.inf]
+    both = model.log_marginal(torch.cat([five, rolls[3:]]), lengths[[0, 3]])
     assert both[0] == -math.inf and both[1].isfinite(), "one impossible sequence spoils no other"
 
 
@@ -126,9 +126,9 @@ def test_bad_arguments_are_one_clear_sentence():
     model = HarmonyModel()
     rolls, lengths, *_ = model.sample(2, seed=0)
     with pytest.raises(ValueError, match="sequence of 23 steps.*phrases of 6, 8, 10 steps"):
-        model.log_likelihood(rolls[:, :23], torch.tensor([23, 23]))
+        model.log_marginal(rolls[:, :23], torch.tensor([23, 23]))
     with pytest.raises(ValueError, match="the keys of a piano"):
-        model.log_likelihood(rolls[..., :60], lengths)
+        model.log_marginal(rolls[..., :60], lengths)
     for given, words in (
         ({"keys": [(12, "major")]}, "tonics from 0 to 11"),
         ({"keys": [(0, "dorian")]}, "'major'"),

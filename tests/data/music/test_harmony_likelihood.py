@@ -103,7 +103,7 @@ def test_the_forward_algorithm_is_the_sum_over_all_paths(steps):
     q = {1: 0.2, 2: 0.5, 3: 0.3}
     model = small((steps,), q)
     rolls, lengths, *_ = model.sample(6, seed=steps)
-    found = model.log_likelihood(rolls, lengths)
+    found = model.log_marginal(rolls, lengths)
     expected = [math.log(by_brute_force(model, heard_in(roll), q)) for roll in rolls]
     assert found.dtype == torch.float64
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-10)
@@ -122,7 +122,7 @@ def test_brute_force_on_what_is_unlikely_and_ambiguous():
     assert len(chosen) == 5
     expected = [math.log(by_brute_force(model, heard_in(roll), q)) for roll in chosen]
     torch.testing.assert_close(
-        model.log_likelihood(chosen, lengths[:5]), torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-10
+        model.log_marginal(chosen, lengths[:5]), torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-10
     )
 
 
@@ -136,7 +136,7 @@ def test_the_probabilities_of_all_rolls_sum_to_one():
     pairs = torch.cartesian_prod(torch.arange(len(sets)), torch.arange(len(sets)))
     total = 0.0
     for part in pairs.split(20_000):
-        total += float(model.log_likelihood(steps[part], torch.full((len(part),), 2)).exp().sum())
+        total += float(model.log_marginal(steps[part], torch.full((len(part),), 2)).exp().sum())
     assert total == pytest.approx(1, abs=1e-10)
 
 
@@ -151,7 +151,7 @@ def test_samples_come_with_the_frequencies_that_the_likelihood_says():
     }
     other = HarmonyModel(lengths=lengths, **changed)
     rolls, steps, *_ = model.sample(4000, seed=5)
-    ratio = (other.log_likelihood(rolls, steps) - model.log_likelihood(rolls, steps)).exp()
+    ratio = (other.log_marginal(rolls, steps) - model.log_marginal(rolls, steps)).exp()
     assert ratio.std() > 0.2
     assert abs(ratio.mean() - 1) < 5 * ratio.std() / len(ratio) ** 0.5
     # Gibbs: on samples of p, no q has a lower mean negative log-likelihood
@@ -163,7 +163,7 @@ def test_single_rolls_come_as_often_as_they_should():
     model = quiet()
     rolls, lengths, *_ = model.sample(20_000, seed=2)
     kinds, counts = rolls.flatten(1).unique(dim=0, return_counts=True)
-    p = model.log_likelihood(kinds.view(-1, 2, 88), lengths[: len(kinds)]).exp()
+    p = model.log_marginal(kinds.view(-1, 2, 88), lengths[: len(kinds)]).exp()
     z = ((counts - 20_000 * p) / (20_000 * p * (1 - p)).sqrt())[20_000 * p > 60]
     assert len(z) > 20
     assert z.abs().max() < 5

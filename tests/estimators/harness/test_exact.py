@@ -112,7 +112,7 @@ def test_draws_form_a_tree():
             return (0,)
         return 1, *draw(OneHotCategorical(torch.tensor([0.2, 0.3, 0.5], dtype=DOUBLE)), 1).squeeze(0).tolist()
 
-    paths = {path: probability for probability, path in EveryOutcome().replay(run)}
+    paths = {path: probability for probability, path in EveryOutcome().outcomes(run)}
     expected = {(0,): 0.7, (1, 1, 0, 0): 0.06, (1, 0, 1, 0): 0.09, (1, 0, 0, 1): 0.15}
     assert paths == pytest.approx(expected)
 
@@ -121,7 +121,7 @@ def test_samples_and_data_are_drawn_jointly():
     """Two samples of two data, one bit each: sixteen outcomes, each with the product of its four probabilities."""
     p = torch.tensor([0.2, 0.7], dtype=DOUBLE)
     seen = {}
-    for probability, z in EveryOutcome().replay(lambda: draw(Bernoulli(p), 2)):
+    for probability, z in EveryOutcome().outcomes(lambda: draw(Bernoulli(p), 2)):
         assert z.shape == (2, 2)
         seen[tuple(z.flatten().tolist())] = probability
     assert len(seen) == 16
@@ -150,7 +150,7 @@ def test_thresholded_noise_is_integrated_exactly(samples):
         u = draw_uniform(torch.Size((samples, 2)), p)
         return ((u - 0.5) * (u < p)).mean(0)
 
-    for weight, g in EveryOutcome(uniform=rule).replay(run):
+    for weight, g in EveryOutcome(uniform=rule).outcomes(run):
         total, first, second = total + weight, first + weight * g, second + weight * g**2
     assert total == pytest.approx(1.0)
     mean, square = p**2 / 2 - p / 2, ((p - 0.5) ** 3 + 0.125) / 3
@@ -162,9 +162,9 @@ def test_gaussian_draws_by_quadrature():
     """E z²: the score function's and the pathwise gradient in the mean are 2 m; their variances 4 s² and, at m = 0, 15 s² - 0."""
     loc = torch.zeros((), dtype=DOUBLE, requires_grad=True)
     q = Normal(loc, 1.3)
-    scored = exact_moments(ScoreFunction(), lambda z: z**2, q, 1, parameters=[loc], gaussian_nodes=6)
+    reward_context = exact_moments(ScoreFunction(), lambda z: z**2, q, 1, parameters=[loc], gaussian_nodes=6)
     pathwise = exact_moments(Pathwise(), lambda z: z**2, q, 2, parameters=[loc], gaussian_nodes=6)
-    assert scored.variance[0].item() == pytest.approx(15 * 1.3**2)
+    assert reward_context.variance[0].item() == pytest.approx(15 * 1.3**2)
     assert pathwise.variance[0].item() == pytest.approx(4 * 1.3**2 / 2)
     assert pathwise.value.item() == pytest.approx(1.3**2)
 
@@ -212,7 +212,7 @@ def test_what_cannot_be_exact_is_refused_in_a_sentence():
         moments(LeaveOneOut(), problem, 5)
     one_by_one = EveryOutcome(max_outcomes=100)  # the draws of a tree count together
     with pytest.raises(ValueError, match="256 or more, this draw alone 16.1, and max_outcomes is 100"):
-        list(one_by_one.replay(lambda: (draw(problem.q, 1), draw(problem.q, 1))))
+        list(one_by_one.outcomes(lambda: (draw(problem.q, 1), draw(problem.q, 1))))
     with pytest.raises(ValueError, match="sum over 16.9 outcomes.*`sampled_moments`"):
         exact_gradient(problem.f, problem.q, "log_mean_exp", 9, parameters=problem.parameters)
     with pytest.raises(ValueError, match="behind the source"):
@@ -225,14 +225,14 @@ def test_what_cannot_be_exact_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match="Normal has no outcomes.*gaussian_nodes.*`sampled_moments`"):
         exact_moments(Pathwise(), lambda z: z, Normal(rate, 1.0), 1, parameters=[rate])
     with pytest.raises(ValueError, match="uniform noise.*gauss_legendre"):
-        list(EveryOutcome().replay(lambda: draw_uniform(torch.Size((1,)), rate)))
+        list(EveryOutcome().outcomes(lambda: draw_uniform(torch.Size((1,)), rate)))
     flips = itertools.cycle((2, 1))
     with pytest.raises(ValueError, match="fewer draws than before"):
-        list(EveryOutcome().replay(lambda: [draw(Bernoulli(0.5), 1) for _ in range(next(flips))]))
+        list(EveryOutcome().outcomes(lambda: [draw(Bernoulli(0.5), 1) for _ in range(next(flips))]))
     bad_rule = gauss_legendre(2)
     with pytest.raises(ValueError, match="sum to 2, not to 1"):
         source = EveryOutcome(uniform=lambda shape: (bad_rule(shape)[0], 2 * bad_rule(shape)[1]))
-        list(source.replay(lambda: draw_uniform(torch.Size((1,)), rate)))
+        list(source.outcomes(lambda: draw_uniform(torch.Size((1,)), rate)))
 
 
 @pytest.mark.parametrize("repeats", [4000])

@@ -69,14 +69,14 @@ def _gaps(batch: int, level: float = -90.0, spread: float = 5.0, first: float = 
         evidence = _randn(g, batch, scale=spread, shift=level).detach()
         best = evidence - first * _randn(g, batch).detach() ** 2
         encoder = best - second * _randn(g, batch).detach() ** 2
-        return {"log_evidence": evidence, "elbo_best": best, "elbo_encoder": encoder}
+        return {"log_marginal": evidence, "elbo_best": best, "elbo_encoder": encoder}
 
     return make
 
 
 def _bounds_all_equal(g: Generator):
     values = _randn(g, 6).detach()
-    return {"log_evidence": values, "elbo_best": values.clone(), "elbo_encoder": values.clone()}
+    return {"log_marginal": values, "elbo_best": values.clone(), "elbo_encoder": values.clone()}
 
 
 PROBES: dict[str, dict[str, Inputs]] = {

@@ -110,20 +110,20 @@ def error_of(difference):
     return (difference.var() / difference.numel()).sqrt()
 
 
-def by_variance(log_evidence, elbo_best, elbo_encoder):
-    first, second = log_evidence - elbo_best, elbo_best - elbo_encoder
+def by_variance(log_marginal, elbo_best, elbo_encoder):
+    first, second = log_marginal - elbo_best, elbo_best - elbo_encoder
     return first.mean(), error_of(first), second.mean(), error_of(second)
 
 
-def as_a_list(log_evidence, elbo_best, elbo_encoder):
-    both = torch.stack([log_evidence - elbo_best, elbo_best - elbo_encoder])
+def as_a_list(log_marginal, elbo_best, elbo_encoder):
+    both = torch.stack([log_marginal - elbo_best, elbo_best - elbo_encoder])
     means, errors = both.mean(1), both.std(1) / both.shape[1] ** 0.5
     return [means[0], errors[0], means[1], errors[1]]
 
 
-def by_hand(log_evidence, elbo_best, elbo_encoder):
+def by_hand(log_marginal, elbo_best, elbo_encoder):
     result = []
-    for gap in (log_evidence - elbo_best, elbo_best - elbo_encoder):
+    for gap in (log_marginal - elbo_best, elbo_best - elbo_encoder):
         count = len(gap)
         mean = gap.sum() / count
         result += [mean, torch.sqrt(((gap - mean) ** 2).sum() / (count - 1) / count)]
@@ -183,11 +183,11 @@ def test_a_mismatch_without_a_written_size_hears_the_usual_words():
 
 
 def test_gaps_as_python_numbers_and_as_measured_hear_what_to_return():
-    def numbers(log_evidence, elbo_best, elbo_encoder):
-        return tuple(value.item() for value in by_variance(log_evidence, elbo_best, elbo_encoder))
+    def numbers(log_marginal, elbo_best, elbo_encoder):
+        return tuple(value.item() for value in by_variance(log_marginal, elbo_best, elbo_encoder))
 
-    def measured(log_evidence, elbo_best, elbo_encoder):
-        return Measured.over(log_evidence - elbo_best), Measured.over(elbo_best - elbo_encoder)
+    def measured(log_marginal, elbo_best, elbo_encoder):
+        return Measured.over(log_marginal - elbo_best), Measured.over(elbo_best - elbo_encoder)
 
     says(
         numbers,

@@ -34,8 +34,8 @@ def by_torch_categorical(log_prior, log_likelihood):
 def with_the_largest_taken_out(log_prior, log_likelihood):
     log_joint = log_prior + log_likelihood
     largest = log_joint.amax(-1, keepdim=True)
-    log_evidence = largest + (log_joint - largest).exp().sum(-1, keepdim=True).log()
-    return log_joint - log_evidence, log_evidence.squeeze(-1)
+    log_marginal = largest + (log_joint - largest).exp().sum(-1, keepdim=True).log()
+    return log_joint - log_marginal, log_marginal.squeeze(-1)
 
 
 # --- 03.2 ---

@@ -73,9 +73,9 @@ def by_indices(bound_labelled, bound_unlabelled, log_q, labels, counts, weight):
 
 def all_draws_and_classes_at_once(log_weight, log_q):
     samples = torch.tensor(float(log_weight.shape[0]), dtype=log_weight.dtype).log()
-    log_evidence = log_weight.logsumexp((0, 2)) - samples
+    log_marginal = log_weight.logsumexp((0, 2)) - samples
     log_posterior = log_weight.logsumexp(0).log_softmax(-1)
-    return log_evidence, log_posterior, kl_divergence(Categorical(logits=log_q), Categorical(logits=log_posterior))
+    return log_marginal, log_posterior, kl_divergence(Categorical(logits=log_q), Categorical(logits=log_posterior))
 
 
 def split_by_split(correct, other):

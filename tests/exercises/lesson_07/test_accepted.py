@@ -13,7 +13,7 @@ from torch.distributions import Categorical
 from helpers.distributions import GatedTransition
 from helpers.estimators.draws import draw, draw_uniform
 from helpers.evaluation import evaluate_sequences
-from helpers.evaluation.particle_filter import particle_log_likelihood
+from helpers.evaluation.particle_filter import particle_log_marginal
 from helpers.evaluation.sequences import PerStep
 from helpers.exercises.engine.judge import judge
 from helpers.exercises.registry import find
@@ -181,7 +181,7 @@ def test_the_estimate_is_the_packages(system, sequences):
     for n in range(3):  # one by one, for the package draws in an order of its own
         one, end = x[n : n + 1, : lengths[n]], lengths[n : n + 1]
         torch.manual_seed(11)
-        expected = evaluate_sequences(model, guide, one, end, 30, smc=False).log_likelihood.values
+        expected = evaluate_sequences(model, guide, one, end, 30, smc=False).log_marginal_is.values
         torch.manual_seed(11)
         path = guide(one, end, 30)
         found, size = find("07.4").solution(model.log_joint(one, end, path.z), path.log_prob)
@@ -193,7 +193,7 @@ def test_steps_of_particles_are_the_packages(system):
     model, guide = system
     x, lengths = (torch.rand(2, 6, 5, generator=torch.Generator().manual_seed(2)) < 0.4).double(), torch.tensor([6, 6])
     torch.manual_seed(5)
-    expected = particle_log_likelihood(model, guide, x, lengths, 20, resample_below=1.0)
+    expected = particle_log_marginal(model, guide, x, lengths, 20, resample_below=1.0)
     torch.manual_seed(5)
     with torch.no_grad():
         steps = PackedSteps(lengths, 6)

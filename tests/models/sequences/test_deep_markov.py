@@ -10,7 +10,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 from helpers.distributions.flow_layers import InverseAutoregressive
 from helpers.estimators import DrawSource, drawing_from
 from helpers.evaluation import evaluate_sequences
-from helpers.evaluation.particle_filter import particle_log_likelihood
+from helpers.evaluation.particle_filter import particle_log_marginal
 from helpers.models import SequenceElbo, SequenceGuide, deep_markov_model
 from helpers.models.sequences.recurrent_guide import GUIDES
 from helpers.networks import PackedSteps
@@ -50,7 +50,7 @@ def test_a_draw_equals_one_step_after_another(reads, flows, num_samples):
         features = guide.features(steps.pack(x), steps)
         if draw is SequenceGuide.draw_given:  # the same noise, in the order in which this one asks for it
             noise = torch.randn(num_samples, steps.rows, LATENT, dtype=torch.float64).movedim(0, 1)
-            with replaying(noise.split(steps.sizes)):
+            with drawing_recorded(noise.split(steps.sizes)):
                 path = draw(guide, features, steps, num_samples)
         else:
             path = draw(guide, features, steps, num_samples)
@@ -64,8 +64,8 @@ def test_a_draw_equals_one_step_after_another(reads, flows, num_samples):
     assert gradient_gap(ours, plain, nn.ParameterList(p for p in guide.parameters() if p.requires_grad)) < 1e-9
 
 
-def replaying(blocks):
-    class Replay(DrawSource):
+def drawing_recorded(blocks):
+    class RecordedDraws(DrawSource):
         def __init__(self):
             self.blocks = iter(blocks)
 
@@ -76,7 +76,7 @@ def replaying(blocks):
                 x, _ = layer.forward(x)
             return x[None]
 
-    return drawing_from(Replay())
+    return drawing_from(RecordedDraws())
 
 
 @pytest.mark.parametrize("reads", list(GUIDES))
@@ -126,7 +126,7 @@ def test_what_stands_beyond_the_end_changes_no_bit(reads, cell, beyond):
     measured = evaluate_sequences(model, guide, x, LENGTHS, num_samples=3)
     torch.manual_seed(0)
     again = evaluate_sequences(model, guide, changed, LENGTHS, num_samples=3)
-    for name in ("bound", "log_likelihood", "log_likelihood_smc"):
+    for name in ("bound", "log_marginal_is", "log_marginal_smc"):
         assert torch.equal(getattr(measured, name).values, getattr(again, name).values)
 
 
@@ -226,12 +226,12 @@ def test_flows_start_as_nothing_so_the_bound_and_its_gradient_are_those_without(
 def test_particles_through_flows_are_scored_without_inverting_them(monkeypatch):
     model, guide, x = parts(flows=2)
     torch.manual_seed(4)
-    expected = particle_log_likelihood(model, InvertingGuide(guide), x, LENGTHS, 50)
+    expected = particle_log_marginal(model, InvertingGuide(guide), x, LENGTHS, 50)
     monkeypatch.setattr(
         InverseAutoregressive, "inverse", lambda *_: pytest.fail("inverted, in as many passes as z has numbers")
     )
     torch.manual_seed(4)
-    found = particle_log_likelihood(model, guide, x, LENGTHS, 50)
+    found = particle_log_marginal(model, guide, x, LENGTHS, 50)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
@@ -277,7 +277,7 @@ def test_the_order_of_the_batch_does_not_matter():
     noise = torch.randn(5, 9, LATENT, dtype=torch.float64)
     values = []
     for xs, lengths, eps in ((x, LENGTHS, steps.pack(noise)), (x[order], LENGTHS[order], other.pack(noise[order]))):
-        with replaying([eps]):  # one draw for all steps
+        with drawing_recorded([eps]):  # one draw for all steps
             values.append(objective((xs, lengths)).value)
     torch.testing.assert_close(values[0][order], values[1], rtol=1e-12, atol=0)
 
@@ -297,7 +297,7 @@ def test_sizes_of_one_and_silence():
         lengths = torch.full((len(x),), x.shape[1])
         estimate, slopes = gradients(SequenceElbo(model, guide), (x, lengths))
         assert estimate.value.isfinite().all() and all(slope.isfinite().all() for slope in slopes)
-        assert evaluate_sequences(model, guide, x, lengths, num_samples=1).log_likelihood.values.isfinite().all()
+        assert evaluate_sequences(model, guide, x, lengths, num_samples=1).log_marginal_is.values.isfinite().all()
 
 
 def test_samples_and_their_continuation():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from helpers.evaluation import evaluate_sequences, particle_log_likelihood
+from helpers.evaluation import evaluate_sequences, particle_log_marginal
 from helpers.models import LinearGaussianStateSpace, SequenceElbo, SmootherGuide
 
 LATENT, OUTCOME = 2, 3
@@ -49,7 +49,7 @@ def stacked(model: LinearGaussianStateSpace, steps: int) -> tuple[torch.Tensor, 
 def test_kalman_filter_and_smoother_are_those_of_one_large_gaussian(model):
     x, _ = model.sample(4, 5)
     lengths = torch.tensor([5, 2, 1, 4])
-    log_likelihood = model.log_likelihood(x, lengths)
+    log_likelihood = model.log_marginal(x, lengths)
     for sequence, length, value in zip(x, lengths.tolist(), log_likelihood, strict=True):
         mean, covariance, _ = joint(model, length)
         c, d, r = stacked(model, length)
@@ -75,9 +75,9 @@ def test_kalman_filter_and_smoother_are_those_of_one_large_gaussian(model):
 def test_the_exact_posterior_makes_every_bound_touch(model):
     x, _ = model.sample(6, 8)
     lengths = torch.tensor([8, 1, 3, 8, 5, 2])
-    exact = model.log_likelihood(x, lengths)
+    exact = model.log_marginal(x, lengths)
     measured = evaluate_sequences(model, SmootherGuide(model), x, lengths, num_samples=2, batch_size=4)
-    for estimate in (measured.bound, measured.log_likelihood):  # one path says all: the weight is the same on each
+    for estimate in (measured.bound, measured.log_marginal_is):  # one path says all: the weight is the same on each
         torch.testing.assert_close(estimate.values, exact, rtol=1e-10, atol=0)
     assert measured.bound.mean == pytest.approx((exact.sum() / lengths.sum()).item(), rel=1e-12)
     value = SequenceElbo(model, SmootherGuide(model))((x, lengths)).value
@@ -87,12 +87,12 @@ def test_the_exact_posterior_makes_every_bound_touch(model):
 def test_the_bound_lies_below_and_more_samples_tighten(model):
     x, _ = model.sample(200, 8)
     lengths = torch.arange(200) % 8 + 1
-    exact = model.log_likelihood(x, lengths)
+    exact = model.log_marginal(x, lengths)
     guide = SmootherGuide(model, spread=1.3)
     gaps = []
     for num_samples in (5, 50):
         measured = evaluate_sequences(model, guide, x, lengths, num_samples=num_samples, batch_size=50)
-        gaps.append([(exact - value.values) for value in (measured.bound, measured.log_likelihood)])
+        gaps.append([(exact - value.values) for value in (measured.bound, measured.log_marginal_is)])
     # For a Gaussian too wide by a factor f in D numbers in all, the gap is D (f²/2 - 1/2 - log f).
     expected = LATENT * lengths * ((1.3**2 - 1) / 2 - math.log(1.3))
     for (bound, weighted), num_samples in zip(gaps, (5, 50), strict=True):
@@ -107,7 +107,7 @@ def test_estimates_of_the_likelihood_are_unbiased(model, resample_below):
     """E[Z_hat / Z] = 1, for sequences of different lengths side by side."""
     repeats, lengths = 4000, torch.tensor([5, 1, 3])
     x, _ = model.sample(3, 5)
-    exact = model.log_likelihood(x, lengths).repeat(repeats)
+    exact = model.log_marginal(x, lengths).repeat(repeats)
     guide = SmootherGuide(model, spread=1.5)
     if resample_below == 0.0:
         importance = evaluate_sequences(
@@ -119,8 +119,8 @@ def test_estimates_of_the_likelihood_are_unbiased(model, resample_below):
             batch_size=3 * repeats,
             smc=False,
         )
-        check_unbiased(importance.log_likelihood.values - exact)
-    log_z = particle_log_likelihood(
+        check_unbiased(importance.log_marginal_is.values - exact)
+    log_z = particle_log_marginal(
         model, guide, x.repeat(repeats, 1, 1), lengths.repeat(repeats), num_particles=6, resample_below=resample_below
     )
     check_unbiased(log_z - exact)
@@ -137,9 +137,9 @@ def test_resampling_makes_noise_where_the_guide_is_the_posterior(model):
     """The weights on the way aim at the filtering distribution, and this guide sees the future."""
     x, _ = model.sample(1, 8)
     x, lengths = x.expand(500, -1, -1), torch.full((500,), 8)
-    exact = model.log_likelihood(x, lengths)
+    exact = model.log_marginal(x, lengths)
     never, always = (
-        particle_log_likelihood(model, SmootherGuide(model), x, lengths, 10, resample_below=share) - exact
+        particle_log_marginal(model, SmootherGuide(model), x, lengths, 10, resample_below=share) - exact
         for share in (0.0, 1.0)
     )
     assert never.abs().max() < 1e-9
@@ -152,7 +152,7 @@ def test_without_resampling_it_is_importance_sampling(model):
     lengths = torch.tensor([4, 1, 3])
     guide = SmootherGuide(model, spread=1.4)
     torch.manual_seed(1)
-    log_z = particle_log_likelihood(model, guide, x, lengths, 7, resample_below=0.0)
+    log_z = particle_log_marginal(model, guide, x, lengths, 7, resample_below=0.0)
     torch.manual_seed(1)
     z = guide(x, lengths, 7)  # the same draws, in the same order
     log_weight = model.log_joint(x, lengths, z.z) - z.log_prob

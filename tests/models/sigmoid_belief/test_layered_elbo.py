@@ -21,25 +21,25 @@ from helpers.estimators import (
     exact_moments_of,
     gauss_legendre,
 )
-from helpers.models import AmortizedPosterior, Elbo, LatentVariableModel, LayeredElbo, sigmoid_belief_network
+from helpers.models import AmortizedGuide, Elbo, LatentVariableModel, LayeredElbo, sigmoid_belief_network
 from helpers.networks import FeedForward
 
 X = torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64)
 
 
 def network(sizes: tuple[int, ...]):
-    """(model, posterior, all parameters), float64, far from symmetric."""
+    """(model, guide, all parameters), float64, far from symmetric."""
     torch.manual_seed(7)
-    model, posterior = sigmoid_belief_network(sizes, 3)
-    parameters = [*model.double().parameters(), *posterior.double().parameters()]
+    model, guide = sigmoid_belief_network(sizes, 3)
+    parameters = [*model.double().parameters(), *guide.double().parameters()]
     for parameter in parameters:
         torch.nn.init.normal_(parameter)
-    return model, posterior, parameters
+    return model, guide, parameters
 
 
-def bound_by_enumeration(model, posterior, x: torch.Tensor) -> torch.Tensor:
+def bound_by_enumeration(model, guide, x: torch.Tensor) -> torch.Tensor:
     """sum_z q(z | x) (log p(x, z) - log q(z | x)), one z after the other: the ELBO, with its gradient."""
-    q, bits = posterior(x), model.prior.event_shape[0]
+    q, bits = guide(x), model.prior.event_shape[0]
     total = 0.0
     for z in itertools.product((0.0, 1.0), repeat=bits):
         z = torch.tensor([z], dtype=torch.float64)
@@ -67,11 +67,11 @@ CASES = [
 ]
 
 
-def noise_rule(posterior, layers_with_pairs: list[int]):
+def noise_rule(guide, layers_with_pairs: list[int]):
     """One node in each interval on which antithetic bits are constant, whatever the layer below is: exact for the mean."""
     thresholds = []
     for level in layers_with_pairs:
-        layer = posterior.conditional.layers[level]
+        layer = guide.conditional.layers[level]
         inputs = X if level == 0 else torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * layer.input_shape[0])
         p = layer(inputs.reshape(-1, *layer.input_shape).double()).mean
         thresholds += [p.flatten(), 1 - p.flatten()]
@@ -86,12 +86,12 @@ def name_of(case) -> str:
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_mean_is_the_gradient_of_the_bound_for_every_parameter(case) -> None:
     sizes, estimators, num_samples = case
-    model, posterior, parameters = network(sizes)
-    bound = bound_by_enumeration(model, posterior, X)
+    model, guide, parameters = network(sizes)
+    bound = bound_by_enumeration(model, guide, X)
     expected = torch.autograd.grad(bound.sum(), parameters)
-    objective = LayeredElbo(model, posterior, estimators, num_samples)
+    objective = LayeredElbo(model, guide, estimators, num_samples)
     pairs = [level for level, estimator in enumerate(estimators) if isinstance(estimator, Arm)]
-    source = EveryOutcome(uniform=noise_rule(posterior, pairs))
+    source = EveryOutcome(uniform=noise_rule(guide, pairs))
     moments = exact_moments_of(lambda: objective(X), parameters=parameters, stateful=(objective,), source=source)
     torch.testing.assert_close(moments.value, bound.detach(), rtol=1e-9, atol=0)
     assert relative_error(moments.mean, expected) < 1e-9
@@ -100,14 +100,14 @@ def test_mean_is_the_gradient_of_the_bound_for_every_parameter(case) -> None:
 
 
 def test_terms_add_up_to_the_value_and_average_to_the_bound_s_parts() -> None:
-    model, posterior, _ = network((2, 2))
-    objective = LayeredElbo(model, posterior, [ScoreFunction(), ScoreFunction()], (3, 2))
+    model, guide, _ = network((2, 2))
+    objective = LayeredElbo(model, guide, [ScoreFunction(), ScoreFunction()], (3, 2))
     estimate = objective(X.expand(5, -1))
     assert estimate.value.shape == (5,) and set(estimate.terms) == {"distortion", "rate"}
     torch.testing.assert_close(estimate.value, -estimate.terms["distortion"] - estimate.terms["rate"])
     exact, flat = (
-        LayeredElbo(model, posterior, [Enumeration(), Enumeration()])(X),
-        Elbo(model, posterior, Enumeration())(X),
+        LayeredElbo(model, guide, [Enumeration(), Enumeration()])(X),
+        Elbo(model, guide, Enumeration())(X),
     )
     for name in ("distortion", "rate"):
         torch.testing.assert_close(exact.terms[name], flat.terms[name])
@@ -115,14 +115,14 @@ def test_terms_add_up_to_the_value_and_average_to_the_bound_s_parts() -> None:
 
 def test_the_upper_layer_is_not_scored_by_the_likelihood() -> None:
     """Make log p(x | h_1) huge: the flat estimator's noise for layer 2 grows with it, the layered one's not at all."""
-    model, posterior, _ = network((2, 2))
-    upper = list(posterior.conditional.layers[1].parameters())
+    model, guide, _ = network((2, 2))
+    upper = list(guide.conditional.layers[1].parameters())
 
     def variance(objective) -> float:
         return exact_moments_of(lambda: objective(X), parameters=upper, stateful=(objective,)).total_variance
 
-    layered = LayeredElbo(model, posterior, [ScoreFunction(), ScoreFunction()], (1, 1))
-    flat = Elbo(model, posterior, ScoreFunction(), 1)
+    layered = LayeredElbo(model, guide, [ScoreFunction(), ScoreFunction()], (1, 1))
+    flat = Elbo(model, guide, ScoreFunction(), 1)
     before = variance(layered), variance(flat)
     with torch.no_grad():
         model.likelihood.bottom.network.network[0].bias += torch.tensor([-50.0, 50.0, -50.0], dtype=torch.float64)
@@ -132,7 +132,7 @@ def test_the_upper_layer_is_not_scored_by_the_likelihood() -> None:
 
 
 def test_baselines_look_at_the_layer_below() -> None:
-    model, posterior, _ = network((2, 3))
+    model, guide, _ = network((2, 3))
     seen = []
 
     class Spy(LearnedBaseline):
@@ -141,31 +141,31 @@ def test_baselines_look_at_the_layer_below() -> None:
             return super().forward(reward, scored)
 
     estimators = [ScoreFunction(Spy(3, FeedForward(()))), ScoreFunction(Spy(2, FeedForward(())))]
-    objective = LayeredElbo(model, posterior, estimators, (4, 1)).double()
+    objective = LayeredElbo(model, guide, estimators, (4, 1)).double()
     estimate = objective(X.expand(5, -1))
     contexts = sorted(seen, key=lambda context: context.dim())
     assert torch.equal(contexts[0], X.expand(5, -1)) and contexts[1].shape == (4, 5, 2)
     estimate.auxiliary_loss.backward()
     assert all(p.grad is not None for estimator in objective.estimators for p in estimator.parameters())
-    assert all(p.grad is None for p in [*model.parameters(), *posterior.parameters()])
+    assert all(p.grad is None for p in [*model.parameters(), *guide.parameters()])
 
 
 def test_what_does_not_fit_is_refused_with_the_remedy() -> None:
-    model, posterior, _ = network((2, 2))
+    model, guide, _ = network((2, 2))
     one = ScoreFunction()
     with pytest.raises(ValueError, match="2 layer.s. need as many"):
-        LayeredElbo(model, posterior, [one])
+        LayeredElbo(model, guide, [one])
     with pytest.raises(ValueError, match="2 and 1 were given"):
-        LayeredElbo(model, posterior, [one, one], (1,))
+        LayeredElbo(model, guide, [one, one], (1,))
     with pytest.raises(ValueError, match="Vimco.*Use `Elbo`"):
-        LayeredElbo(model, posterior, [Vimco(), one])
+        LayeredElbo(model, guide, [Vimco(), one])
     with pytest.raises(ValueError, match=r"\(2, 2\) bits, and those of q \(3, 1\)"):
         LayeredElbo(model, network((3, 1))[1], [one, one])
     other = LatentVariableModel(BernoulliPrior(4), BernoulliConditional(4, 3, FeedForward(())))
-    guide = AmortizedPosterior(BernoulliConditional(3, 4, FeedForward(())))
+    plain = AmortizedGuide(BernoulliConditional(3, 4, FeedForward(())))
     with pytest.raises(ValueError, match="`Elbo` takes any model"):
-        LayeredElbo(other, guide, [one])
+        LayeredElbo(other, plain, [one])
     with pytest.raises(ValueError, match="images alone"):
-        LayeredElbo(model, posterior, [one, one])((X, X))
+        LayeredElbo(model, guide, [one, one])((X, X))
     with pytest.raises(ValueError, match="DisArm needs independent bits.*nested, one estimator a layer"):
-        Elbo(model, posterior, DisArm(), 2)(X)
+        Elbo(model, guide, DisArm(), 2)(X)

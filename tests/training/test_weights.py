@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.reproduce.shipped import load_shipped, ship
+from helpers.training import load_half_precision, save_half_precision
 
 
 def test_weights_come_back_as_they_were_shipped_ready_to_use(tmp_path):
     torch.manual_seed(0)
     shipped, loaded = nn.Linear(3, 2), nn.Linear(3, 2)
     exact = shipped.weight.detach().clone()
-    ship(tmp_path / "toy.safetensors", toy=shipped)
-    load_shipped(tmp_path / "toy.safetensors", toy=loaded)
+    save_half_precision(tmp_path / "toy.safetensors", toy=shipped)
+    load_half_precision(tmp_path / "toy.safetensors", toy=loaded)
     assert torch.equal(loaded.weight, exact.half().float()) and loaded.weight.dtype == torch.float32
     assert not torch.equal(loaded.weight, exact)  # two bytes a weight
     assert torch.equal(shipped.weight, loaded.weight)  # the one who ships goes on with what the file says
@@ -22,8 +22,8 @@ def test_weights_come_back_as_they_were_shipped_ready_to_use(tmp_path):
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
-    ship(tmp_path / "toy.safetensors", toy=nn.Linear(3, 2))
+    save_half_precision(tmp_path / "toy.safetensors", toy=nn.Linear(3, 2))
     with pytest.raises(ValueError, match="do not fit"):
-        load_shipped(tmp_path / "toy.safetensors", toy=nn.Linear(3, 4))
+        load_half_precision(tmp_path / "toy.safetensors", toy=nn.Linear(3, 4))
     with pytest.raises(FileNotFoundError):
-        load_shipped(tmp_path / "none.safetensors", toy=nn.Linear(3, 2))
+        load_half_precision(tmp_path / "none.safetensors", toy=nn.Linear(3, 2))

@@ -11,7 +11,7 @@ from helpers.exercises.engine.inputs import normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
-def forward_log_likelihood(log_initial, log_transition, log_emission):
+def forward_log_marginal(log_initial, log_transition, log_emission):
     """log p(x_1, ..., x_T) of a hidden Markov model, in nats, by the forward algorithm.
 
     log_initial: log p(z_1 = i) [states]. log_transition: log p(z_t = j | z_{t-1} = i) at [i, j],
@@ -81,7 +81,7 @@ FORWARD = Exercise(
     r"$\alpha_t(j) = p(x_1, \dots, x_t, z_t = j)$; then $\alpha_1(j) = p(z_1 = j)\, p(x_1 \mid z_1 = j)$ and "
     r"$\alpha_t(j) = p(x_t \mid z_t = j) \sum_i \alpha_{t-1}(i)\, p(z_t = j \mid z_{t-1} = i)$. Return $\log p(x) = \log \sum_j "
     r"\alpha_T(j)$, computed in logs: after a hundred steps $\alpha$ itself is 0 in floating point.",
-    solution=forward_log_likelihood,
+    solution=forward_log_marginal,
     why="The sum over z_{t-1} is taken as soon as nothing later needs it: T K² operations for K^T paths. This is how the entropy "
     "floor of the synthetic chorales is computed, below which no model can come on average.",
     cases={
@@ -221,7 +221,7 @@ FORWARD = Exercise(
         ),
         Misconception(
             "a loss",
-            lambda *given, **named: -forward_log_likelihood(*given, **named),
+            lambda *given, **named: -forward_log_marginal(*given, **named),
             "That is −log p(x), a loss. Return log p(x).",
         ),
     ),

@@ -16,6 +16,7 @@ from helpers.distributions.flow_conditionals import (
     PlanarFlowConditional,
 )
 from helpers.distributions.gated_transition import GatedTransition
+from helpers.distributions.independent import innermost
 from helpers.distributions.layered import LayeredBits
 from helpers.distributions.priors import (
     BernoulliPrior,
@@ -52,6 +53,7 @@ __all__ = [
     "StandardNormalPrior",
     "StyleConditional",
     "VampPrior",
+    "innermost",
     "side_by_side",
     "support",
 ]

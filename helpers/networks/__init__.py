@@ -8,6 +8,7 @@ from helpers.networks.recipes import (
     ConvolutionalEncoder,
     FeedForward,
     NetworkRecipe,
+    Shape,
     count_multiply_adds,
     count_parameters,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "PackedSteps",
     "RandomWarp",
     "Recurrence",
+    "Shape",
     "WarpedInput",
     "count_multiply_adds",
     "count_parameters",

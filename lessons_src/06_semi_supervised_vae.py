@@ -66,7 +66,8 @@ from helpers.models import (
 )
 from helpers.networks import FeedForward
 from helpers.reproduce.rows import read_rows
-from helpers.reproduce.ssvae import PUBLISHED, load_trained  # published: by variant and number of labels
+from helpers.reproduce.ssvae import load_trained
+from helpers.reproduce.ssvae_settings import PUBLISHED  # by variant and number of labels
 from helpers.training import LinearWeight, fit, initialise, initialise_layers, up_then_down
 from helpers.widgets.number_of_labels import NAMES, number_of_labels
 from helpers.widgets.style_dials import style_dials

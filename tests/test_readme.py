@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from helpers.reproduce.rows import read_rows, table
-from helpers.reproduce.ssvae import PREFIX, accuracy_table
+from helpers.reproduce.accuracy_table import accuracy_table
+from helpers.reproduce.ssvae_settings import PREFIX
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 
+from helpers.reproduce.cell import Experiment
 from helpers.reproduce.options import parse
 from helpers.reproduce.rows import table
+from helpers.reproduce.runner import run
 
 EXPERIMENTS = {
     "vae": "VAE 784-400-50 on grey MNIST: the Pyro tutorial's test ELBO",
@@ -18,9 +21,33 @@ EXPERIMENTS = {
 }
 
 
+def experiment_called(name: str) -> Experiment:
+    """The experiment of a name. Its module is imported now, so that `--help` needs no torch.
+
+    Args:
+        name: A key of `EXPERIMENTS`.
+
+    Returns:
+        The module's `EXPERIMENT`.
+    """
+    return importlib.import_module(f"helpers.reproduce.{name}").EXPERIMENT
+
+
 def main(arguments: list[str]) -> int:
-    name, options = parse(arguments, EXPERIMENTS)
-    rows = importlib.import_module(f"helpers.reproduce.{name}").run(options)
+    """Run an experiment and print its rows.
+
+    Args:
+        arguments: As typed, without the program's name.
+
+    Returns:
+        The exit status.
+    """
+
+    def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
+        experiment_called(name).add_arguments(parser)
+
+    name, options = parse(arguments, EXPERIMENTS, add_arguments)
+    rows = run(experiment_called(name), options)
     print()
     print(table(rows))
     for row in rows:

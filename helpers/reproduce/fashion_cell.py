@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,16 +12,14 @@ from torch.distributions import MixtureSameFamily
 
 from helpers import settings
 from helpers.data import Batches, binarise_dynamically, load_images
-from helpers.evaluation import active_units, evaluate_bound
+from helpers.evaluation import BoundEvaluation, active_units, evaluate_bound
 from helpers.experiments.gradient_noise import seconds_per_step
 from helpers.matmul import fast_matmul
 from helpers.models import Elbo
 from helpers.networks import FeedForward, count_parameters
-from helpers.reproduce.options import Options
-from helpers.reproduce.rows import Row, Run, with_earlier_runs, write_row
-from helpers.training import History, fit
-from helpers.training.initialisation import initialise
-from helpers.training.schedule import LinearWeight, up_then_down
+from helpers.reproduce.cell import Cell, Measurement, Prepared, Sitting
+from helpers.reproduce.rows import Row, Run, update_runs
+from helpers.training import History, LinearWeight, initialise, up_then_down
 
 IMAGE, LATENT, EVALUATIONS = (1, 28, 28), 40, 4
 NETWORK = FeedForward((200, 200), torch.nn.ReLU)
@@ -31,7 +29,13 @@ ARCHITECTURE = f"{LATENT} latents, 200-200 ReLU, dynamically binarised FashionMN
 
 @dataclass(frozen=True)
 class Fashion:
-    """train: grey, [images, 1, 28, 28] in [0, 1], to be binarised afresh in each batch. valid, test: binarised once."""
+    """The images of all cells.
+
+    Attributes:
+        train: Grey, [images, 1, 28, 28] in [0, 1], to be binarised in each batch.
+        valid: Binarised once.
+        test: Binarised once.
+    """
 
     train: Tensor
     valid: Tensor
@@ -39,7 +43,14 @@ class Fashion:
 
     @classmethod
     def load(cls, smoke: bool) -> Fashion:
-        """50,000, 10,000 and 10,000 images; in smoke mode 300 packaged digits each. The draw is the same at every call."""
+        """Load the images; the binarisation is the same at every call.
+
+        Args:
+            smoke: Load 300 packaged digits of each split in place of FashionMNIST's 50,000, 10,000 and 10,000 images.
+
+        Returns:
+            Images on the device of the settings.
+        """
         data = load_images("digits", size=IMAGE[-1]) if smoke else load_images("fashion_mnist")
         settings.seed_everything(0)
         last = 300 if smoke else None
@@ -49,118 +60,122 @@ class Fashion:
         return cls(train, binarise_dynamically(valid), binarise_dynamically(test))
 
     def batches(self) -> Batches:
+        """Training batches, binarised in each batch."""
         return Batches(self.train, batch_size=BATCH, transform=binarise_dynamically)
 
 
-@dataclass(frozen=True)
-class Cell:
-    """name: of its row. build: images to train on → the bound to train, untrained; the same for the same random state.
-    epochs: passes over the training images. warm_up: share of the steps in which the rate's weight rises from 0 to 1, or 0.
-    details: what its runs say of it besides what is measured."""
+class FashionCell(Cell):
+    """A bound with its prior, guide and gradient estimator.
 
-    name: str
-    build: Callable[[Tensor], Elbo]
-    epochs: int
-    warm_up: float = 0.0
-    details: dict[str, Any] = field(default_factory=dict)
-
-
-def protocol(epochs: int, schedules: str) -> str:
-    """What all cells have in common, in words. schedules: what is said of the learning rate and of the rate's weight."""
-    return (
-        f"50,000 training images, binarised afresh in each batch of {BATCH}, {epochs} epochs, {EVALUATIONS} evaluations of f per image "
-        f"and step; Adam {LEARNING_RATE:g}, warm-up and linear decay, {schedules}; final parameters; {DRAWS} draws an image, 10,000 test "
-        "images binarised once, the first 2,000 of them for units and components; seconds per step: median over interleaved rounds"
-    )
-
-
-def start(cell: Cell, seed: int, train: Tensor) -> Elbo:
-    """The bound before its first step."""
-    settings.seed_everything(seed)
-    objective = cell.build(train.cpu())
-    initialise(objective.model, objective.guide, train.cpu())
-    for network in getattr(
-        objective.guide.conditional, "layer_networks", ()
-    ):  # a flow starts as the Gaussian it is made of
-        nn.init.zeros_([layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1].weight)
-    return objective.to(train.device)
-
-
-def run_cell(
-    cell: Cell, seed: int, data: Fashion, options: Options, after_epoch: Callable[[int, Elbo], None] | None = None
-) -> Run:
-    """Train, or go on from the checkpoint with `options.resume`, and measure.
-
-    after_epoch: called with the number of epochs done and the bound as it then is.
+    Args:
+        sitting: The call of `run` that it belongs to.
+        name: Of the cell and of its row.
+        build: Grey training images → the bound to train, untrained; the same for the same random state.
+        epochs: Passes over the training images.
+        system: What is trained, in words.
+        schedules: How learning rate and rate weight change, and how both were chosen, in words.
+        details: What its runs say of it besides what is measured.
+        warm_up: Share of the steps in which the rate's weight rises from 0 to 1, or 0.
     """
-    objective = start(cell, seed, data.train)
-    batches = data.batches()
-    num_steps = cell.epochs * len(batches)
-    optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
 
-    def waypoint(epoch: int, history: History) -> None:
-        if after_epoch is not None:
-            after_epoch(epoch, objective)
-        print(
-            f"{cell.name} seed {seed}   epoch {epoch:3}   {history.seconds[-1]:6.0f} s   train {_bounds(history.train)[-1]:8.2f}"
-            f"   valid {_bounds(history.valid)[-1]:8.2f}   rate's weight {objective.rate_weight:.2f}",
-            flush=True,
-        )
+    def __init__(
+        self,
+        sitting: Sitting,
+        name: str,
+        build: Callable[[Tensor], Elbo],
+        epochs: int,
+        system: str,
+        schedules: str,
+        details: dict[str, Any],
+        warm_up: float = 0.0,
+    ) -> None:
+        super().__init__(sitting, name, epochs)
+        self.build = build
+        self.system = system
+        self.schedules = schedules
+        self.details = details
+        self.warm_up = warm_up
 
-    schedulers: list[Any] = [up_then_down(optimizer, num_steps)]
-    if cell.warm_up:
-        # A unit of z that carries nothing yet costs rate and buys no distortion: early in training the bound switches units off, and
-        # most never come back. A rate that counts little at first leaves them the time to become useful (Bowman et al. 2016).
-        schedulers.append(LinearWeight(objective, "rate_weight", 0.0, 1.0, max(1, round(cell.warm_up * num_steps))))
-    history = fit(
-        objective,
-        batches,
-        epochs=cell.epochs,
-        valid=Batches(data.valid[:2000], batch_size=500, shuffle=False),  # enough for a curve
-        optimizers=optimizer,
-        schedulers=schedulers,
-        checkpoint=options.checkpoints / f"{cell.name}-{seed}.pt",
-        resume=options.resume,
-        after_epoch=waypoint,
-        progress=False,
-    )
-    if history.stopped:
-        raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
-    settings.seed_everything(seed)  # whatever was drawn before: measuring again gives the same numbers
-    return _measured(cell, seed, objective, history, data, draws=10 if options.smoke else DRAWS)
+    @property
+    def data(self) -> Fashion:
+        """The images, loaded once for all cells."""
+        return self.sitting.once("fashion", lambda: Fashion.load(self.sitting.options.smoke))
 
+    def rows(self) -> list[Row]:
+        return [
+            Row(
+                name=self.name,
+                system=f"{self.system}, {ARCHITECTURE}",
+                metric="test bound, nats",
+                published=None,
+                reach=None,
+                higher_is_better=True,
+                source="this workbook's own comparison",
+                protocol=(
+                    f"50,000 training images, binarised afresh in each batch of {BATCH}, {self.epochs} epochs, {EVALUATIONS} evaluations "
+                    f"of f per image and step; Adam {LEARNING_RATE:g}, warm-up and linear decay, {self.schedules}; final parameters; "
+                    f"{DRAWS} draws an image, 10,000 test images binarised once, the first 2,000 of them for units and components; "
+                    "seconds per step: median over interleaved rounds"
+                ),
+            )
+        ]
 
-def _bounds(record: dict[str, list[float]]) -> list[float]:
-    """The bound after each epoch, with the whole rate, whatever its weight was."""
-    return [-distortion - rate for distortion, rate in zip(record["distortion"], record["rate"], strict=True)]
+    def waypoints(self) -> set[int]:
+        return set(range(1, self.epochs + 1))
 
+    def start(self, seed: int) -> Elbo:
+        """The bound before its first step.
 
-def _measured(cell: Cell, seed: int, objective: Elbo, history: History, data: Fashion, draws: int) -> Run:
-    model, guide = objective.model, objective.guide
+        Args:
+            seed: Of this run.
 
-    def bound(images: Tensor, num_samples: int):
-        return evaluate_bound(model, guide, images, num_samples, max_evaluations=2000)
+        Returns:
+            The bound, on the device of the images.
+        """
+        train = self.data.train
+        settings.seed_everything(seed)
+        objective = self.build(train.cpu())
+        initialise(objective.model, objective.guide, train.cpu())
+        for network in getattr(
+            objective.guide.conditional, "layer_networks", ()
+        ):  # a flow starts as the Gaussian below it
+            nn.init.zeros_([layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1].weight)
+        return objective.to(train.device)
 
-    result = bound(data.test, draws)
-    units = active_units(guide, data.test[:2000], max_evaluations=2000)
-    print(
-        f"{cell.name} seed {seed}: test bound {result.elbo}, log-likelihood {result.log_marginal_is}, rate {result.rate}, "
-        f"{units.count} active units",
-        flush=True,
-    )
-    return Run(
-        seed=seed,
-        value=result.elbo.mean,
-        standard_error=result.elbo.standard_error,
-        epochs=cell.epochs,
-        steps=history.steps,
-        seconds=history.seconds[-1],
-        curve={
-            name: [[epoch + 1, value] for epoch, value in enumerate(_bounds(record))]
+    def prepare(self, seed: int) -> Prepared:
+        objective, batches = self.start(seed), self.data.batches()
+        num_steps = self.epochs * len(batches)
+        optimizer = torch.optim.Adam(objective.parameters(), lr=LEARNING_RATE, fused=True)
+        schedulers: list[Any] = [up_then_down(optimizer, num_steps)]
+        if self.warm_up:
+            # A unit of z that carries no information yet costs rate and reduces no distortion: early in training the bound switches
+            # units off, and most never come back. A rate that counts little at first gives them time (Bowman et al. 2016).
+            schedulers.append(LinearWeight(objective, "rate_weight", 0.0, 1.0, max(1, round(self.warm_up * num_steps))))
+        valid = Batches(self.data.valid[:2000], batch_size=500, shuffle=False)  # enough for a curve
+        return Prepared(objective, batches, optimizer, schedulers, valid=valid)
+
+    def at_waypoint(self, epoch: int, prepared: Prepared, history: History) -> dict[str, float]:
+        return {
+            name: _whole_bounds(record)[-1] for name, record in (("train", history.train), ("valid", history.valid))
+        }
+
+    def curve(self, history: History) -> dict[str, list[list[float]]]:
+        return {
+            name: [[epoch + 1, value] for epoch, value in enumerate(_whole_bounds(record))]
             for name, record in (("train", history.train), ("valid", history.valid))
-        },
-        details={
-            **cell.details,
+        }
+
+    def measure(self, prepared: Prepared, history: History, seed: int) -> dict[str, Measurement]:
+        objective, data = prepared.objective, self.data
+        draws = self.sitting.budget(full=DRAWS, smoke=10)
+
+        def bound(images: Tensor, num_samples: int) -> BoundEvaluation:
+            return evaluate_bound(objective.model, objective.guide, images, num_samples, max_evaluations=2000)
+
+        result = bound(data.test, draws)
+        units = active_units(objective.guide, data.test[:2000], max_evaluations=2000)
+        details = {
+            **self.details,
             "estimator": type(objective.estimator).__name__,
             "evaluations": EVALUATIONS,
             "samples": draws,
@@ -171,22 +186,32 @@ def _measured(cell: Cell, seed: int, objective: Elbo, history: History, data: Fa
             "distortion": result.distortion.mean,
             "active_units": units.count,
             "latent": LATENT,
-            **component_use(guide, data.test[:2000]),
+            **component_use(objective.guide, data.test[:2000]),
             "parameters": count_parameters(objective),
             "train_bound": bound(binarise_dynamically(data.train[:10_000]), 10).elbo.mean,
             "valid_bound": bound(data.valid, 10).elbo.mean,
-        },
-    )
+        }
+        return {self.name: Measurement(result.elbo.mean, result.elbo.standard_error, details)}
+
+
+def _whole_bounds(record: dict[str, list[float]]) -> list[float]:
+    """The bound after each epoch, with the whole rate, whatever its weight was."""
+    return [-distortion - rate for distortion, rate in zip(record["distortion"], record["rate"], strict=True)]
 
 
 @torch.no_grad()
 def component_use(guide: nn.Module, images: Tensor, num_samples: int = 20) -> dict[str, float | list[float]]:
-    """What a mixture guide makes of its components, averaged over images; nothing where q(z | x) is no mixture.
+    """How a mixture guide uses its components, averaged over images.
 
-    component_shares: E_x[w_k(x)], one for each component.
-    component_entropy: E_x[H(w(x))], nats: 0 where each image has one component of its own.
-    component_information: E_x[I(k; z | x)], nats, from `num_samples` draws of z: 0 where q(z | x) is a Gaussian in effect, because one
-        component has all the weight or because they coincide; at most the entropy, where they lie apart.
+    Args:
+        guide: x → q(z | x).
+        images: [images, *outcome].
+        num_samples: Draws of z an image.
+
+    Returns:
+        An empty dict unless q(z | x) is a mixture. Otherwise `component_shares`, E_x[w_k(x)] of each component; `component_entropy`,
+        E_x[H(w(x))] in nats, 0 if each image has one component of its own; and `component_information`, E_x[I(k; z | x)] in nats: 0 if
+        q(z | x) is a Gaussian in effect, because one component has all the weight or the components coincide, and at most the entropy.
     """
     shares, entropies, information = [], [], []
     for x in images.split(500):
@@ -211,30 +236,23 @@ def _entropy(log_probabilities: Tensor) -> Tensor:
     return torch.special.entr(log_probabilities.exp()).sum(-1)
 
 
-def row_of(cell: Cell, system: str, protocol: str, command: str, options: Options) -> Row:
-    """The row of a cell, with the runs of earlier sittings under the same protocol if `options.resume`."""
-    row = Row(
-        name=cell.name,
-        system=system,
-        metric="test bound, nats",
-        published=None,
-        reach=None,
-        higher_is_better=True,
-        source="this workbook's own comparison",
-        protocol=protocol,
-        command=command,
-    )
-    return with_earlier_runs(row, options.results) if options.resume else row
+def time_steps(cells: Sequence[FashionCell], sitting: Sitting) -> None:
+    """Time a training step of each cell, all in turns, and write it into every run of its row: details["seconds_per_step"].
 
-
-def time_steps(cells: Sequence[Cell], rows: Sequence[Row], data: Fashion, options: Options) -> None:
-    """Time a training step of each cell, all in turns, and write it into every run of its row: details["seconds_per_step"]."""
-    objectives = {cell.name: start(cell, 0, data.train) for cell in cells}
-    small = {"rounds": 2, "steps": 1} if options.smoke else {}
+    Args:
+        cells: Cells of this sitting; nothing happens without any.
+        sitting: This call of `run`.
+    """
+    if not cells:
+        return
+    objectives = {cell.name: cell.start(0) for cell in cells}
+    few = sitting.budget(full={}, smoke={"rounds": 2, "steps": 1})
     with fast_matmul():
-        seconds = seconds_per_step(objectives, data.batches(), **small)
-    for row in rows:
-        for run in row.runs:
-            run.details["seconds_per_step"] = seconds[row.name]
-        write_row(row, options.results)
-        print(f"{row.name}   {1000 * seconds[row.name]:.2f} ms a step", flush=True)
+        seconds = seconds_per_step(objectives, cells[0].data.batches(), **few)
+    for cell in cells:
+
+        def say(run: Run, price: float = seconds[cell.name]) -> None:
+            run.details["seconds_per_step"] = price
+
+        update_runs(cell.name, sitting.options.results, say)
+        print(f"{cell.name}   {1000 * seconds[cell.name]:.2f} ms a step", flush=True)

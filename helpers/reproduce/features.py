@@ -13,16 +13,13 @@ from helpers.data import Batches
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.models import AmortizedGuide, AnalyticKlElbo, LatentVariableModel
 from helpers.networks import FeedForward, RandomWarp
-from helpers.reproduce.options import Options
-from helpers.training import fit
-from helpers.training.initialisation import initialise
-from helpers.training.schedule import up_then_down
+from helpers.training import fit, initialise, up_then_down
 
 LATENT, HIDDEN, BATCH, LEARNING_RATE, EPOCHS = 50, (600, 600), 200, 2e-3, 15
 RATE_WEIGHT = 0.1  # a rate that counts little keeps all units in use: M2 finds more in the features
 
 
-def train_features(images: Tensor, epochs: int, options: Options, warp: RandomWarp) -> AmortizedGuide:
+def train_features(images: Tensor, epochs: int, checkpoint: Path, warp: RandomWarp) -> AmortizedGuide:
     """q(z | x) of a VAE trained on `images` [N, *image], without labels: the same for all cells, so trained once and kept.
 
     warp: of every image at every visit, so that M1 knows what `WarpedFeatures` will show it.
@@ -44,7 +41,7 @@ def train_features(images: Tensor, epochs: int, options: Options, warp: RandomWa
         epochs=epochs,
         optimizers=optimizer,
         schedulers=[up_then_down(optimizer, steps)],
-        checkpoint=Path(options.checkpoints) / "ssvae-features-warped.pt",
+        checkpoint=checkpoint,
         resume=True,  # whatever the cell: the features are those of the first
     )
     if history.stopped:

@@ -3,7 +3,7 @@
 Published negative log-likelihoods, with 5000 importance samples: VAE 86.76, IWAE-5 85.54, IWAE-50 84.78, after 3280 epochs in
 batches of 20. Ours differs in what the protocol leaves free: where training starts (`initialise`; IWAE-50 from our IWAE-5), far fewer
 epochs, larger batches, and the optimiser: Muon for weight matrices, Adam for biases, each with a learning rate that rises over the first
-twentieth of the steps and then falls to nothing in a straight line.
+twentieth of the steps and then falls to zero linearly.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
-from tqdm.auto import tqdm
 
 from helpers import settings
 from helpers.data import Batches, binarise_dynamically, load_images
@@ -23,19 +22,27 @@ from helpers.estimators import ImportanceWeighted
 from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
-from helpers.reproduce.options import Options, command
-from helpers.reproduce.rows import Row, Run, write_row
-from helpers.training import History, fit, load_checkpoint
-from helpers.training.initialisation import initialise
-from helpers.training.schedule import up_then_down
+from helpers.reproduce.cell import Cell, Experiment, Measurement, Prepared, Sitting
+from helpers.reproduce.rows import Row
+from helpers.training import History, initialise, load_checkpoint, up_then_down
 
-LATENT = 50
+LATENT, SAMPLES = 50, 5000
 
 
 @dataclass(frozen=True)
 class System:
-    """One row: its name, samples inside the logarithm, batch size, epochs, peak learning rate of Muon, where it starts, and what was
-    published."""
+    """The settings of one row.
+
+    Attributes:
+        name: Of the row.
+        title: In words.
+        num_samples: Samples inside the logarithm.
+        batch_size: Images.
+        epochs: Passes over the training images.
+        learning_rate: Peak of Muon's.
+        start: Name of the system whose trained weights it starts from, or None.
+        published: Negative log-likelihood, nats.
+    """
 
     name: str
     title: str
@@ -54,6 +61,14 @@ SYSTEMS = (
 )
 
 
+@dataclass(frozen=True)
+class Images:
+    """Grey training images, and test images binarised once, the same for every row and seed; all on the device."""
+
+    train: Tensor
+    test: Tensor
+
+
 def build() -> tuple[LatentVariableModel, AmortizedGuide]:
     """p(x, z) and q(z | x) of Burda et al., one stochastic layer, untrained."""
     image, network = (1, 28, 28), FeedForward((200, 200), nn.Tanh)
@@ -61,103 +76,101 @@ def build() -> tuple[LatentVariableModel, AmortizedGuide]:
     return model, AmortizedGuide(GaussianConditional(image, (LATENT,), network))
 
 
-def run(options: Options) -> list[Row]:
-    data = load_images("digits", size=28) if options.smoke else load_images("mnist", valid=0)
-    device = settings.device()
-    settings.seed_everything(0)
-    train_images = data.train.images.to(device)
-    test_images = binarise_dynamically(data.test.images).to(device)  # one draw, the same for every row and seed
-    test = Batches(test_images[:2000], batch_size=200, shuffle=False)  # enough for a curve
-    rows = []
-    for system in SYSTEMS:
-        if not options.wants(system.name):
-            continue
-        epochs = 1 if options.smoke else system.epochs
-        train = Batches(train_images, batch_size=system.batch_size, transform=binarise_dynamically)
+class IwaeCell(Cell):
+    """One of `SYSTEMS`.
+
+    Args:
+        sitting: The call of `run` that it belongs to.
+        system: Its settings.
+    """
+
+    def __init__(self, sitting: Sitting, system: System) -> None:
+        super().__init__(sitting, system.name, sitting.budget(full=system.epochs, smoke=1))
+        self.system = system
+        self.needs = system.start
+        self.samples = sitting.budget(full=SAMPLES, smoke=10)
+
+    def rows(self) -> list[Row]:
+        system = self.system
         start = f", starts from {system.start}" if system.start else ""
-        row = Row(
-            name=system.name,
-            system=f"{system.title}, 50 latents, 200-200 tanh, dynamically binarised MNIST",
-            metric="test NLL, nats, 5000 importance samples",
-            published=system.published,
-            reach=system.published,
-            higher_is_better=False,
-            source="Burda, Grosse, Salakhutdinov 2016, table 1",
-            protocol=(
-                f"60,000 training images, batch {system.batch_size}, {epochs} epochs, Muon {system.learning_rate:g} "
-                f"and Adam for biases, warm-up and linear decay{start}"
-            ),
-            command=command(),
+        return [
+            Row(
+                name=system.name,
+                system=f"{system.title}, 50 latents, 200-200 tanh, dynamically binarised MNIST",
+                metric=f"test NLL, nats, {self.samples} importance samples",
+                published=system.published,
+                reach=system.published,
+                higher_is_better=False,
+                source="Burda, Grosse, Salakhutdinov 2016, table 1",
+                protocol=(
+                    f"60,000 training images, batch {system.batch_size}, {self.epochs} epochs, Muon {system.learning_rate:g} "
+                    f"and Adam for biases, warm-up and linear decay{start}"
+                ),
+            )
+        ]
+
+    def prepare(self, seed: int) -> Prepared:
+        images = self.sitting.once("images", self._load)
+        settings.seed_everything(seed)  # loading drew random numbers
+        model, guide = build()
+        initialise(model, guide, images.train.cpu())
+        objective = Elbo(model, guide, ImportanceWeighted(), self.system.num_samples).to(self.sitting.device)
+        if self.system.start is not None:
+            earlier = self.sitting.checkpoint(f"{self.system.start}-{seed}.pt")
+            if not earlier.exists():
+                raise SystemExit(
+                    f"{self.name} starts from {self.system.start}, and {earlier} is missing: make that row first."
+                )
+            objective.load_state_dict(load_checkpoint(earlier)["objective"])
+        train = Batches(images.train, batch_size=self.system.batch_size, transform=binarise_dynamically)
+        test = Batches(images.test[:2000], batch_size=200, shuffle=False)  # for the curve alone
+        return Prepared(
+            objective, train, *optimizers(objective, self.system.learning_rate, self.epochs * len(train)), valid=test
         )
-        for seed in options.seeds:
-            row.with_run(_run_one(system, seed, epochs, train, test, test_images, options))
-        write_row(row, options.results)
-        rows.append(row)
-    return rows
+
+    def at_waypoint(self, epoch: int, prepared: Prepared, history: History) -> dict[str, float]:
+        return {"train": history.train["bound"][-1], "test": history.valid["bound"][-1]}
+
+    def measure(self, prepared: Prepared, history: History, seed: int) -> dict[str, Measurement]:
+        objective, images = prepared.objective, self.sitting.once("images", self._load)
+        result = evaluate_bound(objective.model, objective.guide, images.test, self.samples, max_evaluations=2000)
+        details = {"elbo": result.elbo.mean, "distortion": result.distortion.mean, "rate": result.rate.mean}
+        return {self.name: Measurement(-result.log_marginal_is.mean, result.log_marginal_is.standard_error, details)}
+
+    def _load(self) -> Images:
+        data = load_images("digits", size=28) if self.sitting.options.smoke else load_images("mnist", valid=0)
+        settings.seed_everything(0)
+        test = binarise_dynamically(data.test.images)
+        return Images(data.train.images.to(self.sitting.device), test.to(self.sitting.device))
 
 
-def _optimizers(objective: nn.Module, learning_rate: float, num_steps: int) -> tuple[list[Optimizer], list[LambdaLR]]:
-    """Muon for weight matrices, Adam for biases; both warm up over a twentieth of `num_steps`, then decay linearly to nothing."""
+def optimizers(objective: nn.Module, learning_rate: float, num_steps: int) -> tuple[list[Optimizer], list[LambdaLR]]:
+    """Muon for weight matrices, Adam for biases. Both warm up over a twentieth of the steps, then decay linearly to zero.
+
+    Args:
+        objective: Whose parameters are trained.
+        learning_rate: Peak of Muon's. Adam's is 2e-3.
+        num_steps: Steps in all.
+
+    Returns:
+        The two optimisers and their schedules.
+    """
     matrices = [parameter for parameter in objective.parameters() if parameter.ndim == 2]
     biases = [parameter for parameter in objective.parameters() if parameter.ndim != 2]
-    optimizers = [
+    both: list[Optimizer] = [
         torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
         torch.optim.Adam(biases, lr=2e-3),
     ]
-    return optimizers, [up_then_down(optimizer, num_steps) for optimizer in optimizers]
+    return both, [up_then_down(optimizer, num_steps) for optimizer in both]
 
 
-def _run_one(
-    system: System, seed: int, epochs: int, train: Batches, test: Batches, test_images: torch.Tensor, options: Options
-) -> Run:
-    settings.seed_everything(seed)
-    model, guide = build()
-    initialise(model, guide, train.tensors[0].cpu())
-    objective = Elbo(model, guide, ImportanceWeighted(), system.num_samples).to(test_images.device)
-    if system.start is not None:
-        earlier = options.checkpoints / f"{system.start}-{seed}.pt"
-        if not earlier.exists():
-            raise SystemExit(
-                f"{system.name} starts from {system.start}, and {earlier} is missing: make that row first."
-            )
-        objective.load_state_dict(load_checkpoint(earlier)["objective"])
-    optimizers, schedules = _optimizers(objective, system.learning_rate, epochs * len(train))
-    waypoints = [epoch for epoch in range(1, epochs + 1) if epoch % max(1, epochs // 20) == 0]
+class Iwae(Experiment):
+    """The three rows of Burda et al."""
 
-    def waypoint(epoch: int, history: History) -> None:
-        if epoch in waypoints:
-            tqdm.write(
-                f"{system.name} seed {seed}   epoch {epoch:4}   {history.seconds[-1]:7.0f} s   train {history.train['bound'][-1]:8.2f}"
-                f"   test {history.valid['bound'][-1]:8.2f}   ({system.num_samples}-sample bounds)"
-            )
+    name = "iwae"
 
-    history = fit(
-        objective,
-        train,
-        epochs=epochs,
-        valid=test,  # for the curve alone: nothing is chosen by it
-        optimizers=optimizers,
-        schedulers=schedules,
-        checkpoint=options.checkpoints / f"{system.name}-{seed}.pt",
-        resume=options.resume,
-        after_epoch=waypoint,
-    )
-    if history.stopped:
-        raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")
-    result = evaluate_bound(model, guide, test_images, num_samples=10 if options.smoke else 5000, max_evaluations=2000)
-    print(
-        f"{system.name} seed {seed}: test NLL {-result.log_marginal_is.mean:.2f} ± {result.log_marginal_is.standard_error:.2f}"
-    )
-    return Run(
-        seed=seed,
-        value=-result.log_marginal_is.mean,
-        standard_error=result.log_marginal_is.standard_error,
-        epochs=epochs,
-        steps=history.steps,
-        seconds=history.seconds[-1],
-        curve={
-            name: [[epoch, record["bound"][epoch - 1]] for epoch in waypoints]
-            for name, record in (("train", history.train), ("test", history.valid))
-        },
-        details={"elbo": result.elbo.mean, "distortion": result.distortion.mean, "rate": result.rate.mean},
-    )
+    def cells(self, sitting: Sitting) -> list[Cell]:
+        return [IwaeCell(sitting, system) for system in SYSTEMS]
+
+
+EXPERIMENT = Iwae()

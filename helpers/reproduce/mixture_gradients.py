@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -18,31 +19,23 @@ from helpers.distributions import BernoulliConditional, MixtureOfGaussiansCondit
 from helpers.estimators import ComponentThenPoint, GradientEstimator, LeaveOneOut, ScoreFunction, StickingTheLanding
 from helpers.experiments.gradient_noise import gradient_noise
 from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
-from helpers.reproduce.fashion_cell import (
-    ARCHITECTURE,
-    BATCH,
-    EVALUATIONS,
-    IMAGE,
-    LATENT,
-    NETWORK,
-    Cell,
-    Fashion,
-    protocol,
-    row_of,
-    run_cell,
-    start,
-    time_steps,
-)
-from helpers.reproduce.options import Options, command
-from helpers.reproduce.rows import Row, Run, write_row
-from helpers.training import load_weights, save_weights
+from helpers.reproduce.cell import Measurement, Prepared, Sitting
+from helpers.reproduce.fashion_cell import BATCH, EVALUATIONS, IMAGE, LATENT, NETWORK, FashionCell
+from helpers.training import History, load_weights, save_weights
 
 EPOCHS = 5
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """name: of the row. label: for a legend. build: makes the estimator."""
+    """A row: the mixture guide with one of its gradients.
+
+    Attributes:
+        name: Of the row.
+        label: For a legend.
+        title: As code.
+        build: Makes the estimator.
+    """
 
     name: str
     label: str
@@ -50,12 +43,17 @@ class Gradient:
     build: Callable[[], GradientEstimator]
 
     def objective(self, train: Tensor | None = None) -> Elbo:
+        """The bound, untrained.
+
+        Args:
+            train: Ignored: nothing in it depends on the images.
+
+        Returns:
+            The bound with a mixture guide.
+        """
         guide = AmortizedGuide(MixtureOfGaussiansConditional(IMAGE, (LATENT,), NETWORK, EVALUATIONS))
         model = LatentVariableModel(StandardNormalPrior(LATENT), BernoulliConditional((LATENT,), IMAGE, NETWORK))
         return Elbo(model, guide, self.build(), EVALUATIONS)
-
-    def cell(self, epochs: int) -> Cell:
-        return Cell(self.name, self.objective, epochs, details={"label": self.label, "gradient": self.title})
 
 
 GRADIENTS = (
@@ -94,55 +92,49 @@ CHOSEN = (
 )
 
 
-def run_gradients(data: Fashion, options: Options) -> list[Row]:
-    """A row for each gradient that `options` asks for; `--only gradients` asks for all."""
-    epochs = 1 if options.smoke else EPOCHS
-    wanted = [gradient for gradient in GRADIENTS if options.wants(gradient.name) or "gradients" in options.only]
-    wanted.sort(key=lambda gradient: gradient.name != COMMON)  # stable: the others keep their order
-    said = protocol(epochs, CHOSEN)
-    cells = [gradient.cell(epochs) for gradient in wanted]
-    rows = [
-        row_of(
-            cell,
-            f"{gradient.label}: mixture guide, standard normal prior, {ARCHITECTURE}",
-            said,
-            command(),
-            options,
-        )
-        for gradient, cell in zip(wanted, cells, strict=True)
-    ]
-    for seed in options.seeds:
-        for gradient, cell, row in zip(wanted, cells, rows, strict=True):
-            if seed not in [run.seed for run in row.runs]:
-                row.with_run(_run_one(gradient, cell, seed, data, options))
-                write_row(row, options.results)
-    if cells:
-        time_steps(cells, rows, data, options)
-    return sorted(rows, key=lambda row: [gradient.name for gradient in GRADIENTS].index(row.name))
+class GradientCell(FashionCell):
+    """A gradient of the mixture guide. All are compared at the weights of `COMMON`, which therefore runs first.
+
+    Args:
+        sitting: The call of `run` that it belongs to.
+        gradient: The estimator and its name.
+    """
+
+    groups = ("gradients",)
+
+    def __init__(self, sitting: Sitting, gradient: Gradient) -> None:
+        system = f"{gradient.label}: mixture guide, standard normal prior"
+        details = {"label": gradient.label, "gradient": gradient.title}
+        epochs = sitting.budget(full=EPOCHS, smoke=1)
+        super().__init__(sitting, gradient.name, gradient.objective, epochs, system, CHOSEN, details)
+        self.needs = COMMON if gradient.name != COMMON else None
+
+    def after_epoch(self, epoch: int, prepared: Prepared, seed: int) -> None:
+        if self.name == COMMON and epoch in self._compared_at():
+            save_weights(_both(prepared.objective), self._common_weights(seed, epoch))
+
+    def measure(self, prepared: Prepared, history: History, seed: int) -> dict[str, Measurement]:
+        measured = super().measure(prepared, history, seed)
+        few = self.sitting.budget(full={}, smoke={"groups": 2, "repeats": 2})
+        noises = measured[self.name].details["gradient_noise"] = []
+        for epoch in self._compared_at():
+            weights = self._common_weights(seed, epoch)
+            if not weights.exists():
+                raise SystemExit(
+                    f"Gradients are compared at weights of {COMMON}, and {weights} is missing: make that row first."
+                )
+            there = self.start(seed)  # the seed again: the same images and noise for all
+            load_weights(_both(there), weights)
+            noise = gradient_noise(there, self.data.batches(), binarise_dynamically(self.data.train[:BATCH]), **few)
+            noises.append({"epoch": epoch} | noise)
+        return measured
+
+    def _compared_at(self) -> list[int]:
+        return sorted({1, self.epochs})
+
+    def _common_weights(self, seed: int, epoch: int) -> Path:
+        return self.sitting.checkpoint(f"{COMMON}-{seed}-epoch-{epoch}.safetensors")
 
 
-def _weights_of(objective: Elbo) -> nn.Module:
+def _both(objective: Elbo) -> nn.ModuleDict:
     return nn.ModuleDict({"model": objective.model, "guide": objective.guide})
-
-
-def _run_one(gradient: Gradient, cell: Cell, seed: int, data: Fashion, options: Options) -> Run:
-    files = {epoch: options.checkpoints / f"{COMMON}-{seed}-epoch-{epoch}.safetensors" for epoch in (1, cell.epochs)}
-
-    def keep(epoch: int, objective: Elbo) -> None:
-        if gradient.name == COMMON and epoch in files:
-            save_weights(_weights_of(objective), files[epoch])
-
-    run = run_cell(cell, seed, data, options, after_epoch=keep)
-    run.details["gradient_noise"] = []
-    small = {"groups": 2, "repeats": 2} if options.smoke else {}
-    for epoch, file in files.items():
-        if not file.exists():
-            raise SystemExit(
-                f"Gradients are compared at weights of {COMMON}, and {file} is missing: make that row first."
-            )
-        there = start(cell, seed, data.train)  # the seed again: the same images and noise for all
-        load_weights(_weights_of(there), file)
-        noise = gradient_noise(there, data.batches(), binarise_dynamically(data.train[:BATCH]), **small)
-        run.details["gradient_noise"].append({"epoch": epoch} | noise)
-        print(f"{gradient.name} seed {seed}   {run.details['gradient_noise'][-1]}", flush=True)
-    return run

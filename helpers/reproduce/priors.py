@@ -29,22 +29,9 @@ from helpers.distributions import (
 )
 from helpers.estimators import ComponentThenPoint, GradientEstimator, Pathwise
 from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
-from helpers.reproduce.fashion_cell import (
-    ARCHITECTURE,
-    EVALUATIONS,
-    IMAGE,
-    LATENT,
-    NETWORK,
-    Cell,
-    Fashion,
-    protocol,
-    row_of,
-    run_cell,
-    time_steps,
-)
-from helpers.reproduce.mixture_gradients import run_gradients
-from helpers.reproduce.options import Options, command
-from helpers.reproduce.rows import Row, write_row
+from helpers.reproduce.cell import Cell, Experiment, Sitting
+from helpers.reproduce.fashion_cell import EVALUATIONS, IMAGE, LATENT, NETWORK, FashionCell, time_steps
+from helpers.reproduce.mixture_gradients import GRADIENTS, GradientCell
 
 PRIORS = {"standard": "standard normal", "mixture": "mixture of Gaussians", "vamp": "Vamp"}
 GUIDES = {"mean-field": "mean field", "mixture": "mixture of Gaussians", "flow": "affine coupling flow"}
@@ -59,7 +46,12 @@ CHOSEN = (
 
 @dataclass(frozen=True)
 class System:
-    """prior: a key of PRIORS. guide: a key of GUIDES."""
+    """A row: a prior with a guide.
+
+    Attributes:
+        prior: A key of PRIORS.
+        guide: A key of GUIDES.
+    """
 
     prior: str
     guide: str
@@ -71,25 +63,41 @@ class System:
 
     @property
     def label(self) -> str:
+        """In words, for a legend."""
         return f"{PRIORS[self.prior]} prior, {GUIDES[self.guide]} guide"
 
     @property
     def estimator(self) -> type[GradientEstimator]:
+        """The class of the gradient estimator."""
         return ComponentThenPoint if self.guide == "mixture" else Pathwise
 
     def build(self, train: Tensor) -> Elbo:
-        """train: grey images, from which the pseudo-inputs of a VampPrior start."""
+        """The bound, untrained.
+
+        Args:
+            train: Grey images, from which the pseudo-inputs of a VampPrior start.
+
+        Returns:
+            The bound with prior, likelihood and guide.
+        """
         conditional = build_guide(self.guide)
         likelihood = BernoulliConditional((LATENT,), IMAGE, NETWORK)
         model = LatentVariableModel(build_prior(self.prior, conditional, train), likelihood)
         return Elbo(model, AmortizedGuide(conditional), self.estimator(), EVALUATIONS)
 
-    def cell(self, epochs: int) -> Cell:
-        details = {"prior": PRIORS[self.prior], "guide": GUIDES[self.guide], "label": self.label}
-        return Cell(self.name, self.build, epochs, WARM_UP, details)
-
 
 def build_guide(name: str) -> Conditional:
+    """A guide's conditional q(z | x), untrained.
+
+    Args:
+        name: A key of GUIDES.
+
+    Returns:
+        The conditional.
+
+    Raises:
+        ValueError: If there is no such guide.
+    """
     match name:
         case "mean-field":
             return GaussianConditional(IMAGE, (LATENT,), NETWORK)
@@ -101,6 +109,19 @@ def build_guide(name: str) -> Conditional:
 
 
 def build_prior(name: str, guide: Conditional, train: Tensor) -> Prior:
+    """A prior p(z), untrained.
+
+    Args:
+        name: A key of PRIORS.
+        guide: The conditional that a VampPrior is made of.
+        train: Grey images, from which the pseudo-inputs of a VampPrior start.
+
+    Returns:
+        The prior.
+
+    Raises:
+        ValueError: If there is no such prior.
+    """
     match name:
         case "standard":
             return StandardNormalPrior(LATENT)
@@ -114,23 +135,36 @@ def build_prior(name: str, guide: Conditional, train: Tensor) -> Prior:
 SYSTEMS = tuple(System(prior, guide) for prior in PRIORS for guide in GUIDES)
 
 
-def run(options: Options) -> list[Row]:
-    data = Fashion.load(options.smoke)
-    return _run_systems(data, options) + run_gradients(data, options)
+class PriorsCell(FashionCell):
+    """A prior with a guide.
+
+    Args:
+        sitting: The call of `run` that it belongs to.
+        system: The prior and the guide.
+    """
+
+    groups = ("systems",)
+
+    def __init__(self, sitting: Sitting, system: System) -> None:
+        details = {"prior": PRIORS[system.prior], "guide": GUIDES[system.guide], "label": system.label}
+        epochs = sitting.budget(full=EPOCHS, smoke=1)
+        super().__init__(sitting, system.name, system.build, epochs, system.label, CHOSEN, details, WARM_UP)
 
 
-def _run_systems(data: Fashion, options: Options) -> list[Row]:
-    """Seed by seed, so that a table with one run in each of its cells is there early; a row is written whenever a run is in."""
-    epochs = 1 if options.smoke else EPOCHS
-    said = protocol(epochs, CHOSEN)
-    wanted = [system for system in SYSTEMS if options.wants(system.name) or "systems" in options.only]
-    cells = [system.cell(epochs) for system in wanted]
-    rows = [row_of(cell, f"{cell.details['label']}, {ARCHITECTURE}", said, command(), options) for cell in cells]
-    for seed in options.seeds:
-        for cell, row in zip(cells, rows, strict=True):
-            if seed not in [run.seed for run in row.runs]:
-                row.with_run(run_cell(cell, seed, data, options))
-                write_row(row, options.results)
-    if cells:
-        time_steps(cells, rows, data, options)
-    return rows
+class Priors(Experiment):
+    """Three priors by three guides, then the mixture guide by each of its gradients."""
+
+    name = "priors"
+
+    def cells(self, sitting: Sitting) -> list[Cell]:
+        return [
+            *(PriorsCell(sitting, system) for system in SYSTEMS),
+            *(GradientCell(sitting, gradient) for gradient in GRADIENTS),
+        ]
+
+    def after_all(self, cells: list[Cell], sitting: Sitting) -> None:
+        for kind in (PriorsCell, GradientCell):
+            time_steps([cell for cell in cells if isinstance(cell, kind)], sitting)
+
+
+EXPERIMENT = Priors()

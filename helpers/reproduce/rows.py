@@ -6,10 +6,13 @@ import json
 import math
 import platform
 import statistics
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from helpers.files import atomic_write
 
@@ -19,7 +22,18 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass
 class Run:
-    """One seed. value: the row's metric. standard_error: over test images, where known. curve: by name, (epoch, value) pairs."""
+    """One training with one seed.
+
+    Attributes:
+        seed: Of all generators; for a split of labels, its number.
+        value: In the row's metric.
+        standard_error: Over test data, or None if it is not known.
+        epochs: Passes over the training data.
+        steps: Optimiser steps.
+        seconds: Wall-clock seconds of training.
+        curve: (epoch, value) pairs by the name of their curve.
+        details: What else a reader may ask for.
+    """
 
     seed: int
     value: float
@@ -35,10 +49,20 @@ class Run:
 class Row:
     """One published number and ours; or ours alone, measured for a comparison among our own.
 
-    published: None where nobody published one.
-    higher_is_better: whether the metric is a bound to raise or an error to lower.
-    reach: the stretch, if any.
-    mean, standard_error: over runs (seeds); the standard error is None with a single run.
+    Attributes:
+        name: Of the row and its file.
+        system: What was trained, in words.
+        metric: What the value is, with its unit.
+        published: The published value, or None if nothing was published.
+        reach: A value to reach for beyond the published one, or None.
+        higher_is_better: True for a bound to raise, False for an error to lower.
+        source: Where the published value is from.
+        protocol: How ours was made. Runs of different protocols never share a row.
+        command: What makes the runs again.
+        mean: Over runs.
+        standard_error: Over runs, or None with fewer than two.
+        runs: One for each seed.
+        versions: Of Python, torch and NumPy at the last change.
     """
 
     name: str
@@ -49,14 +73,21 @@ class Row:
     higher_is_better: bool
     source: str
     protocol: str
-    command: str
+    command: str = ""
     mean: float = math.nan
     standard_error: float | None = None
     runs: list[Run] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
     def with_run(self, run: Run) -> Row:
-        """Add `run`, in place of an earlier one with its seed, and recompute mean and standard error."""
+        """Add a run, in place of an earlier one with its seed, and recompute mean and standard error.
+
+        Args:
+            run: To add.
+
+        Returns:
+            The row itself.
+        """
         self.runs = sorted([old for old in self.runs if old.seed != run.seed] + [run], key=lambda r: r.seed)
         values = [r.value for r in self.runs]
         self.mean = statistics.fmean(values)
@@ -67,7 +98,8 @@ class Row:
     def reached(self) -> bool | None:
         """Whether ours is as good as the published value, within two standard errors (over seeds, else over test images).
 
-        None where nothing was published.
+        Returns:
+            None if nothing was published.
         """
         if self.published is None:
             return None
@@ -78,7 +110,15 @@ class Row:
 
 
 def write_row(row: Row, folder: Path = RESULTS) -> Path:
-    """Write `row` to FOLDER/NAME.json, atomically."""
+    """Write a row to FOLDER/NAME.json, atomically.
+
+    Args:
+        row: To write. Whatever the file held is replaced: `add_run` merges.
+        folder: Folder of result rows.
+
+    Returns:
+        The file.
+    """
     path = folder / f"{row.name}.json"
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(asdict(row), indent=1) + "\n")
@@ -86,7 +126,18 @@ def write_row(row: Row, folder: Path = RESULTS) -> Path:
 
 
 def read_row(name: str, folder: Path = RESULTS) -> Row:
-    """The row called `name`. FileNotFoundError, with the command that makes it, where there is none."""
+    """Read one row.
+
+    Args:
+        name: Of the row.
+        folder: Folder of result rows.
+
+    Returns:
+        The row with all its runs.
+
+    Raises:
+        FileNotFoundError: If there is no such row.
+    """
     path = folder / f"{name}.json"
     if not path.exists():
         raise FileNotFoundError(f"There is no result row {name!r} yet. `python -m helpers.reproduce` makes the rows.")
@@ -95,25 +146,84 @@ def read_row(name: str, folder: Path = RESULTS) -> Row:
     return Row(**content)
 
 
-def with_earlier_runs(row: Row, folder: Path = RESULTS) -> Row:
-    """`row` with the runs that FOLDER holds of it, if they were made under the same protocol."""
-    try:
-        earlier = read_row(row.name, folder)
-    except FileNotFoundError:
-        return row
-    if earlier.protocol == row.protocol:
-        for run in earlier.runs:
-            row.with_run(run)
-    return row
+def add_run(row: Row, run: Run, folder: Path, command: str) -> Row:
+    """Merge one run into the row that FOLDER holds, and write it. Earlier runs with other seeds stay.
+
+    A row of this name made under another protocol is kept in FOLDER/superseded, and a sentence says so. Several processes may add
+    runs to one row at the same time: each waits for the others.
+
+    Args:
+        row: The row as its cell declares it; its own runs are ignored.
+        run: Takes the place of an earlier run with its seed.
+        folder: Folder of result rows.
+        command: What makes the runs again; the seeds of all runs are appended.
+
+    Returns:
+        The row as written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{row.name}.lock"):
+        merged = replace(row, runs=[])
+        path = folder / f"{row.name}.json"
+        if path.exists():
+            earlier = read_row(row.name, folder)
+            if earlier.protocol == row.protocol:
+                merged.runs = earlier.runs
+            else:
+                kept = _keep_superseded(path)
+                print(f"{path} was made under another protocol; it is kept as {kept}.", flush=True)
+        merged.with_run(run)
+        merged.command = f"{command} --seeds {' '.join(str(each.seed) for each in merged.runs)}"
+        write_row(merged, folder)
+    return merged
+
+
+def update_runs(name: str, folder: Path, change: Callable[[Run], None]) -> None:
+    """Change every run of a row in place: for what is measured on several rows together.
+
+    Args:
+        name: Of the row.
+        folder: Folder of result rows.
+        change: Called with each run, which it modifies.
+    """
+    with FileLock(folder / f".{name}.lock"):
+        row = read_row(name, folder)
+        for run in row.runs:
+            change(run)
+        write_row(row, folder)
+
+
+def _keep_superseded(path: Path) -> Path:
+    folder = path.parent / "superseded"
+    folder.mkdir(exist_ok=True)
+    number = 1
+    while (kept := folder / f"{path.stem}-{number}.json").exists():
+        number += 1
+    path.rename(kept)
+    return kept
 
 
 def read_rows(folder: Path = RESULTS) -> list[Row]:
-    """All rows, by name."""
+    """Read all rows of a folder.
+
+    Args:
+        folder: Folder of result rows.
+
+    Returns:
+        The rows, sorted by name.
+    """
     return [read_row(path.stem, folder) for path in sorted(folder.glob("*.json"))]
 
 
 def table(rows: list[Row]) -> str:
-    """Markdown: system, metric, published (a dash where nothing was), ours with standard error over seeds, runs."""
+    """A table of rows: system, metric, published (a dash if nothing was), ours with standard error over seeds, number of seeds.
+
+    Args:
+        rows: To show, in their order.
+
+    Returns:
+        Markdown.
+    """
     lines = ["| system | metric | published | ours | seeds |", "|---|---|---|---|---|"]
     for row in rows:
         digits = 3 if "per step" in row.metric else 2

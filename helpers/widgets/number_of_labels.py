@@ -17,7 +17,7 @@ from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, LINESTYLES, MARKERS, QUIET
 from helpers.plots.words import listed
 from helpers.reproduce.rows import Row
-from helpers.reproduce.ssvae import PREFIX, PUBLISHED
+from helpers.reproduce.ssvae_settings import PREFIX, PUBLISHED
 from helpers.widgets.parts.explorer import Choice, Explorer
 from helpers.widgets.parts.panel import Panel, bare_figure, key
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,7 @@ class FirstPixels(nn.Module):
         return Independent(Normal(x.flatten(1)[:, :3] + self.offset, SCALE), 1)
 
 
-def test_features_are_drawn_from_the_posterior_of_the_warped_image():
+def test_features_are_drawn_from_the_guide_of_the_warped_image():
     guide, warp = FirstPixels(), RandomWarp(shift=0.3)
     torch.manual_seed(0)
     images = torch.rand(1, 1, 6, 6).expand(20_000, 1, 6, 6)
@@ -57,7 +56,7 @@ def test_m1_learns_from_what_the_warp_makes_of_every_image(tmp_path: Path):
         return x.flip(-2)
 
     def weights(name: str, warp) -> Tensor:
-        guide = train_features(images, 1, SimpleNamespace(checkpoints=tmp_path / name), warp)
+        guide = train_features(images, 1, tmp_path / f"{name}.pt", warp)
         return torch.cat([parameter.detach().flatten() for parameter in guide.parameters()])
 
     warped = weights("warped", upside_down)

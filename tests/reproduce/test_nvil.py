@@ -14,11 +14,13 @@ from torch import nn
 from helpers.estimators import LeaveOneOut, LocalEnumeration, ScoreFunction, exact_moments_of
 from helpers.experiments.gradient_noise import gradient_noise, seconds_per_step
 from helpers.models import Elbo, sigmoid_belief_network
-from helpers.reproduce import estimator_race, nvil
-from helpers.reproduce.estimator_race import RacedElbo, run_race
+from helpers.reproduce import estimator_race, nvil, runner
+from helpers.reproduce.estimator_race import RacedElbo
+from helpers.reproduce.nvil import BinaryImages, Nvil
 from helpers.reproduce.options import Options
 from helpers.reproduce.racers import BITS, COMMON, EVALUATIONS, RACERS
 from helpers.reproduce.rows import Run, read_row, write_row
+from helpers.reproduce.runner import run
 
 TWO = ("race-centred", COMMON)
 
@@ -27,6 +29,12 @@ TWO = ("race-centred", COMMON)
 def images():
     torch.manual_seed(0)
     return torch.randint(2, (250, 1, 28, 28)).float(), torch.randint(2, (100, 1, 28, 28)).float()
+
+
+@pytest.fixture(autouse=True)
+def small_data(images, monkeypatch):
+    train, valid = images
+    monkeypatch.setattr(nvil, "binary_images", lambda sitting: BinaryImages(train, valid, valid, "validation"))
 
 
 @pytest.fixture
@@ -58,30 +66,30 @@ def test_racers_have_names_and_legends_of_their_own():
     assert COMMON in [racer.name for racer in RACERS]
 
 
-def test_rows_of_the_race(images, options):
-    rows = run_race(*images, options)
+def test_rows_of_the_race(options):
+    rows = run(Nvil(), options)
     assert [row.name for row in rows] == list(TWO)  # in the order of RACERS, although the common one runs first
     for row in rows:
-        assert read_row(row.name, options.results) == row
         assert row.published is row.reached() is None
-        (run,) = row.runs
-        seconds = run.details["seconds_per_step"]
-        assert run.details["steps_per_epoch"] == run.steps == 3
-        assert [x for x, _ in run.curve["valid"]] == [1]
-        assert run.curve["valid_by_seconds"] == [[3 * seconds, run.curve["valid"][0][1]]]
-        assert run.value == pytest.approx(run.curve["valid"][-1][1], abs=3)  # other draws of the same bound
-        (noise,) = run.details["gradient_noise"]
+        (made,) = row.runs
+        seconds = made.details["seconds_per_step"]
+        assert made.details["steps_per_epoch"] == made.steps == 3
+        assert [x for x, _ in made.curve["valid"]] == [1]
+        assert made.curve["valid_by_seconds"] == [[3 * seconds, made.curve["valid"][0][1]]]
+        assert made.value == pytest.approx(made.curve["valid"][-1][1], abs=3)  # other draws of the same bound
+        (noise,) = made.details["gradient_noise"]
         assert noise["epoch"] == 1
         assert noise["variance"] > 0
     assert rows[0].runs[0].details["gradient_noise"] != rows[1].runs[0].details["gradient_noise"]
 
 
-def test_local_enumeration_gets_as_many_steps_as_its_evaluations_leave(images, options, monkeypatch):
+def test_local_enumeration_gets_as_many_steps_as_its_evaluations_leave(options, monkeypatch):
     monkeypatch.setattr(estimator_race, "gradient_noise", lambda *_, **__: {})
     monkeypatch.setattr(estimator_race, "evaluate_bound", nothing_measured)
     monkeypatch.setattr(estimator_race, "average_terms", lambda *_: {"bound": 0.0})
     monkeypatch.setattr(estimator_race, "BATCH", 1)  # 250 steps an epoch
-    rows = run_race(*images, replace(options, only=("race-local-enumeration", COMMON)))
+    monkeypatch.setattr(nvil, "time_racers", lambda *_: None)
+    rows = run(Nvil(), replace(options, only=("race-local-enumeration", COMMON)))
     steps = {row.name: row.runs[0].steps for row in rows}
     assert steps == {COMMON: 250, "race-local-enumeration": round(250 * 6 / 201)}
     local = next(row for row in rows if row.name == "race-local-enumeration")
@@ -89,52 +97,52 @@ def test_local_enumeration_gets_as_many_steps_as_its_evaluations_leave(images, o
     assert "6/201 of the steps" in local.protocol
 
 
-def test_a_race_without_the_run_at_which_gradients_are_compared_says_so(images, options):
+def test_a_race_without_the_run_at_which_gradients_are_compared_says_so(options):
     with pytest.raises(SystemExit, match="race-leave-one-out.*missing: make that row first"):
-        run_race(*images, replace(options, only=("race-centred",)))
+        run(Nvil(), replace(options, only=("race-centred",)))
 
 
-def test_the_race_resumes(images, options):
-    before = run_race(*images, options)
-    train_images, valid_images = images
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(estimator_race, "fit", never)
-        again = run_race(train_images, valid_images, replace(options, resume=True))
-    for old, new in zip(before, again, strict=True):
-        assert timeless(new.runs[0]) == timeless(old.runs[0])
-    # From the checkpoint of a run whose row is gone: the same training, to the bit, and no step more.
+def test_the_race_resumes(options, monkeypatch):
+    before = run(Nvil(), options)
+    monkeypatch.setattr(runner, "fit", never)
+    again = run(Nvil(), replace(options, resume=True))
+    assert again == before  # nothing is timed anew either
+    monkeypatch.undo()
+
+
+def test_a_racer_goes_on_from_its_checkpoint_to_the_same_row(options):
+    before = {row.name: row for row in run(Nvil(), options)}
     (options.results / f"{COMMON}.json").unlink()
-    anew = run_race(train_images, valid_images, replace(options, resume=True, only=(COMMON,)))[0].runs[0]
-    assert (anew.value, anew.seconds, anew.curve["valid"]) == (
-        pytest.approx(before[1].runs[0].value, abs=3),
-        before[1].runs[0].seconds,
-        before[1].runs[0].curve["valid"],
-    )
-    # A row of another protocol is not kept.
+    (anew,) = run(Nvil(), replace(options, resume=True, only=(COMMON,)))
+    assert timeless(anew.runs[0]) == timeless(
+        before[COMMON].runs[0]
+    )  # the same training and the same draws, to the bit
+
+
+def test_a_row_of_another_protocol_is_made_anew(options, monkeypatch):
+    run(Nvil(), options)
     other = read_row("race-centred", options.results)
     other.protocol = "twice as long"
     write_row(other, options.results)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(AssertionError, match="trained again"):
-        patch.setattr(estimator_race, "fit", never)
-        run_race(train_images, valid_images, replace(options, resume=True))
+    monkeypatch.setattr(runner, "fit", never)
+    with pytest.raises(AssertionError, match="trained again"):
+        run(Nvil(), replace(options, resume=True))
 
 
 def test_long_runs_resume_and_make_two_rows(images, options, monkeypatch):
-    monkeypatch.setattr(nvil, "_packaged", lambda: (*images, None))
-    options = replace(options, only=("sbn-200-disarm", "sbn-200-disarm-train"))
-    held_out, train = nvil.run(options)
+    options = replace(options, only=("sbn-200-disarm",))
+    held_out, train = run(Nvil(), options)
     assert (held_out.name, train.name) == ("sbn-200-disarm", "sbn-200-disarm-train")
     assert "validation NLL bound" in held_out.metric
     for row, sign, key in ((held_out, -1, "valid_bound"), (train, 1, "train_bound")):
-        assert read_row(row.name, options.results) == row
         assert row.higher_is_better == (sign > 0)
         assert row.runs[0].value == sign * row.runs[0].details[key]
         assert 0 < row.runs[0].details["standard_error_of_draws"] < row.runs[0].standard_error
-    (again,) = nvil.run(replace(options, resume=True, only=("sbn-200-disarm",)))
-    assert again.runs[0].seconds == held_out.runs[0].seconds  # nothing was trained
-    assert again.runs[0].curve == held_out.runs[0].curve
-    monkeypatch.setattr(nvil, "_packaged", lambda: (*images, images[1]))
-    (tested,) = nvil.run(replace(options, only=("sbn-200-disarm",)))
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "fit", never)
+        assert run(Nvil(), replace(options, resume=True, only=("sbn-200-disarm-train",))) == [held_out, train]
+    monkeypatch.setattr(nvil, "binary_images", lambda sitting: BinaryImages(*images, images[1], "test"))
+    tested, _ = run(Nvil(), replace(options, results=options.results / "test"))
     assert tested.metric == "test NLL bound, nats"
 
 

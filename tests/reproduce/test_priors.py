@@ -16,16 +16,19 @@ from helpers import settings
 from helpers.data import binarise_dynamically
 from helpers.distributions import StandardNormalPrior
 from helpers.models import Elbo
-from helpers.reproduce import fashion_cell, mixture_gradients, priors
-from helpers.reproduce.fashion_cell import EVALUATIONS, Fashion, component_use, start
-from helpers.reproduce.mixture_gradients import COMMON, GRADIENTS, run_gradients
+from helpers.reproduce import mixture_gradients, priors, runner
+from helpers.reproduce.cell import Sitting
+from helpers.reproduce.fashion_cell import EVALUATIONS, Fashion, FashionCell, component_use
+from helpers.reproduce.mixture_gradients import COMMON, GRADIENTS
 from helpers.reproduce.options import Options
-from helpers.reproduce.priors import COMPONENTS, GUIDES, PRIORS, SYSTEMS, build_guide, build_prior
-from helpers.reproduce.rows import read_rows, write_row
+from helpers.reproduce.priors import COMPONENTS, GUIDES, PRIORS, SYSTEMS, Priors, build_guide, build_prior
+from helpers.reproduce.rows import read_rows
+from helpers.reproduce.runner import run
 from helpers.training.schedule import LinearWeight
 
 TWO = ("priors-standard-mean-field", "priors-vamp-mean-field")
-CELLS = [*(system.cell(1) for system in SYSTEMS), *(gradient.cell(1) for gradient in GRADIENTS)]
+NOWHERE = Options(seeds=(0,), resume=False, smoke=True, only=(), checkpoints=Path(), results=Path(), weights=Path())
+CELLS = Priors().cells(Sitting(NOWHERE))
 
 
 @pytest.fixture
@@ -41,9 +44,11 @@ def options(tmp_path: Path) -> Options:
     return Options(seeds=(0,), resume=False, smoke=True, only=TWO, **folders)
 
 
-def run_systems(data: Fashion, options: Options, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture(autouse=True)
+def small_data(data, monkeypatch):
     monkeypatch.setattr(Fashion, "load", lambda smoke: data)
-    return priors.run(options)
+    for cell in CELLS:
+        cell.sitting._loaded["fashion"] = data
 
 
 def test_every_prior_with_every_guide():
@@ -66,15 +71,15 @@ def test_the_budget_is_the_same_and_every_parameter_is_trained(cell, data):
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
-def test_the_same_seed_starts_at_the_same_point(cell, data):
-    first, again, other = (start(cell, seed, data.train).state_dict() for seed in (0, 0, 1))
+def test_the_same_seed_starts_at_the_same_point(cell):
+    first, again, other = (cell.start(seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(value, again[name]) for name, value in first.items())
     assert any(not torch.equal(value, other[name]) for name, value in first.items())
 
 
 def test_a_flow_starts_as_the_gaussian_it_is_made_of(data):
-    cell = next(system for system in SYSTEMS if system.name == "priors-standard-flow").cell(1)
-    q = start(cell, 0, data.train).guide(data.test)
+    cell = next(cell for cell in CELLS if cell.name == "priors-standard-flow")
+    q = cell.start(0).guide(data.test)
     z = q.sample()
     torch.testing.assert_close(q.log_prob(z.clone()), q.base.log_prob(z), rtol=0, atol=1e-2)
 
@@ -123,8 +128,8 @@ def test_components_that_overlap_and_one_that_has_it_all():
 
 
 def test_only_a_mixture_has_components(data):
-    for system in SYSTEMS:
-        found = component_use(start(system.cell(1), 0, data.train).guide, data.test)
+    for system, cell in zip(SYSTEMS, CELLS, strict=False):
+        found = component_use(cell.start(0).guide, data.test)
         assert len(found.get("component_shares", [])) == (EVALUATIONS if system.guide == "mixture" else 0)
 
 
@@ -135,19 +140,19 @@ def test_what_is_not_there_is_named():
         build_guide("exact")
 
 
-def test_rows(data, options, monkeypatch):
-    rows = run_systems(data, options, monkeypatch)
+def test_rows(options):
+    rows = run(Priors(), options)
     assert [row.name for row in rows] == list(TWO)
     assert read_rows(options.results) == rows
     for row in rows:
         assert row.published is row.reached() is None
-        (run,) = row.runs
-        found = run.details
-        assert run.steps == 3
-        assert [epoch for epoch, _ in run.curve["valid"]] == [epoch for epoch, _ in run.curve["train"]] == [1]
-        assert run.value == found["bound"] == pytest.approx(-found["rate"] - found["distortion"], rel=1e-6)
+        (made,) = row.runs
+        found = made.details
+        assert made.steps == 3
+        assert [epoch for epoch, _ in made.curve["valid"]] == [epoch for epoch, _ in made.curve["train"]] == [1]
+        assert made.value == found["bound"] == pytest.approx(-found["rate"] - found["distortion"], rel=1e-6)
         assert found["bound"] < found["log_marginal_is"] < found["bound"] + 10
-        assert found["valid_bound"] == pytest.approx(run.curve["valid"][0][1], abs=3)  # other draws of the same bound
+        assert found["valid_bound"] == pytest.approx(made.curve["valid"][0][1], abs=3)  # other draws of the same bound
         assert 0 <= found["active_units"] <= found["latent"] == 40
         assert found["seconds_per_step"] > 0
     standard, vamp = (row.runs[0].details["parameters"] for row in rows)
@@ -156,21 +161,22 @@ def test_rows(data, options, monkeypatch):
 
 def test_the_test_part_moves_nothing_but_what_is_reported_of_it(data, options, monkeypatch):
     options = replace(options, only=TWO[:1])
-    (one,) = run_systems(data, options, monkeypatch)
-    (other,) = run_systems(Fashion(data.train, data.valid, 1 - data.test), options, monkeypatch)
+    (one,) = run(Priors(), options)
+    monkeypatch.setattr(Fashion, "load", lambda smoke: Fashion(data.train, data.valid, 1 - data.test))
+    (other,) = run(Priors(), options)
     assert one.runs[0].curve == other.runs[0].curve
     assert one.runs[0].details["valid_bound"] == other.runs[0].details["valid_bound"]
     assert one.runs[0].value != other.runs[0].value
 
 
-def test_the_weight_of_the_rate_rises_once_and_a_resumed_run_goes_on_with_it(data):
-    objective = start(CELLS[0], 0, data.train)
+def test_the_weight_of_the_rate_rises_once_and_a_resumed_run_goes_on_with_it():
+    objective = CELLS[0].start(0)
     warm_up, weights = LinearWeight(objective, "rate_weight", 0.0, 1.0, 4), []
     for _ in range(6):
         weights.append(objective.rate_weight)
         warm_up.step()
     assert weights == [0, 0.25, 0.5, 0.75, 1, 1]
-    again = start(CELLS[0], 0, data.train)
+    again = CELLS[0].start(0)
     resumed = LinearWeight(again, "rate_weight", 0.0, 1.0, 4)
     warm_up.load_state_dict({"steps": 2})
     resumed.load_state_dict(warm_up.state_dict())
@@ -180,24 +186,24 @@ def test_the_weight_of_the_rate_rises_once_and_a_resumed_run_goes_on_with_it(dat
         LinearWeight(objective, "rate_weight", 0.0, 1.0, 0)
 
 
-def test_a_curve_is_of_the_whole_bound_and_measured_once_the_rate_counts_in_full(data, options, monkeypatch):
+def test_a_curve_is_of_the_whole_bound_and_measured_once_the_rate_counts_in_full(options, monkeypatch):
     """One epoch of three steps, warmed up throughout: what is optimised is not yet the bound that the curve shows."""
     monkeypatch.setattr(priors, "WARM_UP", 1.0)
-    seen, fit = [], fashion_cell.fit
+    seen, fit = [], runner.fit
 
     def spy(objective, *given, **more):
         seen.append((objective.rate_weight, history := fit(objective, *given, **more), objective.rate_weight))
         return history
 
-    monkeypatch.setattr(fashion_cell, "fit", spy)
-    (row,) = run_systems(data, replace(options, only=TWO[:1]), monkeypatch)
+    monkeypatch.setattr(runner, "fit", spy)
+    (row,) = run(Priors(), replace(options, only=TWO[:1]))
     ((before, history, after),) = seen
     assert (before, after) == (0, 1)
     for name, record in (("train", history.train), ("valid", history.valid)):
         ((_, shown),) = row.runs[0].curve[name]
         assert shown == pytest.approx(-record["distortion"][0] - record["rate"][0], rel=1e-6)
     assert row.runs[0].curve["train"][0][1] < history.train["bound"][0] - 0.1  # weights 0, 1/3, 2/3 while it trained
-    fashion_cell.run_cell(GRADIENTS[0].cell(1), 0, data, options)
+    run(Priors(), replace(options, only=(COMMON,)))
     before, history, after = seen[1]
     assert before == after == 1
     assert -history.train["distortion"][0] - history.train["rate"][0] == pytest.approx(
@@ -205,48 +211,33 @@ def test_a_curve_is_of_the_whole_bound_and_measured_once_the_rate_counts_in_full
     )
 
 
-def test_a_cell_that_fails_leaves_the_rows_before_it_and_the_sitting_goes_on_from_there(data, options, monkeypatch):
+def test_a_cell_that_fails_leaves_the_rows_before_it_and_the_sitting_goes_on_from_there(options, monkeypatch):
     trained = []
-    run_cell = fashion_cell.run_cell
+    prepare = FashionCell.prepare
 
-    def fails_at_the_third(cell, seed, *rest):
+    def fails_at_the_third(cell, seed):
         if len(trained) == 2:
             raise KeyboardInterrupt
         trained.append((cell.name, seed))
-        return run_cell(cell, seed, *rest)
+        return prepare(cell, seed)
 
     options = replace(options, seeds=(0, 1), resume=True)
-    monkeypatch.setattr(priors, "run_cell", fails_at_the_third)
+    monkeypatch.setattr(FashionCell, "prepare", fails_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        run_systems(data, options, monkeypatch)
+        run(Priors(), options)
     assert trained == [(TWO[0], 0), (TWO[1], 0)]  # all cells with one seed, before any with the next
     before = {row.name: row.runs[0].value for row in read_rows(options.results)}
     trained.clear()
     monkeypatch.setattr(
-        priors, "run_cell", lambda *given: trained.append((given[0].name, given[1])) or run_cell(*given)
+        FashionCell, "prepare", lambda cell, seed: trained.append((cell.name, seed)) or prepare(cell, seed)
     )
-    rows = run_systems(data, options, monkeypatch)
+    rows = run(Priors(), options)
     assert trained == [(TWO[0], 1), (TWO[1], 1)]
     assert {row.name: row.runs[0].value for row in rows} == before
-    assert [[run.seed for run in row.runs] for row in rows] == [[0, 1], [0, 1]]
+    assert [[made.seed for made in row.runs] for row in rows] == [[0, 1], [0, 1]]
 
 
-def test_a_run_of_another_protocol_is_made_again_and_other_seeds_stay(data, options, monkeypatch):
-    options = replace(options, only=TWO[:1])
-    (made,) = run_systems(data, options, monkeypatch)
-    (both,) = run_systems(data, replace(options, resume=True, seeds=(3,)), monkeypatch)
-    assert [run.seed for run in both.runs] == [0, 3]
-    both.protocol = "twice as long"
-    write_row(both, options.results)
-    fit = fashion_cell.fit
-    monkeypatch.setattr(fashion_cell, "fit", lambda *given, **more: (fit(*given, **more), torch.rand(7))[0])
-    (again,) = run_systems(data, replace(options, resume=True), monkeypatch)
-    assert [run.seed for run in again.runs] == [0]
-    # From the checkpoint: no step more, and measured with the same noise, whatever was drawn before.
-    assert (again.mean, again.runs[0].seconds, again.protocol) == (made.mean, made.runs[0].seconds, made.protocol)
-
-
-def test_gradients_are_compared_at_the_same_weights_and_images(data, options, monkeypatch):
+def test_gradients_are_compared_at_the_same_weights_and_images(options, monkeypatch):
     seen = []
     noise = mixture_gradients.gradient_noise
 
@@ -255,12 +246,12 @@ def test_gradients_are_compared_at_the_same_weights_and_images(data, options, mo
         return noise(objective, batches, x, **small)
 
     monkeypatch.setattr(mixture_gradients, "gradient_noise", spy)
-    rows = run_gradients(data, replace(options, only=("gradients",)))
+    rows = run(Priors(), replace(options, only=("gradients",)))
     assert [row.name for row in rows] == [gradient.name for gradient in GRADIENTS]
     assert all(torch.equal(a, b) for other in seen[1:] for a, b in zip(seen[0], other, strict=True))
     assert len(seen) == len(GRADIENTS)
     (_, *starts), *_ = seen
-    untrained = start(GRADIENTS[0].cell(1), 0, data.train)
+    untrained = CELLS[-1].start(0)
     assert not torch.equal(starts[0], next(untrained.parameters()))
     found = {row.name.removeprefix("priors-gradient-"): row.runs[0].details["gradient_noise"] for row in rows}
     assert all([at["epoch"] for at in noises] == [1] for noises in found.values())
@@ -270,17 +261,18 @@ def test_gradients_are_compared_at_the_same_weights_and_images(data, options, mo
     assert scored > 10 * leave_one_out > 20 * enumerated > 0
 
 
-def test_a_gradient_without_the_weights_at_which_it_is_compared_says_so(data, options):
+def test_a_gradient_without_the_weights_at_which_it_is_compared_says_so(options):
     with pytest.raises(SystemExit, match="priors-gradient-enumerated.*missing: make that row first"):
-        run_gradients(data, replace(options, only=("priors-gradient-leave-one-out",)))
+        run(Priors(), replace(options, only=("priors-gradient-leave-one-out",)))
 
 
-def test_gradients_are_left_out_unless_asked_for(data, options):
-    assert run_gradients(data, options) == []
+def test_gradients_are_left_out_unless_asked_for(options):
+    assert [row.name for row in run(Priors(), options)] == list(TWO)
     assert all(isinstance(gradient.objective().model.prior, StandardNormalPrior) for gradient in GRADIENTS)
 
 
 def test_the_images_are_binarised_once_where_they_are_evaluated(monkeypatch):
+    monkeypatch.undo()
     first = Fashion.load(smoke=True)
     settings.seed_everything(7)
     again = Fashion.load(smoke=True)

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from helpers.reproduce.__main__ import EXPERIMENTS, main
-from helpers.reproduce.rows import RESULTS, Row, Run, read_row, read_rows, table, with_earlier_runs, write_row
+from helpers.reproduce.rows import RESULTS, Row, Run, read_row, read_rows, table, write_row
 
 
 def row(*values: float, higher: bool = True, published: float | None = -100.0, error: float | None = 0.5) -> Row:
@@ -90,7 +90,7 @@ def test_a_row_without_a_published_number_is_reported_without_a_verdict(tmp_path
     made = row(-98.0, published=None)
     write_row(made, tmp_path)
     assert read_row("toy", tmp_path) == made
-    monkeypatch.setattr("helpers.reproduce.vae.run", lambda options: [made, row(-99.0)])
+    monkeypatch.setattr("helpers.reproduce.__main__.run", lambda experiment, options: [made, row(-99.0)])
     assert main(["vae"]) == 0
     out = capsys.readouterr().out
     assert "| – | -98.00 |" in out
@@ -136,14 +136,3 @@ def test_committed_weights_load():
     assert model.num_classes == 10 and not model.training and not guide.training
     model, guide = dmm.load_trained()
     assert model.latent == guide.latent == 100
-
-
-def test_runs_of_an_earlier_sitting_count_under_the_same_protocol_only(tmp_path):
-    assert with_earlier_runs(row(), tmp_path).runs == []  # nothing there
-    write_row(row(-100.0, -101.0), tmp_path)
-    taken = with_earlier_runs(row(), tmp_path)
-    assert [run.value for run in taken.runs] == [-100.0, -101.0]
-    assert taken.mean == -100.5
-    other = row()
-    other.protocol = "another protocol"
-    assert with_earlier_runs(other, tmp_path).runs == []

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers.plots.style import COLORS, MARKERS
 from helpers.reproduce.rows import Row, Run
-from helpers.reproduce.ssvae import PUBLISHED
+from helpers.reproduce.ssvae_settings import PUBLISHED
 from helpers.widgets.number_of_labels import ALONG, CURVES, NAMES, SCALES, number_of_labels, page, pixels_of, results_of
 from tests.widgets.legible import unreadable
 

@@ -32,7 +32,11 @@ def public_names(module_name: str) -> Iterator[tuple[str, type | Callable]]:
             yield name, value
             for attribute, member in vars(value).items():
                 method = getattr(member, "__func__", member)  # of a classmethod or staticmethod
-                if not attribute.startswith("_") and inspect.isfunction(method) and not inherits_docstring(value, attribute):
+                if (
+                    not attribute.startswith("_")
+                    and inspect.isfunction(method)
+                    and not inherits_docstring(value, attribute)
+                ):
                     yield f"{name}.{attribute}", method
         elif inspect.isfunction(inspect.unwrap(value)) if callable(value) else False:
             yield name, inspect.unwrap(value)
@@ -53,7 +57,11 @@ def parameters(value: type | Callable) -> set[str]:
         if not dataclasses.is_dataclass(value) and not inspect.isfunction(vars(value)["__init__"]):
             return set()
         value = vars(value)["__init__"]
-    return {name for name in inspect.signature(value).parameters if name not in ("self", "cls", "args", "kwargs", "_instance")}
+    return {
+        name
+        for name in inspect.signature(value).parameters
+        if name not in ("self", "cls", "args", "kwargs") and name[0] != "_"
+    }
 
 
 def complaints(name: str, value: type | Callable) -> list[str]:

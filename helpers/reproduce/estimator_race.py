@@ -32,7 +32,13 @@ WAYPOINTS = (1, 5, 20)  # epochs of the leave-one-out run at whose parameters al
 
 
 class RacedElbo(nn.Module):
-    """The racer's objective in training mode; in evaluation mode the one-sample ELBO over bits, the same quantity for all."""
+    """The racer's objective in training mode; in evaluation mode the one-sample ELBO over bits, the same quantity for all.
+
+    Args:
+        model: p(x, z) with bits z.
+        guide: q(z | x).
+        racer: Whose estimator trains it.
+    """
 
     def __init__(self, model: LatentVariableModel, guide: AmortizedGuide, racer: Racer) -> None:
         super().__init__()
@@ -45,7 +51,12 @@ class RacedElbo(nn.Module):
 
 @dataclass(frozen=True)
 class PartialEpoch:
-    """The first `steps` of a fresh pass over `batches`: an epoch, or the part of it that a budget allows."""
+    """The first batches of a fresh pass: an epoch, or the part of it that a budget allows.
+
+    Attributes:
+        batches: Iterated anew at each pass.
+        steps: How many of them a pass has.
+    """
 
     batches: Batches
     steps: int

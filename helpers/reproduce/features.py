@@ -20,9 +20,19 @@ RATE_WEIGHT = 0.1  # a rate that counts little keeps all units in use: M2 finds 
 
 
 def train_features(images: Tensor, epochs: int, checkpoint: Path, warp: RandomWarp) -> AmortizedGuide:
-    """q(z | x) of a VAE trained on `images` [N, *image], without labels: the same for all cells, so trained once and kept.
+    """q(z | x) of a VAE trained without labels: the same for all cells, so it is trained once and kept.
 
-    warp: of every image at every visit, so that M1 knows what `WarpedFeatures` will show it.
+    Args:
+        images: [N, *image] in [0, 1].
+        epochs: Passes over the images.
+        checkpoint: File to continue from, or from which a finished training is read.
+        warp: Applied to every image at every visit, since `WarpedFeatures` shows M1 warped images.
+
+    Returns:
+        The trained guide.
+
+    Raises:
+        SystemExit: If the training was stopped before its end.
     """
     settings.seed_everything(0)
     image = tuple(images.shape[1:])
@@ -51,13 +61,26 @@ def train_features(images: Tensor, epochs: int, checkpoint: Path, warp: RandomWa
 
 @torch.no_grad()
 def mean_features(guide: AmortizedGuide, images: Tensor) -> Tensor:
-    """The mean of q(z | x): images [N, *image] → [N, latent]."""
+    """The mean of q(z | x).
+
+    Args:
+        guide: M1's.
+        images: [N, *image].
+
+    Returns:
+        [N, latent].
+    """
     return torch.cat([guide(x).mean for x in images.split(1000)])
 
 
 @dataclass(frozen=True)
 class WarpedFeatures:
-    """Features drawn afresh for every batch: each image is warped at random, then z ~ q(z | warped image)."""
+    """Features drawn anew for every batch: each image is warped at random, then z ~ q(z | warped image).
+
+    Attributes:
+        guide: M1's.
+        warp: Random warp of an image.
+    """
 
     guide: AmortizedGuide
     warp: RandomWarp

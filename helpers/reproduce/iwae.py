@@ -63,7 +63,12 @@ SYSTEMS = (
 
 @dataclass(frozen=True)
 class Images:
-    """Grey training images, and test images binarised once, the same for every row and seed; all on the device."""
+    """The images of all cells, on the device.
+
+    Attributes:
+        train: Grey, binarised in each batch.
+        test: Binarised once, the same for every row and seed.
+    """
 
     train: Tensor
     test: Tensor

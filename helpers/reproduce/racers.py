@@ -34,8 +34,17 @@ EVALUATIONS = 6  # 2, 3 and 6 divide it: pairs, REBAR's triples, one sample more
 
 @dataclass(frozen=True)
 class Racer:
-    """name: of the row. label: for a legend. build: makes the estimator. evaluations: of f per image and step.
-    unbiased: for its own target, `target`."""
+    """An estimator in the race.
+
+    Attributes:
+        name: Of the row.
+        label: For a legend.
+        title: As code.
+        build: Makes the estimator.
+        unbiased: For its own target.
+        evaluations: Of f, per image and step.
+        target: In words.
+    """
 
     name: str
     label: str

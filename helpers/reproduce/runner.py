@@ -64,6 +64,9 @@ def needed_first(cells: list[Cell]) -> list[Cell]:
 
     Returns:
         The same cells.
+
+    Raises:
+        ValueError: If cells need one another in a circle.
     """
     waiting, ordered = list(cells), []
     while waiting:

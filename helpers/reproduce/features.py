@@ -12,7 +12,7 @@ from helpers import settings
 from helpers.data import Batches
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.models import AmortizedGuide, AnalyticKlElbo, LatentVariableModel
-from helpers.networks import FeedForward, RandomWarp
+from helpers.networks import FeedForward, RandomAffine
 from helpers.reproduce.options import Options
 from helpers.training import fit
 from helpers.training.initialisation import initialise
@@ -22,7 +22,7 @@ LATENT, HIDDEN, BATCH, LEARNING_RATE, EPOCHS = 50, (600, 600), 200, 2e-3, 15
 RATE_WEIGHT = 0.1  # a rate that counts little keeps all units in use: M2 finds more in the features
 
 
-def train_features(images: Tensor, epochs: int, options: Options, warp: RandomWarp) -> AmortizedGuide:
+def train_features(images: Tensor, epochs: int, options: Options, warp: RandomAffine) -> AmortizedGuide:
     """q(z | x) of a VAE trained on `images` [N, *image], without labels: the same for all cells, so trained once and kept.
 
     warp: of every image at every visit, so that M1 knows what `WarpedFeatures` will show it.
@@ -63,7 +63,7 @@ class WarpedFeatures:
     """Features drawn afresh for every batch: each image is warped at random, then z ~ q(z | warped image)."""
 
     guide: AmortizedGuide
-    warp: RandomWarp
+    warp: RandomAffine
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ from helpers.models import (
     SemiSupervisedVAE,
     semi_supervised_vae,
 )
-from helpers.networks import FeedForward, NetworkRecipe, NoisyInput, RandomWarp, WarpedInput
+from helpers.networks import FeedForward, NetworkRecipe, NoisyInput, RandomAffine, WarpedInput
 from helpers.reproduce.features import EPOCHS as M1_EPOCHS
 from helpers.reproduce.features import RATE_WEIGHT as M1_RATE_WEIGHT
 from helpers.reproduce.features import WarpedFeatures, mean_features, train_features
@@ -63,7 +63,7 @@ class Recipe:
 
 # On features, a style that is dear at first did harm.
 PIXELS, FEATURES = Recipe(20, 3.0, 4.0, 0.4), Recipe(30, 1.0, 1.0, 0.5)
-WARP = RandomWarp()  # of what a classifier reads on pixels, and of what M1 reads for M2
+WARP = RandomAffine()  # of what a classifier reads on pixels, and of what M1 reads for M2
 PUBLISHED = {
     "sampled": {100: 0.201, 600: 0.179, 1000: 0.201, 3000: 0.198},
     "enumerated": {100: 0.225, 600: 0.694, 1000: 0.756, 3000: 0.893},
@@ -154,7 +154,7 @@ def build(
     """Untrained model and guide, in the sizes of the rows. The classifier warps what it reads if that is an image."""
     classifier: NetworkRecipe = NoisyInput(_layers((HIDDEN,)), recipe.noise)
     if len(outcome_shape) == len(IMAGE):
-        classifier = WarpedInput(classifier, WARP.rotation, WARP.scaling, WARP.shear, WARP.shift)
+        classifier = WarpedInput(classifier, WARP.max_rotation, WARP.max_scaling, WARP.max_shear, WARP.max_translation)
     return semi_supervised_vae(outcome_shape, CLASSES, likelihood, LATENT, (HIDDEN,), _layers, classifier)
 
 
@@ -206,7 +206,8 @@ def _row(cell: Cell, options: Options) -> Row:
 
 def protocol(variant: str, smoke: bool = False) -> str:
     recipe = FEATURES if variant == "m1m2" else PIXELS
-    most = f"(up to {WARP.rotation:g}°, {WARP.scaling:.0%} of the size, a shear of {WARP.shear:g}, {WARP.shift:.0%} of the side)"
+    most = f"(up to {WARP.max_rotation:g}°, {WARP.max_scaling:.0%} of the size, "
+    most += f"a shear of {WARP.max_shear:g}, {WARP.max_translation:.0%} of the side)"
     if variant == "m1m2":
         what = f"M1 784-600-600-50 with rate weight {M1_RATE_WEIGHT:g}, {M1_EPOCHS} epochs; M2 on draws of its features; both on images "
         what += f"warped at random {most}"

@@ -191,9 +191,11 @@ def test_refusals():
             kind(2, 2, FeedForward(()), num_layers=0)
         with pytest.raises(ValueError, match="sizes of 1 or more"):
             kind(2, (3, 0), FeedForward(()))
-    with pytest.raises(ValueError, match="2 numbers or more, and the event shape is .*PlanarFlowConditional"):
+    with pytest.raises(ValueError, match="2 coordinates or more, and the event shape is .*PlanarFlowConditional"):
         AffineCouplingConditional(2, 1, FeedForward(()))
-    with pytest.raises(ValueError, match="over 6 numbers needs .* of 6 units or more each, and hidden=.5,. was given"):
+    with pytest.raises(
+        ValueError, match="over 6 coordinates needs .* of 6 units or more each, and hidden=.5,. was given"
+    ):
         InverseAutoregressiveConditional(2, (2, 3), FeedForward(()), hidden=(5,))
     for kind in KINDS[1:]:
         with pytest.raises(ValueError, match="context_size=0"):

@@ -69,9 +69,9 @@ def centres(amounts: dict[str, float], x: int, y: int) -> torch.Tensor:
     torch.manual_seed(0)
     place = torch.arange(33.0) - 16
     image = (-((place - x) ** 2 + (place[:, None] - y) ** 2) / 4).exp()[None]
-    network = WarpedInput(FeedForward(()), **{"rotation": 0, "scaling": 0, "shear": 0, "shift": 0} | amounts).build(
-        (1, 33, 33), (1,)
-    )
+    network = WarpedInput(
+        FeedForward(()), **{"max_rotation": 0, "max_scaling": 0, "max_shear": 0, "max_translation": 0} | amounts
+    ).build((1, 33, 33), (1,))
     seen = network[0](image.expand(5000, 1, 33, 33))[:, 0]
     return torch.stack([(seen.sum(1) * place).sum(-1), (seen.sum(2) * place).sum(-1)]) / seen.sum((1, 2))
 
@@ -86,25 +86,25 @@ def is_uniform(values: torch.Tensor, most: float) -> bool:
 
 
 def test_amounts_are_uniform_up_to_what_was_asked():
-    x, y = centres({"shift": 2 / 33}, 0, 0)
+    x, y = centres({"max_translation": 2 / 33}, 0, 0)
     assert is_uniform(x, 2) and is_uniform(y, 2)
     assert abs(torch.corrcoef(torch.stack([x, y]))[0, 1]) < 5 / math.sqrt(5000)
-    x, y = centres({"rotation": 30}, 6, 0)
+    x, y = centres({"max_rotation": 30}, 6, 0)
     assert is_uniform(torch.atan2(y, x), math.radians(30))
     torch.testing.assert_close(x.hypot(y), torch.full_like(x, 6), atol=0.01, rtol=0)
-    x, y = centres({"shear": 0.5}, 0, 6)  # what is seen at (x, y) stood at (x + shear y, y)
+    x, y = centres({"max_shear": 0.5}, 0, 6)  # what is seen at (x, y) stood at (x + shear y, y)
     assert is_uniform(x / 6, 0.5) and (y - 6).abs().max() < 1e-3
-    x, y = centres({"scaling": 0.2}, 5, 0)
+    x, y = centres({"max_scaling": 0.2}, 5, 0)
     assert is_uniform(5 / x - 1, 0.2) and y.abs().max() < 1e-3
 
 
 @pytest.mark.parametrize(
     ("amounts", "words"),
     [
-        ({"rotation": -1}, "rotation=-1"),
-        ({"shift": -0.1}, "0 or more"),
-        ({"shear": -1.0}, "shear"),
-        ({"scaling": 1.0}, "less than 1"),
+        ({"max_rotation": -1}, "rotation=-1"),
+        ({"max_translation": -0.1}, "0 or more"),
+        ({"max_shear": -1.0}, "shear"),
+        ({"max_scaling": 1.0}, "less than 1"),
     ],
 )
 def test_amounts_that_make_no_sense(amounts, words):

@@ -84,5 +84,5 @@ def _usual_cause(given: Shape, expected: Shape) -> str:
     if len(expected) == 3 and given[-1:] == (torch.Size(expected).numel(),):
         return f": the images are flattened; restore their shape with `images.unflatten(-1, {expected})`."
     if len(expected) == 3 and given[-3:] == (*expected[1:], expected[0]):
-        return ": the channels stand last; move them with `images.movedim(-1, -3)`."
+        return ": the channels are last; move them with `images.movedim(-1, -3)`."
     return "."

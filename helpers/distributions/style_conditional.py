@@ -17,7 +17,7 @@ class StyleConditional(nn.Module):
     """q(z | x, y) = above(a(A x + B y)): the first layer is a sum of a map of the image and a map of the label.
 
     This equals the first layer [A B] [x, y] of a network that reads the concatenation of image and label. Computed as a sum, A x costs
-    one product per image for any number of labels; with ten classes and images of 784 pixels that saves nine tenths of the cost.
+    one product per image for any number of labels. With ten classes and images of 784 pixels, A x is nine tenths of the network's cost.
 
     Args:
         image_shape: Shape of one x; an int is the size of a vector.

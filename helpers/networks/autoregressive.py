@@ -83,7 +83,7 @@ class AutoregressiveNetwork(nn.Module):
         """This network as a function of x alone, with the masks applied once: for repeated calls with an empty context.
 
         Returns:
-            A function x [..., size] → [..., 2, size]. It uses the weights of now, and gradients flow to them.
+            A function x [..., size] → [..., 2, size]. It uses the current weights, and gradients flow to them.
         """
         layers = [
             partial(linear, weight=layer.weight * layer.mask, bias=layer.bias)

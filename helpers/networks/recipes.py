@@ -4,7 +4,7 @@ A recipe is a small frozen dataclass with one method,
 
     build(input_shape, output_shape) -> nn.Module that maps [*batch, *input_shape] to [*batch, *output_shape]
 
-for any number of leading batch dimensions. A conditional knows both shapes, so a lesson only says how the network looks:
+for any number of leading batch dimensions. A conditional knows both shapes, so a lesson only chooses the architecture:
 `BernoulliConditional((50,), (1, 28, 28), FeedForward((400,)))`.
 """
 

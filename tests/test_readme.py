@@ -6,8 +6,8 @@ import ast
 import re
 from pathlib import Path
 
-from helpers.reproduce.rows import read_rows, table
 from helpers.reproduce.accuracy_table import accuracy_table
+from helpers.reproduce.rows import read_rows, table
 from helpers.reproduce.ssvae_settings import PREFIX
 
 ROOT = Path(__file__).parents[1]

@@ -1,9 +1,8 @@
-"""Priors p(z), and conditionals p(x | z) and q(z | x): networks that return `torch.distributions`."""
+"""Priors p(z), and conditionals p(x | z) and q(z | x): modules that return `torch.distributions`."""
 
 from helpers.distributions.conditionals import (
     BernoulliConditional,
     CategoricalConditional,
-    Conditional,
     ContinuousBernoulliConditional,
     GaussianConditional,
     MixtureOfGaussiansConditional,
@@ -18,6 +17,7 @@ from helpers.distributions.flow_conditionals import (
 from helpers.distributions.gated_transition import GatedTransition
 from helpers.distributions.independent import innermost
 from helpers.distributions.layered import LayeredBits
+from helpers.distributions.network_conditional import Conditional, NetworkConditional
 from helpers.distributions.priors import (
     BernoulliPrior,
     CategoricalPrior,
@@ -45,6 +45,7 @@ __all__ = [
     "LayeredBits",
     "MixtureOfGaussiansConditional",
     "MixtureOfGaussiansPrior",
+    "NetworkConditional",
     "PlanarFlowConditional",
     "Prior",
     "SigmoidBeliefLikelihood",

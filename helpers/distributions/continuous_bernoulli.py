@@ -1,4 +1,4 @@
-"""The continuous Bernoulli, computed from its logits, so that it keeps its digits near 1/2 and at the ends."""
+"""The continuous Bernoulli computed from its logits: accurate for probabilities near 1/2, and near 0 and 1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from torch.nn.functional import softplus
 def log_normaliser(logits: Tensor) -> Tensor:
     """log C(l) of the density C(l) sigmoid(l)^x sigmoid(-l)^(1-x) on [0, 1]: log(l / tanh(l / 2)), log 2 at l = 0.
 
-    logits: any shape → same shape. Near 0 by series, because l / tanh(l / 2) loses its gradient's digits there.
+    Near l = 0 a series replaces the formula, whose gradient loses digits there.
+
+    Args:
+        logits: l, of any shape.
+
+    Returns:
+        log C(l), of the same shape.
     """
     half, small, away = _split(logits / 2, 0.2)
     # log(y / tanh y), with tanh y = (1 - e^-2y) / (1 + e^-2y)
@@ -25,11 +31,13 @@ def log_normaliser(logits: Tensor) -> Tensor:
 class StableContinuousBernoulli(ContinuousBernoulli):
     """`torch.distributions.ContinuousBernoulli` with everything computed from the logits l: density e^(l x) l / (e^l - 1) on [0, 1].
 
-    torch's own works on probabilities: near 1/2 it loses digits in float32, and beyond |l| = 16 it stops moving, for there a
-    probability rounds to 0 or 1. Pixels that are exactly 0 drive logits that far.
+    PyTorch's class computes from probabilities: near 1/2 it loses digits in float32, and beyond |l| = 16, where a probability rounds
+    to 0 or 1, it is constant in l. Pixels that are exactly 0 drive logits that far.
+
+    The constructor is that of the base class: `probs` or `logits`, of any batch shape.
     """
 
-    # `expand` of the base class makes plain instances of `type(self)`, so it needs no overriding.
+    # `expand` of the base class returns instances of `type(self)`, so this class inherits it.
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
 
     def _cont_bern_log_norm(self) -> Tensor:
@@ -51,7 +59,14 @@ class StableContinuousBernoulli(ContinuousBernoulli):
         return torch.where(small, _series(slopes, half.square()), direct) / 4
 
     def cdf(self, value: Tensor) -> Tensor:
-        """(e^(l x) - 1) / (e^l - 1); value in [0, 1]."""
+        """P(X <= x) = (e^(l x) - 1) / (e^l - 1).
+
+        Args:
+            value: x in [0, 1]; broadcasts with the logits.
+
+        Returns:
+            The probability, of the broadcast shape.
+        """
         logits, value = broadcast_all(self.logits, value)
         _, small, away = _split(logits, 1e-6)
         up = logits > 0  # mirrored: exponents stay negative
@@ -59,9 +74,15 @@ class StableContinuousBernoulli(ContinuousBernoulli):
         return torch.where(small, value + logits / 2 * value * (value - 1), torch.where(up, 1 - mirrored, mirrored))
 
     def icdf(self, value: Tensor) -> Tensor:
-        """log(1 + u (e^l - 1)) / l; value u in [0, 1]. Samples are made with it, and it is differentiable in l.
+        """The quantile log(1 + u (e^l - 1)) / l. `rsample` uses it, and it is differentiable in l.
 
-        Near l = 0 its Taylor series, whose coefficients are the cumulants of a Bernoulli of probability u.
+        Near l = 0 its Taylor series replaces it, whose coefficients are the cumulants of a Bernoulli of probability u.
+
+        Args:
+            value: u in [0, 1]; broadcasts with the logits.
+
+        Returns:
+            x with P(X <= x) = u, of the broadcast shape.
         """
         logits, u = broadcast_all(self.logits, value)
         logit, small, away = _split(logits, 0.05)
@@ -73,11 +94,11 @@ class StableContinuousBernoulli(ContinuousBernoulli):
         v, skew = u * (1 - u), 1 - 2 * u
         even = v / 2, v * (1 - 6 * v) / 24, v * (1 - 30 * v * (1 - 4 * v)) / 720
         odd = u, v * skew / 6, v * skew * (1 - 12 * v) / 120, v * skew * (1 - 60 * v * (1 - 6 * v)) / 5040
-        cumulants = tuple(part for pair in zip(odd, (*even, 0.0), strict=True) for part in pair)
+        cumulants = (odd[0], even[0], odd[1], even[1], odd[2], even[2], odd[3])
         return torch.where(small, _series(cumulants, logit), torch.where(up, 1 - mirrored, mirrored))
 
     def entropy(self) -> Tensor:
-        """Nats, differential: negative for all but the uniform."""
+        """Differential entropy in nats: 0 for the uniform (l = 0), otherwise negative."""
         return softplus(self.logits) - log_normaliser(self.logits) - self.mean * self.logits
 
 
@@ -89,7 +110,10 @@ def _kl(p: StableContinuousBernoulli, q: StableContinuousBernoulli) -> Tensor:
 
 
 def _split(x: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
-    """x where it is small, else 0; where it is; |x| where it is not, else 1. So neither branch has a gradient that is not finite."""
+    """Arguments of two branches, for |x| below the threshold and above, such that both have finite gradients everywhere.
+
+    Returns x if small, else 0; whether x is small; and 1 if small, else |x|.
+    """
     small = x.abs() < threshold
     return torch.where(small, x, 0.0), small, torch.where(small, 1.0, x).abs()
 
@@ -102,7 +126,7 @@ def _series(coefficients: tuple[float | Tensor, ...], x: Tensor) -> Tensor:
     return total
 
 
-# log(y coth y) = sum_n 2^2n (2^2n - 2) B_2n / (2n (2n)!) y^2n: y², y⁴, ..., enough for 1e-12 in value and gradient below 0.2.
+# log(y coth y) = sum_n 2^2n (2^2n - 2) B_2n / (2n (2n)!) y^2n: y², y⁴, ...; accurate to 1e-12 in value and gradient for |y| < 0.2.
 _LOG_COTH = (1 / 3, -7 / 90, 62 / 2835, -127 / 18900, 146 / 66825, -1414477 / 1915538625, 32764 / 127702575)
 # coth y - 1 / y = sum_n 2^2n B_2n / (2n)! y^(2n - 1): y, y³, ..., likewise.
 _LANGEVIN = (1 / 3, -1 / 45, 2 / 945, -1 / 4725, 2 / 93555, -1382 / 638512875, 4 / 18243225)

@@ -1,21 +1,34 @@
-"""Finite supports: listing every outcome of a distribution, and distributions given by such a list."""
+"""Finite supports: all outcomes of a distribution, and distributions over listed outcomes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, constraints
 
+from helpers.networks.recipes import Shape
+
 MAX_SUPPORT = 2**16
 
 
 def support(q: Distribution, max_size: int = MAX_SUPPORT) -> Tensor:
-    """Every outcome of `q`: [support, *batch, *event].
+    """All outcomes of a distribution, those of `Independent` included: four independent bits have sixteen outcomes.
 
-    Works through `Independent`, whose own `enumerate_support` refuses: four bits are sixteen outcomes.
-    Raises ValueError where the support is not finite, or larger than `max_size`.
+    (`Independent.enumerate_support` itself raises NotImplementedError if it reinterprets batch dimensions.)
+
+    Args:
+        q: Distribution with batch_shape [*batch] and event_shape [*event].
+        max_size: Largest number of outcomes that is enumerated.
+
+    Returns:
+        The outcomes, [support, *batch, *event].
+
+    Raises:
+        ValueError: If the support is not finite, or larger than `max_size`.
     """
-    outer: tuple[int, ...] = ()  # event dimensions that Independent declares, outermost first
+    outer: Shape = ()  # event dimensions that Independent declares, outermost first
     base = q
     while isinstance(base, Independent):
         split = len(base.base_dist.batch_shape) - base.reinterpreted_batch_ndims
@@ -23,35 +36,51 @@ def support(q: Distribution, max_size: int = MAX_SUPPORT) -> Tensor:
         base = base.base_dist
     if not base.has_enumerate_support:
         raise ValueError(
-            f"{type(base).__name__} cannot list its outcomes, so nothing can be enumerated. Enumeration needs a finite support "
-            "(Bernoulli, Categorical, OneHotCategorical); a Gaussian wants a Pathwise estimator or importance sampling."
+            f"{type(base).__name__} cannot list its outcomes. Enumeration needs a finite support (Bernoulli, Categorical, "
+            "OneHotCategorical); for a Gaussian use a Pathwise estimator or importance sampling."
         )
     single = base.enumerate_support(expand=False)  # [outcomes, 1..., *base_event]
     single = single.reshape(single.shape[0], *base.event_shape)
-    places = torch.Size(outer).numel()
-    size = check_size(single.shape[0], places, max_size)
-    digits = torch.arange(single.shape[0], device=single.device)
-    choices = torch.cartesian_prod(*[digits] * places).reshape(size, places) if places else digits.reshape(-1, 1)
-    values = single[choices]  # [support, places, *base_event]
+    factors = torch.Size(outer).numel()  # number of independent factors
+    size = check_size(single.shape[0], factors, max_size)
+    indices = torch.arange(single.shape[0], device=single.device)
+    choices = torch.cartesian_prod(*[indices] * factors).reshape(size, factors) if factors else indices.reshape(-1, 1)
+    values = single[choices]  # [support, factors, *base_event]
     values = values.reshape(-1, *[1] * len(q.batch_shape), *q.event_shape)
     return values.expand(-1, *q.batch_shape, *q.event_shape)
 
 
-def check_size(outcomes: int, places: int, max_size: int = MAX_SUPPORT) -> int:
-    """outcomes^places; ValueError where that is more than `max_size`."""
-    if outcomes**places > max_size:
+def check_size(outcomes: int, factors: int, max_size: int = MAX_SUPPORT) -> int:
+    """Check that a product of finite supports can be enumerated.
+
+    Args:
+        outcomes: Number of outcomes of each factor.
+        factors: Number of factors.
+        max_size: Largest size that is enumerated.
+
+    Returns:
+        The size of the product, outcomes^factors.
+
+    Raises:
+        ValueError: If that is more than `max_size`.
+    """
+    if outcomes**factors > max_size:
         raise ValueError(
-            f"The support has {outcomes}^{places} outcomes, more than the {max_size:,} that can be enumerated here. "
+            f"The support has {outcomes}^{factors} outcomes, more than the {max_size:,} that can be enumerated here. "
             "Estimate by sampling instead."
         )
-    return outcomes**places
+    return outcomes**factors
 
 
 class Finite(Distribution):
     """A distribution over a listed set of outcomes: p(values_k) proportional to exp(logits_k).
 
-    values: [support, *event], all different.
-    logits: [*batch, support], nats, need not be normalised.
+    Args:
+        values: Outcomes [support, *event], all different.
+        logits: [*batch, support], nats, not necessarily normalised.
+
+    Raises:
+        ValueError: If the sizes of the two supports differ.
     """
 
     arg_constraints = {"logits": constraints.real_vector}
@@ -66,25 +95,32 @@ class Finite(Distribution):
 
     @property
     def probs(self) -> Tensor:
-        """[*batch, support]."""
+        """Probabilities of the outcomes, [*batch, support]."""
         return self.logits.exp()
 
     @property
     def mean(self) -> Tensor:
-        """[*batch, *event]."""
+        """Expected outcome, [*batch, *event]."""
         return torch.tensordot(self.probs, self.values, dims=1)
 
-    def expand(self, batch_shape: torch.Size, _instance: Distribution | None = None) -> Finite:
+    def expand(self, batch_shape: Sequence[int], _instance: Distribution | None = None) -> Finite:
         return Finite(self.values, self.logits.expand(*batch_shape, -1))
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
-        return self.values[torch.distributions.Categorical(logits=self.logits).sample(sample_shape)]
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
+        return self.values[torch.distributions.Categorical(logits=self.logits).sample(torch.Size(sample_shape))]
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """value: [..., *batch, *event] → [..., *batch]; minus infinity for what is not listed."""
-        places = len(self.event_shape)
-        batch_shape = torch.broadcast_shapes(value.shape[: value.dim() - places], self.batch_shape)
-        flat = value.reshape(*value.shape[: value.dim() - places], 1, self.event_shape.numel())
+        """Log-probability of outcomes.
+
+        Args:
+            value: Outcomes, [..., *batch, *event].
+
+        Returns:
+            [..., *batch], nats; minus infinity for values that are not listed.
+        """
+        leading = value.shape[: value.dim() - len(self.event_shape)]
+        batch_shape = torch.broadcast_shapes(leading, self.batch_shape)
+        flat = value.reshape(*leading, 1, self.event_shape.numel())
         listed = self.values.reshape(-1, self.event_shape.numel())
         match = (flat == listed).all(-1).expand(*batch_shape, -1)  # [..., *batch, support]
         return torch.where(match, self.logits, -torch.inf).logsumexp(-1)

@@ -1,13 +1,7 @@
-"""A normalising flow as a distribution, and the three kinds of layer that the conditionals of `flow_conditionals.py` are made of.
+"""A normalising flow as a distribution, and what its layers must provide.
 
-A layer is an invertible map of vectors, given by the parameters that it was made with; both ways return the log-determinant too:
-
-    layer.forward(x [..., size]) -> y [..., size], log |det dy/dx| [...]
-    layer.inverse(y [..., size]) -> x [..., size], log |det dy/dx| [...]
-
-Pyro has these three as well, and the tests compare with it. They are here because a draw without gradient must be scored through the
-inverse, not through what a cache remembers of it, because Pyro's planar layer scores nothing but its own last draw, and because
-importing Pyro takes seconds.
+Pyro has flows too, and the tests compare with it. This package has its own for three reasons: a draw without gradient must be scored
+through the inverse, not from a cache; Pyro's planar layer scores its own last draw only; and importing Pyro takes seconds.
 """
 
 from __future__ import annotations
@@ -21,27 +15,50 @@ from torch.distributions import Distribution, constraints
 
 
 class FlowLayer(Protocol):
-    """An invertible map of vectors."""
+    """An invertible map of vectors, y = T(x). Both directions return the log-determinant of the forward map."""
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]: ...
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x to y.
 
-    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]: ...
+        Args:
+            x: [..., size].
+
+        Returns:
+            y [..., size], and log |det dy/dx| [...].
+        """
+        ...
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Map y to x.
+
+        Args:
+            y: [..., size].
+
+        Returns:
+            x [..., size], and log |det dy/dx| [...].
+        """
+        ...
 
 
 class Flow(Distribution):
     """z = T_L(... T_1(x)), x ~ base: log q(z) = log base(x) - sum_l log |det dT_l|.
 
-    base: batch_shape [*batch], event_shape (size,), with differentiable samples.
-    layers: in the order of drawing; their parameters broadcast to [..., *batch, size].
-    event_shape: shape of one z, of `size` numbers; (size,) by default.
-
-    Scoring a z inverts the layers, last to first. The one exception: the very tensor that was last drawn is scored with the x it was
-    made of, wherever that has the right gradient, which is when z carries its own path or when nothing is differentiated. That costs
-    nothing, and its gradient is the total one, through noise that is held still. Whoever wants the gradient in z alone, or in the
-    parameters at a z held still, passes another tensor, `z.detach()` or `z.view_as(z)`, and the inverse is run.
+    `log_prob` inverts the layers, last to first, with one exception. The tensor that was last drawn is scored from the x it was computed
+    from, if z was drawn with gradients enabled or gradients are disabled now: then the result has the right gradient, at no cost. That
+    gradient is the total one, at fixed noise. For the gradient in z alone, or in the parameters at a fixed z, pass another tensor,
+    `z.view_as(z)` or `z.detach()`: then the inverse is computed.
 
     There is no `mean` in closed form, and no KL: use `Elbo`, not `AnalyticKlElbo`.
+
     Rezende, Mohamed 2015, "Variational Inference with Normalizing Flows".
+
+    Args:
+        base: Distribution with batch_shape [*batch], event_shape (size,) and differentiable samples.
+        layers: T_1, ..., T_L; their parameters broadcast to [..., *batch, size].
+        event_shape: Shape of one z, with `size` elements; None: (size,).
+
+    Raises:
+        ValueError: If the base is not over vectors, or `event_shape` has another number of elements.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}
@@ -55,9 +72,10 @@ class Flow(Distribution):
         shape = torch.Size(base.event_shape if event_shape is None else event_shape)
         if len(base.event_shape) != 1 or shape.numel() != base.event_shape[0]:
             raise ValueError(
-                f"A flow to outcomes of shape {tuple(shape)} needs a base of vectors of as many numbers, and the base has the event shape "
-                f"{tuple(base.event_shape)}."
+                f"A flow to outcomes of shape {tuple(shape)} needs a base of vectors of size {shape.numel()}, and the base has the event "
+                f"shape {tuple(base.event_shape)}."
             )
+        # of the last draw: z, its version, x, log |det dz/dx|, whether gradients were enabled
         self._last: tuple[Tensor, int, Tensor, Tensor, bool] | None = None
         super().__init__(base.batch_shape, shape, validate_args=False)
 
@@ -65,27 +83,42 @@ class Flow(Distribution):
     def support(self) -> constraints.Constraint:
         return constraints.independent(constraints.real, len(self.event_shape))
 
-    def expand(self, batch_shape: torch.Size, _instance: Distribution | None = None) -> Flow:
+    def expand(self, batch_shape: Sequence[int], _instance: Distribution | None = None) -> Flow:
         return Flow(self.base.expand(torch.Size(batch_shape)), self.layers, self.event_shape)
 
-    def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
-        """[*sample, *batch, *event]."""
+    def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
+        """Differentiable samples: base samples mapped by all layers.
+
+        Args:
+            sample_shape: Shape [*sample] of the samples per batch element.
+
+        Returns:
+            z, [*sample, *batch, *event].
+        """
         x = y = self.base.rsample(torch.Size(sample_shape))  # [*sample, *batch, size]
         log_det = x.new_zeros(x.shape[:-1])
         for layer in self.layers:
             y, step = layer.forward(y)
             log_det = log_det + step
         z = y.reshape(*y.shape[:-1], *self.event_shape)
-        # The version counts what is done to z in place: a z written into is another z. Inference tensors do not count.
+        # The version changes if z is modified in place. Inference tensors have no version.
         self._last = None if z.is_inference() else (z, z._version, x, log_det, torch.is_grad_enabled())
         return z
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """value: [..., *batch, *event] → [..., *batch], nats."""
-        x, log_det = self._origin(value)
+        """Log-density, through the inverse or from the last draw (see the class).
+
+        Args:
+            value: z, [..., *batch, *event].
+
+        Returns:
+            log q(z), [..., *batch], nats.
+        """
+        x, log_det = self._preimage(value)
         return self.base.log_prob(x) - log_det
 
-    def _origin(self, value: Tensor) -> tuple[Tensor, Tensor]:
+    def _preimage(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """x with T_L(... T_1(x)) = value, and log |det dz/dx|."""
         if self._last is not None and value is self._last[0] and value._version == self._last[1]:
             _, _, x, log_det, with_path = self._last
             if with_path or not torch.is_grad_enabled():

@@ -10,37 +10,49 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from helpers.distributions.conditionals import MIN_SCALE
+from helpers.distributions.flow import FlowLayer
 
 Affine = Callable[[Tensor], Tensor]  # x [..., read] → shift and raw scale [..., 2, written]
 
-_AT_ZERO = math.log(math.e - 1)  # softplus of it is 1: raw parameters of 0 change nothing
+_AT_ZERO = math.log(math.e - 1)  # its softplus is 1: with raw parameters of 0 a layer is the identity
 
 
 def scale_of(raw: Tensor) -> Tensor:
-    """A positive scale, 1 at raw = 0, that grows no faster than raw and keeps a floor."""
+    """softplus(raw + log(e - 1)) + 1e-5: a positive scale, 1 at raw = 0, that grows at most linearly.
+
+    Args:
+        raw: Any shape.
+
+    Returns:
+        The scale, of the same shape.
+    """
     return softplus(raw + _AT_ZERO) + MIN_SCALE
 
 
-class Planar:
+class Planar(FlowLayer):
     """y = x + v tanh(w·x + b): stretches space across one plane. log |det| = log(1 + (w·v) sech²(w·x + b)).
 
     v = u + (m(w·u) - w·u) w / |w|², so that w·v = m(w·u) = softplus(w·u + log(e - 1)) - 1 > -1 and the map is invertible. (The paper's
-    m is shifted by log(e - 1), which makes m(0) = 0 and keeps v bounded where w vanishes.)
+    m is shifted by log(e - 1), which makes m(0) = 0 and keeps v bounded as w goes to 0.)
 
-    The inverse has no closed form. It needs one number, r = w·x + b, the root of r + (w·v) tanh r = w·y + b: bisection finds it, and a
-    Newton step polishes it and gives it its gradient (once: not its second derivatives). Costs no more for larger sizes.
+    The inverse has no closed form. It needs the scalar r = w·x + b, the root of r + (w·v) tanh r = w·y + b, which bisection finds,
+    whatever the size of x. A Newton step then refines it and gives its gradient (first derivatives only).
 
-    u, w: [*batch, size]; b: [*batch].
     Rezende, Mohamed 2015, "Variational Inference with Normalizing Flows", section 4.1 and appendix A.
+
+    Args:
+        u: [*batch, size].
+        w: [*batch, size].
+        b: [*batch].
     """
 
-    HALVINGS = 64
+    BISECTIONS = 64
 
     def __init__(self, u: Tensor, w: Tensor, b: Tensor) -> None:
         self.w, self.b = w, b
         dot = (w * u).sum(-1)
         norm = w.square().sum(-1).clamp_min(torch.finfo(w.dtype).tiny)
-        # m(a) - a = log(1 + (e^-a - 1) / e): exact near 0, where softplus(a) - 1 - a is rounding; large -a by softplus.
+        # m(a) - a = log(1 + (e^-a - 1) / e): accurate near 0, where softplus(a) - 1 - a cancels; softplus for large -a.
         near = torch.log1p(torch.expm1(-dot.clamp_min(-10)) / math.e)
         self.correction = torch.where(dot > -10, near, softplus(dot + _AT_ZERO) - 1 - dot)
         self.v = u + (self.correction / norm)[..., None] * w
@@ -56,14 +68,14 @@ class Planar:
 
     def _log_det(self, r: Tensor) -> Tensor:
         square = torch.tanh(r).square()
-        return torch.log(square + self.stretch * (1 - square))  # of positive terms: nothing cancels
+        return torch.log(square + self.stretch * (1 - square))  # a sum of positive terms, without cancellation
 
     def _root(self, target: Tensor) -> Tensor:
         """r with r + m tanh r = target, m = stretch - 1."""
         m, c = torch.broadcast_tensors(self.stretch - 1, target)
         with torch.no_grad():
             low, high = c - m.abs(), c + m.abs()
-            for _ in range(self.HALVINGS):
+            for _ in range(self.BISECTIONS):
                 middle = (low + high) / 2
                 above = middle + m * torch.tanh(middle) > c
                 low, high = torch.where(above, low, middle), torch.where(above, middle, high)
@@ -73,14 +85,15 @@ class Planar:
         return r - (r + m * torch.tanh(r) - c) / slope
 
 
-class AffineCoupling:
-    """One part of x stays and decides how the other is shifted and scaled: y_moved = s(x_kept) x_moved + t(x_kept).
+class AffineCoupling(FlowLayer):
+    """y_kept = x_kept, y_moved = s(x_kept) x_moved + t(x_kept). log |det| = sum log s. One network pass in either direction.
 
-    log |det| = sum log s. Both ways take one pass of the network.
-
-    affine: x_kept [..., kept] → t and raw s [..., 2, moved].
-    kept, moved: slices that cover x once.
     Dinh, Sohl-Dickstein, Bengio 2017, "Density estimation using Real NVP".
+
+    Args:
+        affine: x_kept [..., kept] → t and raw s [..., 2, moved]; s = `scale_of`(raw s).
+        kept: Slice of the coordinates that the layer leaves as they are.
+        moved: Slice of the other coordinates. The two slices cover x once.
     """
 
     def __init__(self, affine: Affine, kept: slice, moved: slice) -> None:
@@ -103,15 +116,16 @@ class AffineCoupling:
         return torch.cat(parts if self.kept.start == 0 else parts[::-1], dim=-1)
 
 
-class InverseAutoregressive:
-    """y_i = s_i x_i + t_i, where s_i and t_i depend on the x that come before i. log |det| = sum log s.
+class InverseAutoregressive(FlowLayer):
+    """y_i = s_i x_i + t_i; s_i and t_i depend on the coordinates of x before i. log |det| = sum log s.
 
-    Drawing takes one pass of the network. The inverse has no closed form at one go: it finds one x after another, in as many passes as
-    x has numbers.
+    The forward map takes one network pass. The inverse computes one coordinate after another, in `size` network passes.
 
-    affine: x [..., size] → t and raw s [..., 2, size], autoregressive in `order`.
-    order: [size] the place that comes first, second, ...
     Kingma, Salimans, Jozefowicz, Chen, Sutskever, Welling 2016, "Improved Variational Inference with Inverse Autoregressive Flow".
+
+    Args:
+        affine: x [..., size] → t and raw s [..., 2, size], autoregressive in `order`; s = `scale_of`(raw s).
+        order: int64 [size], the coordinate that comes first, second, and so on.
     """
 
     def __init__(self, affine: Affine, order: Tensor) -> None:
@@ -122,17 +136,24 @@ class InverseAutoregressive:
         return y, scale.log().sum(-1)
 
     def with_slopes(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """y and the diagonal of dy/dx, which is s: both [..., size]."""
+        """The forward map with its scales.
+
+        Args:
+            x: [..., size].
+
+        Returns:
+            y, and s, the diagonal of dy/dx; both [..., size].
+        """
         shift, raw = self.affine(x).unbind(-2)
         scale = scale_of(raw)
         return scale * x + shift, scale
 
     def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         x = torch.zeros_like(y)
-        for place in self.order:
+        for coordinate in self.order:
             shift, raw = self.affine(x).unbind(-2)
             scale = scale_of(raw)
-            here = torch.arange(y.shape[-1], device=y.device) == place
+            here = torch.arange(y.shape[-1], device=y.device) == coordinate
             x = torch.where(here, (y - shift) / scale, x)
-        # s_i depends on earlier x alone, which were all there at the last pass
+        # s_i depends on earlier coordinates only, which were all known at the last pass
         return x, scale.log().sum(-1)

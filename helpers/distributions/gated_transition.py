@@ -1,4 +1,4 @@
-"""p(z_t | z_{t-1}) of the deep Markov model: a gate between a linear step and a nonlinear one."""
+"""p(z_t | z_{t-1}) of the deep Markov model: a gate between a linear and a nonlinear transition."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from helpers.distributions.conditionals import GaussianConditional
 class GatedTransition(GaussianConditional):
     """N(z_t | m, diag(s²)), m = (1 - g) * (A z + a) + g * h(z), s = softplus(B relu(h(z)) + b) + 1e-5, z = z_{t-1}.
 
-    g = sigmoid of a network of z, h another; both have one hidden layer of rectified linear units. The gate lets each number of z choose
-    how nonlinearly it moves. A starts as the identity: at first a gate that is shut means a z that stays.
+    g is the sigmoid of a network of z, and h is another network; both have one hidden layer of rectified linear units. The gate sets how
+    nonlinear the transition of each coordinate is. A starts as the identity and a as 0: at first z is the mean of z_t if the gate is 0.
 
-    latent: size of z.  hidden: size of both hidden layers.
     Krishnan, Shalit, Sontag 2017, "Structured Inference Networks for Nonlinear State Space Models", section 5.
+
+    Args:
+        latent: Size of z.
+        hidden: Size of both hidden layers.
+
+    Raises:
+        ValueError: If a size is less than 1.
     """
 
     def __init__(self, latent: int, hidden: int = 200) -> None:

@@ -1,7 +1,7 @@
 """p(z): modules that, given a batch shape, return a `torch.distributions.Distribution`.
 
 `StandardNormalPrior(10)((64,))` has `batch_shape == (64,)` and `event_shape == (10,)`. A prior is a module because some priors
-learn: `MixtureOfGaussiansPrior` trains its means, scales and weights along with everything else.
+have parameters: the means, scales and weights of `MixtureOfGaussiansPrior` are trained along with the model's other parameters.
 """
 
 from __future__ import annotations
@@ -20,30 +20,53 @@ from torch.distributions import (
 from torch.nn.functional import softplus
 
 from helpers.distributions.conditionals import MIN_SCALE
-
-Shape = tuple[int, ...]
+from helpers.networks.recipes import Shape, as_shape
 
 
 class Prior(nn.Module):
-    """p(z) for outcomes of shape `event_shape`; call it with a batch shape to get the distribution."""
+    """Base class of p(z). A call with a batch shape returns the distribution.
+
+    Args:
+        event_shape: Shape of one z; an int is the size of a vector.
+
+    Raises:
+        ValueError: If the shape has a size less than 1.
+    """
 
     def __init__(self, event_shape: int | Shape) -> None:
         super().__init__()
-        self.event_shape: Shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
+        self.event_shape = as_shape(event_shape)
         if any(size < 1 for size in self.event_shape):
             raise ValueError(f"The event shape of a prior needs sizes of 1 or more, and {self.event_shape} was given.")
 
     def forward(self, batch_shape: Shape = ()) -> Distribution:
-        """batch_shape → a distribution with that `batch_shape` and the prior's `event_shape`."""
+        """The distribution of a batch of independent z.
+
+        Args:
+            batch_shape: Shape of the batch; a single z by default.
+
+        Returns:
+            A distribution with this `batch_shape` and the prior's `event_shape`.
+
+        Raises:
+            NotImplementedError: Unless a subclass overrides this method.
+        """
         raise NotImplementedError
 
 
 class StandardNormalPrior(Prior):
-    """p(z) = N(0, I). Nothing to learn."""
+    """p(z) = N(0, I), without parameters.
+
+    Args:
+        event_shape: Shape of one z; an int is the size of a vector.
+    """
+
+    loc: Tensor
+    scale: Tensor
 
     def __init__(self, event_shape: int | Shape) -> None:
         super().__init__(event_shape)
-        # Buffers, so that the prior moves with the model and takes its dtype; not persistent, for they never change.
+        # Buffers: they follow the model to its device and dtype. Not saved, because they are constant.
         self.register_buffer("loc", torch.zeros(self.event_shape), persistent=False)
         self.register_buffer("scale", torch.ones(self.event_shape), persistent=False)
 
@@ -56,8 +79,13 @@ class StandardNormalPrior(Prior):
 class MixtureOfGaussiansPrior(Prior):
     """p(z) = sum_k w_k N(z | m_k, diag(s_k²)), with weights, means and scales learned.
 
-    num_components: number of components, 1 or more.
-    spread: standard deviation of the initial means; components that start in one place never part.
+    Args:
+        event_shape: Shape of one z; an int is the size of a vector.
+        num_components: K, 1 or more.
+        spread: Standard deviation of the initial means. Components with equal initial means stay equal.
+
+    Raises:
+        ValueError: If there is no component.
     """
 
     def __init__(self, event_shape: int | Shape, num_components: int, spread: float = 1.0) -> None:
@@ -72,9 +100,8 @@ class MixtureOfGaussiansPrior(Prior):
         batch_shape = tuple(batch_shape)
         weights = Categorical(logits=self.logits.expand(*batch_shape, -1), validate_args=False)
         shape = (*batch_shape, *self.loc.shape)
-        scale = (
-            softplus(self.raw_scale) + MIN_SCALE
-        )  # a component may collapse onto a point, and its density stays finite
+        # the floor keeps the density finite if a component collapses onto a point
+        scale = softplus(self.raw_scale) + MIN_SCALE
         points = Normal(self.loc.expand(shape), scale.expand(shape), validate_args=False)
         return MixtureSameFamily(
             weights, Independent(points, len(self.event_shape), validate_args=False), validate_args=False
@@ -82,7 +109,12 @@ class MixtureOfGaussiansPrior(Prior):
 
 
 class BernoulliPrior(Prior):
-    """p(z) = prod_d Bernoulli(z_d | p_d): fair bits, or learned ones with `trainable=True`."""
+    """p(z) = prod_d Bernoulli(z_d | p_d), at first fair bits.
+
+    Args:
+        event_shape: Shape of one z; an int is the size of a vector.
+        trainable: Whether the logits are parameters; otherwise the bits stay fair.
+    """
 
     def __init__(self, event_shape: int | Shape, trainable: bool = False) -> None:
         super().__init__(event_shape)
@@ -94,9 +126,11 @@ class BernoulliPrior(Prior):
 
 
 class CategoricalPrior(Prior):
-    """p(z) = Categorical, with one-hot outcomes: the last size of `event_shape` is the number of categories.
+    """p(z) = Categorical with one-hot outcomes, at first uniform.
 
-    Uniform, or learned with `trainable=True`. An event shape `(4, 10)` is four independent ten-way choices.
+    Args:
+        event_shape: Shape of one z, whose last size is the number of categories: `(4, 10)` is four independent ten-way choices.
+        trainable: Whether the logits are parameters; otherwise the prior stays uniform.
     """
 
     def __init__(self, event_shape: int | Shape, trainable: bool = False) -> None:
@@ -104,7 +138,7 @@ class CategoricalPrior(Prior):
         self.logits = _parameter_or_buffer(self, torch.zeros(self.event_shape), trainable)
 
     def forward(self, batch_shape: Shape = ()) -> Distribution:
-        logits = self.logits.expand(*batch_shape, *self.event_shape)
+        logits = self.logits.expand((*batch_shape, *self.event_shape))
         return Independent(
             OneHotCategorical(logits=logits, validate_args=False), len(self.event_shape) - 1, validate_args=False
         )

@@ -1,6 +1,6 @@
 """Networks: recipes for encoders and decoders, random input transformations, autoregressive and recurrent networks."""
 
-from helpers.networks.augmentation import NoisyInput, RandomWarp, WarpedInput
+from helpers.networks.augmentation import NoisyInput, RandomAffine, WarpedInput
 from helpers.networks.autoregressive import AutoregressiveNetwork
 from helpers.networks.packed_steps import PackedSteps
 from helpers.networks.recipes import (
@@ -9,6 +9,7 @@ from helpers.networks.recipes import (
     FeedForward,
     NetworkRecipe,
     Shape,
+    as_shape,
     count_multiply_adds,
     count_parameters,
 )
@@ -22,10 +23,11 @@ __all__ = [
     "NetworkRecipe",
     "NoisyInput",
     "PackedSteps",
-    "RandomWarp",
+    "RandomAffine",
     "Recurrence",
     "Shape",
     "WarpedInput",
+    "as_shape",
     "count_multiply_adds",
     "count_parameters",
 ]

@@ -1,4 +1,4 @@
-"""A masked network: what it says of one number depends on the numbers before it, and on a context."""
+"""A masked network whose output for one coordinate depends on the previous coordinates only, and on a context."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from torch.nn.functional import linear
 
 
 class MaskedLinear(nn.Linear):
-    """A linear map some of whose weights are held at 0. mask: [out, in], 1 where a weight acts."""
+    """A linear map with some weights fixed at 0.
+
+    Args:
+        mask: [outputs, inputs], true or 1 for the weights that act, else false or 0.
+    """
+
+    mask: Tensor
 
     def __init__(self, mask: Tensor) -> None:
         super().__init__(mask.shape[1], mask.shape[0])
@@ -22,42 +28,63 @@ class MaskedLinear(nn.Linear):
 
 
 class AutoregressiveNetwork(nn.Module):
-    """x [..., size], context [..., context_size] → [..., 2, size]: numbers (., i) depend on the context and on x before i in `order`.
+    """x [..., size], context [..., context_size] → [..., 2, size]: outputs (., i) depend on the context and on x before i in `order`.
 
-    order: the place in x that comes first, second, ...: a permutation of 0 .. size - 1.
-    hidden: sizes of the hidden layers, each `size` or more: its units are dealt out over how much of x they may see, from none to
-        all but the last. They are tanh: bounded, so that a flow's tails stay those of its Gaussian.
+    The degree of a hidden unit is the number of coordinates of x it depends on, from 0 to size - 1; the units of a layer are spread
+    evenly over the degrees. Hidden units are tanh: bounded, so that a flow keeps the tails of its Gaussian.
 
     Germain, Gregor, Murray, Larochelle 2015, "MADE: Masked Autoencoder for Distribution Estimation".
+
+    Args:
+        order: The coordinate of x that comes first, second, and so on: a permutation of 0 .. size - 1.
+        context_size: Size of the context, 0 or more.
+        hidden: Sizes of the hidden layers, one or more, each at least `size`.
+
+    Raises:
+        ValueError: If there is no hidden layer, or one smaller than `size`.
     """
+
+    order: Tensor
 
     def __init__(self, order: list[int], context_size: int, hidden: tuple[int, ...] = (64,)) -> None:
         super().__init__()
         size = len(order)
         if not hidden or min(hidden) < size:
             raise ValueError(
-                f"An autoregressive network over {size} numbers needs one hidden layer or more, of {size} units or more each, and "
+                f"An autoregressive network over {size} coordinates needs one hidden layer or more, of {size} units or more each, and "
                 f"hidden={tuple(hidden)} was given."
             )
         self.register_buffer("order", torch.tensor(order), persistent=False)
         rank = torch.empty(size, dtype=torch.long)
-        rank[self.order] = torch.arange(size)  # how many come before
-        sees = torch.cat(
-            [rank + 1, torch.zeros(context_size, dtype=torch.long)]
-        )  # an input is known from its rank + 1 on
+        rank[self.order] = torch.arange(size)  # number of coordinates that come before
+        context_degree = torch.zeros(context_size, dtype=torch.long)  # every unit may depend on the context
+        input_degree = torch.cat([rank + 1, context_degree])
         layers: list[nn.Module] = []
         for units in hidden:
-            may_see = torch.arange(units) % size  # a unit may see this many numbers
-            layers += [MaskedLinear(may_see[:, None] >= sees), nn.Tanh()]
-            sees = may_see
-        layers.append(MaskedLinear(rank.repeat(2)[:, None] >= sees))
+            degree = torch.arange(units) % size
+            layers += [MaskedLinear(degree[:, None] >= input_degree), nn.Tanh()]
+            input_degree = degree
+        layers.append(MaskedLinear(rank.repeat(2)[:, None] >= input_degree))
         self.network = nn.Sequential(*layers)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Two outputs per coordinate, such as shift and raw scale.
+
+        Args:
+            x: [..., size].
+            context: [..., context_size]; its leading dimensions broadcast with those of x.
+
+        Returns:
+            [..., 2, size].
+        """
         return self.network(with_context(x, context)).unflatten(-1, (2, x.shape[-1]))
 
     def without_context(self) -> Callable[[Tensor], Tensor]:
-        """x [..., size] → [..., 2, size], with the masks laid on once: for many calls in a row, of a network whose context is empty."""
+        """This network as a function of x alone, with the masks applied once: for repeated calls with an empty context.
+
+        Returns:
+            A function x [..., size] → [..., 2, size]. It uses the current weights, and gradients flow to them.
+        """
         layers = [
             partial(linear, weight=layer.weight * layer.mask, bias=layer.bias)
             if isinstance(layer, MaskedLinear)
@@ -75,6 +102,14 @@ class AutoregressiveNetwork(nn.Module):
 
 
 def with_context(x: Tensor, context: Tensor) -> Tensor:
-    """x [..., size] and context [..., context_size], whose leading dimensions broadcast, side by side."""
+    """Concatenate x and a context along the last dimension.
+
+    Args:
+        x: [..., size].
+        context: [..., context_size]; its leading dimensions broadcast with those of x.
+
+    Returns:
+        [..., size + context_size].
+    """
     leading = torch.broadcast_shapes(x.shape[:-1], context.shape[:-1])
     return torch.cat([x.expand(*leading, -1), context.expand(*leading, -1)], dim=-1)

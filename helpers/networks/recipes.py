@@ -4,7 +4,7 @@ A recipe is a small frozen dataclass with one method,
 
     build(input_shape, output_shape) -> nn.Module that maps [*batch, *input_shape] to [*batch, *output_shape]
 
-for any number of leading batch dimensions. A conditional knows both shapes, so a lesson only says how the network looks:
+for any number of leading batch dimensions. A conditional knows both shapes, so a lesson only chooses the architecture:
 `BernoulliConditional((50,), (1, 28, 28), FeedForward((400,)))`.
 """
 
@@ -21,20 +21,43 @@ from torch import Tensor, nn
 Shape = tuple[int, ...]
 
 
+def as_shape(size: int | Shape) -> Shape:
+    """A shape, given as a shape or as the size of a vector.
+
+    Args:
+        size: Shape, or an int n for the shape (n,).
+
+    Returns:
+        The shape as a tuple.
+    """
+    return (size,) if isinstance(size, int) else tuple(size)
+
+
 @runtime_checkable
 class NetworkRecipe(Protocol):
-    """Anything that can build a network from the shape of its input and the shape of its output."""
+    """Builds a network from the shape of its input and the shape of its output."""
 
-    def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module: ...
+    def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
+        """A new network with freshly initialised weights.
+
+        Args:
+            input_shape: Shape of one input, without batch dimensions.
+            output_shape: Shape of one output, without batch dimensions.
+
+        Returns:
+            A module that maps [*batch, *input_shape] → [*batch, *output_shape], for any number of batch dimensions.
+        """
+        ...
 
 
 @dataclass(frozen=True)
-class FeedForward:
+class FeedForward(NetworkRecipe):
     """Fully connected layers: flatten, then (linear, activation, dropout) per hidden size, then linear, then unflatten.
 
-    hidden: sizes of the hidden layers; `()` is a single linear map.
-    activation: class of the nonlinearity between layers.
-    dropout: probability of dropping a hidden unit in training mode.
+    Args:
+        hidden: Sizes of the hidden layers; `()` is a single linear map.
+        activation: Class of the nonlinearity after each hidden layer.
+        dropout: Probability of dropping a hidden unit in training mode; 0 adds no dropout layers.
     """
 
     hidden: tuple[int, ...] = (400,)
@@ -51,10 +74,15 @@ class FeedForward:
 
 
 @dataclass(frozen=True)
-class ConvolutionalEncoder:
+class ConvolutionalEncoder(NetworkRecipe):
     """3×3 convolutions of stride 2, then one linear layer. For inputs [*batch, channels, height, width] of any size.
 
-    channels: output channels of each convolution; each halves height and width (rounded up, so that 1×1 still works).
+    `build` raises ValueError if the input shape is not [channels, height, width].
+
+    Args:
+        channels: Output channels of each convolution; each halves height and width (rounded up, so that 1×1 still works).
+        activation: Class of the nonlinearity after each convolution.
+        dropout: Probability of dropping an activation in training mode; 0 adds no dropout layers.
     """
 
     channels: tuple[int, ...] = (32, 64)
@@ -73,11 +101,16 @@ class ConvolutionalEncoder:
 
 
 @dataclass(frozen=True)
-class ConvolutionalDecoder:
+class ConvolutionalDecoder(NetworkRecipe):
     """One linear layer, then 3×3 transposed convolutions of stride 2: the mirror image of `ConvolutionalEncoder`.
 
-    For outputs [*batch, ..., height, width] of any size; what stands before height and width becomes channels.
-    channels: as in the encoder, from the image inwards: `(32, 64)` starts from 64 small maps.
+    For outputs [*batch, ..., height, width] of any size; the dimensions before height and width become channels.
+    `build` raises ValueError if the output shape has fewer than three dimensions.
+
+    Args:
+        channels: As in the encoder, from the image inwards: `(32, 64)` starts from 64 small maps.
+        activation: Class of the nonlinearity before each transposed convolution.
+        dropout: Probability of dropping an activation in training mode; 0 adds no dropout layers.
     """
 
     channels: tuple[int, ...] = (32, 64)
@@ -87,8 +120,8 @@ class ConvolutionalDecoder:
     def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
         if len(output_shape) < 3:
             raise ValueError(
-                f"ConvolutionalDecoder writes images [channels, height, width], and was asked for outcomes of shape "
-                f"{tuple(output_shape)}. Use FeedForward for outcomes that are no images."
+                f"ConvolutionalDecoder writes images [channels, height, width], but the output shape is "
+                f"{tuple(output_shape)}. Use FeedForward for outcomes that are not images."
             )
         *leading, height, width = output_shape
         heights, widths = [height], [width]
@@ -100,7 +133,7 @@ class ConvolutionalDecoder:
         smallest = (sizes[-1], heights[-1], widths[-1])
         layers: list[nn.Module] = [nn.Linear(math.prod(input_shape), math.prod(smallest)), nn.Unflatten(-1, smallest)]
         for level in range(len(self.channels), 0, -1):
-            # A transposed convolution gives 2 h - 1 rows, or 2 h with output padding: one of them is what the encoder met.
+            # A transposed convolution gives 2 h - 1 rows, or 2 h with output padding: the one that matches the encoder's map.
             padding = (heights[level - 1] + 1) % 2, (widths[level - 1] + 1) % 2
             layers += [self.activation(), *_dropout(self.dropout)]
             layers.append(nn.ConvTranspose2d(sizes[level], sizes[level - 1], 3, 2, padding=1, output_padding=padding))
@@ -108,7 +141,7 @@ class ConvolutionalDecoder:
 
 
 class _Reshaped(nn.Module):
-    """Any number of leading batch dimensions around a network that knows one."""
+    """Applies a network of one batch dimension to inputs with any number of batch dimensions."""
 
     def __init__(self, network: nn.Sequential, input_shape: Shape, inner_shape: Shape, output_shape: Shape) -> None:
         super().__init__()
@@ -134,19 +167,45 @@ def _half(size: int) -> int:
 
 
 def image_shape(shape: Shape, caller: str) -> Shape:
-    """The shape as it is. ValueError where it is not [channels, height, width]; `who` begins its sentence: "X reads"."""
+    """Check that a shape is that of an image.
+
+    Args:
+        shape: Shape to check.
+        caller: Beginning of the error message: recipe and verb, such as "ConvolutionalEncoder reads".
+
+    Returns:
+        The shape, unchanged.
+
+    Raises:
+        ValueError: If the shape is not [channels, height, width].
+    """
     if len(shape) != 3:
-        raise ValueError(f"{caller} images [channels, height, width], and was given the shape {tuple(shape)}.")
+        raise ValueError(f"{caller} images [channels, height, width], but the given shape is {tuple(shape)}.")
     return shape
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Number of trainable scalars."""
+    """Number of trainable scalars.
+
+    Args:
+        module: Any module.
+
+    Returns:
+        The total size of all parameters that require a gradient.
+    """
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
 def count_multiply_adds(network: nn.Module, input_shape: Shape) -> int:
-    """Multiply-adds of one forward pass for one input, by running one: linear and convolutional layers only."""
+    """Multiply-adds of one forward pass for one input, counted by running it. Linear and convolutional layers only.
+
+    Args:
+        network: Module [batch, *input_shape] → any tensor, with at least one parameter.
+        input_shape: Shape of one input, without batch dimensions.
+
+    Returns:
+        The number of multiply-adds.
+    """
     total = 0
 
     def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

@@ -12,14 +12,14 @@ from helpers import settings
 from helpers.data import Batches
 from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
 from helpers.models import AmortizedGuide, AnalyticKlElbo, LatentVariableModel
-from helpers.networks import FeedForward, RandomWarp
+from helpers.networks import FeedForward, RandomAffine
 from helpers.training import fit, initialise, up_then_down
 
 LATENT, HIDDEN, BATCH, LEARNING_RATE, EPOCHS = 50, (600, 600), 200, 2e-3, 15
 RATE_WEIGHT = 0.1  # a rate that counts little keeps all units in use: M2 finds more in the features
 
 
-def train_features(images: Tensor, epochs: int, checkpoint: Path, warp: RandomWarp) -> AmortizedGuide:
+def train_features(images: Tensor, epochs: int, checkpoint: Path, warp: RandomAffine) -> AmortizedGuide:
     """q(z | x) of a VAE trained without labels: the same for all cells, so it is trained once and kept.
 
     Args:
@@ -83,7 +83,7 @@ class WarpedFeatures:
     """
 
     guide: AmortizedGuide
-    warp: RandomWarp
+    warp: RandomAffine
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:

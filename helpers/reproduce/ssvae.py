@@ -120,7 +120,7 @@ def build(
     """
     classifier: NetworkRecipe = NoisyInput(_layers((HIDDEN,)), recipe.noise)
     if len(outcome_shape) == len(IMAGE):
-        classifier = WarpedInput(classifier, WARP.rotation, WARP.scaling, WARP.shear, WARP.shift)
+        classifier = WarpedInput(classifier, WARP.max_rotation, WARP.max_scaling, WARP.max_shear, WARP.max_translation)
     return semi_supervised_vae(outcome_shape, CLASSES, likelihood, LATENT, (HIDDEN,), _layers, classifier)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from helpers.networks import RandomWarp
+from helpers.networks import RandomAffine
 from helpers.reproduce.features import EPOCHS as M1_EPOCHS
 from helpers.reproduce.features import RATE_WEIGHT as M1_RATE_WEIGHT
 
@@ -31,7 +31,7 @@ class Recipe:
 
 # On features, a rate weight above 1 did harm.
 PIXELS, FEATURES = Recipe(20, 3.0, 4.0, 0.4), Recipe(30, 1.0, 1.0, 0.5)
-WARP = RandomWarp()  # of what a classifier reads on pixels, and of what M1 reads for M2
+WARP = RandomAffine()  # of what a classifier reads on pixels, and of what M1 reads for M2
 PUBLISHED = {
     "sampled": {100: 0.201, 600: 0.179, 1000: 0.201, 3000: 0.198},
     "enumerated": {100: 0.225, 600: 0.694, 1000: 0.756, 3000: 0.893},
@@ -74,7 +74,7 @@ def protocol(variant: str) -> str:
         The protocol of its rows.
     """
     recipe = FEATURES if variant == "m1m2" else PIXELS
-    most = f"(up to {WARP.rotation:g}°, {WARP.scaling:.0%} of the size, a shear of {WARP.shear:g}, {WARP.shift:.0%} of the side)"
+    most = f"(up to {WARP.max_rotation:g}°, {WARP.max_scaling:.0%} of the size, a shear of {WARP.max_shear:g}, {WARP.max_translation:.0%} of the side)"
     if variant == "m1m2":
         what = f"M1 784-600-600-50 with rate weight {M1_RATE_WEIGHT:g}, {M1_EPOCHS} epochs; M2 on draws of its features; both on images "
         what += f"warped at random {most}"

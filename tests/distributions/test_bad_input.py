@@ -1,4 +1,4 @@
-"""What is wrong with a batch is said at the door, in one sentence with what was given, what was expected, and the usual cause."""
+"""Errors about bad batches name what was given, what was expected, and the usual cause."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WRONG = {
     "colour": (torch.rand(3, 3, 8, 6), "number of channels is 3 where 1 was expected"),
     "no channels": (torch.rand(3, 8, 6), r"shape \(3, 8, 6\).*channel dimension is missing.*unsqueeze\(-3\)"),
     "flattened": (torch.rand(3, 48), r"shape \(3, 48\).*flattened.*unflatten\(-1, \(1, 8, 6\)\)"),
-    "channels last": (torch.rand(3, 8, 6, 1), r"channels stand last.*movedim\(-1, -3\)"),
+    "channels last": (torch.rand(3, 8, 6, 1), r"channels are last.*movedim\(-1, -3\)"),
     "other size": (torch.rand(3, 1, 8, 7), r"shape \(3, 1, 8, 7\), and \[\*batch, 1, 8, 6\] was expected\.$"),
     "empty": (torch.rand(0, *IMAGE), "are empty.*one item or more"),
     "no tensor": ([[0.0]], "must be a tensor, and a list was given"),

@@ -13,7 +13,7 @@ mpmath.mp.dps = 50
 
 
 def probabilities() -> list[float]:
-    """From 1e-6 to 1 - 1e-6, dense around 1/2, where the textbook formula is 0/0, and around the switch of formulas."""
+    """Probabilities from 1e-6 to 1 - 1e-6, dense around 1/2, at which the textbook formula is 0/0, and around the change of formula."""
     ends = [10.0**-k for k in (6, 5, 4, 3, 2, 1)]
     near = [0.5 + sign * 2.0**-k for k in range(2, 40) for sign in (-1, 1)]
     switch = [1 / (1 + float(mpmath.exp(-x))) for x in (0.38, 0.399, 0.4, 0.401, 0.42)]
@@ -111,7 +111,7 @@ def exact_quantile(logit: float, u: float) -> mpmath.mpf:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-12)])
 def test_mean_variance_and_entropy_against_fifty_digits(dtype, tolerance):
-    """Out to where a probability rounds to 0 or 1: pixels that are exactly 0 drive logits there."""
+    """Logits so large that a probability rounds to 0 or 1: pixels that are exactly 0 drive logits there."""
     logits = torch.tensor(FAR, dtype=torch.float64).to(dtype)
     q = StableContinuousBernoulli(logits=logits)
     for logit, mean, variance, entropy in zip(
@@ -143,7 +143,7 @@ def test_quantiles_and_their_gradient_against_fifty_digits(dtype, tolerance):
 
 
 def test_samples_stay_in_the_unit_interval_and_move_beyond_sixteen():
-    """torch's own clamp the probability, so that the mean of a logit of 80 would be 0.937 in place of 0.9875."""
+    """PyTorch's class clamps the probability, which makes the mean for a logit of 80 0.937 instead of 0.9875."""
     for logit in (-1e4, -80.0, 80.0, 1e4):
         q = StableContinuousBernoulli(logits=torch.tensor(logit))
         draws = q.rsample((20_000,))

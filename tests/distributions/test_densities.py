@@ -27,7 +27,7 @@ DRAWS, SIDE = 20_000, 257
 
 
 def conditional(kind, event, *more):
-    """The distribution given one fixed input, in double precision, with parameters that are not special."""
+    """The distribution given one fixed input, in double precision, with generic parameters."""
     torch.manual_seed(4)
     module = kind((2,), event, FeedForward((6,), torch.nn.Tanh), *more).double()
     torch.nn.init.normal_(module.network.network[-1].weight)
@@ -67,7 +67,7 @@ FINITE = {
 
 
 def grid(name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points [n², 2] and weights: Gauss-Legendre on the unit square; equal steps, exact for Gaussians, on a plane that holds them."""
+    """Points [n², 2] and weights: Gauss-Legendre on the unit square; or equal steps, exact for Gaussians inside the grid."""
     if name == "continuous bernoulli":
         x, w = numpy.polynomial.legendre.leggauss(60)
         x, w = torch.from_numpy((x + 1) / 2), torch.from_numpy(w / 2)
@@ -79,7 +79,7 @@ def grid(name: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_densities_integrate_to_one_and_samples_match(name):
-    """Means of several functions of a sample against their integrals; every draw is used, so any wrong part shows."""
+    """Means of several functions of a sample against their integrals; every draw is used."""
     p = CONTINUOUS[name]()
     points, weights = grid(name)
     mass = p.log_prob(points).exp() * weights
@@ -120,7 +120,7 @@ def test_one_dimension_by_kolmogorov_smirnov(name):
     points, weights = grid(name)
     mass = (p.log_prob(points).exp() * weights).reshape(SIDE, SIDE).sum(1)
     places = points[::SIDE, 0]
-    # Between two nodes the integral is known to within the mass of one: the test is for the draws up to each midpoint.
+    # Between two nodes the integral is known up to the mass of one node, so draws are counted up to each midpoint.
     edges = (places[1:] + places[:-1]) / 2
     draws = p.sample((DRAWS,))[:, 0].sort().values
     empirical = torch.searchsorted(draws, edges) / DRAWS
@@ -128,7 +128,7 @@ def test_one_dimension_by_kolmogorov_smirnov(name):
 
 
 def test_greys_are_scored_by_the_expected_score_of_a_random_bit():
-    """log p(x) is linear in x, so a grey's score is p log-odds weighted; and for one grey pixel it is the cross-entropy."""
+    """log p(x) is linear in x, so log p of greys is an expectation over bits; for one grey pixel it is the cross-entropy."""
     p = conditional(BernoulliConditional, (1, 1, 2))
     grey = torch.tensor([[[0.3, 0.8]]], dtype=torch.float64)
     bits = support(p)
@@ -137,7 +137,7 @@ def test_greys_are_scored_by_the_expected_score_of_a_random_bit():
 
 
 def test_a_gaussians_scale_has_a_floor():
-    """softplus underflows; a scale of 0 would make the density infinite."""
+    """softplus underflows to 0, and the density of a Gaussian of scale 0 is infinite."""
     module = GaussianConditional(1, 1, FeedForward(()))
     with torch.no_grad():
         module.network.network[0].bias.fill_(-1e4)

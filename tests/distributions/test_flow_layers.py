@@ -1,4 +1,4 @@
-"""The layers of flows: both ways and log-determinants against autograd, and against Pyro's transforms."""
+"""The layers of flows: forward map, inverse and log-determinants against autograd, and against Pyro's transforms."""
 
 from __future__ import annotations
 

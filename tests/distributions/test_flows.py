@@ -1,4 +1,4 @@
-"""Flow posteriors: densities against integrals, gradients by every route that an estimator takes, and parameters without measure."""
+"""Flow guides: densities against integrals, gradients by every path that an estimator uses, and extreme parameters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GIVEN = torch.tensor([0.4, -1.1], dtype=torch.float64)
 
 
 def conditional(kind, event=2, seed=4, strength=0.6):
-    """In double precision, with parameters that bend space, and not so much that a grid could not follow."""
+    """In double precision, with parameters that bend space, moderately enough for integration on a grid."""
     torch.manual_seed(seed)
     module = kind(2, event, FeedForward((6,), torch.nn.Tanh), num_layers=3).double()
     with torch.no_grad():
@@ -50,7 +50,7 @@ def test_a_flow_bends_space_integrates_to_one_and_its_samples_match(kind):
         points, weight = grid()
         mass = q.log_prob(points).exp() * weight
         assert mass.sum().item() == pytest.approx(1.0, abs=1e-7)
-        # far from the Gaussian of the same mean and covariance: else the test would be of nothing new
+        # far from the Gaussian of the same mean and covariance, so that the flow matters
         mean = mass @ points
         centred = points - mean
         covariance = (mass[:, None] * centred).T @ centred
@@ -66,7 +66,7 @@ def test_a_flow_bends_space_integrates_to_one_and_its_samples_match(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_integral_stays_one_when_parameters_move(kind):
-    """The gradient of the integral is 0 in every parameter: so the gradient of log q at a z held still, through the inverse, is right."""
+    """The gradient of the integral is 0 in every parameter: so this tests the gradient of log q at a fixed z, through the inverse."""
     module = conditional(kind)
     points, weight = grid()
     density = module(GIVEN).log_prob(points).exp() * weight
@@ -74,7 +74,7 @@ def test_the_integral_stays_one_when_parameters_move(kind):
     assert (
         max(gradient.abs().max() for gradient in torch.autograd.grad(density.sum(), inside, retain_graph=True)) < 1e-6
     )
-    # and not because there were none
+    # and not because all gradients are 0
     assert all(
         gradient.abs().max() > 1e-4 for gradient in torch.autograd.grad((density * points.sin().sum(1)).sum(), inside)
     )
@@ -82,7 +82,7 @@ def test_the_integral_stays_one_when_parameters_move(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_path_and_the_score_give_one_gradient(kind):
-    """d E_q[f]: through the inverse, by integrating q f on a grid; through the draws, by Gauss-Hermite over their noise."""
+    """d E_q[f]: through the inverse, by integrating q f on a grid; through the draws, by Gauss-Hermite quadrature over their noise."""
     module = conditional(kind)
     q = module(GIVEN)
     points, weight = grid()
@@ -125,7 +125,7 @@ def test_every_parameter_gets_a_gradient(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_draw_is_scored_by_the_route_whose_gradient_is_right(kind):
-    """What a draw was made of is remembered for that draw alone, and not where remembering would lose a gradient."""
+    """The preimage of a draw is cached for that draw only, and is not used if that loses a gradient."""
     module = conditional(kind, event=(2, 1))
     q = module(GIVEN.expand(5, 2))
     inversions = []
@@ -149,7 +149,7 @@ def test_a_draw_is_scored_by_the_route_whose_gradient_is_right(kind):
     still = q.sample((3,))
     inversions.clear()
     score = q.log_prob(still)
-    assert inversions  # the score of q, at a z held still
+    assert inversions  # the score of q, at a fixed z
     assert_same(score, q.log_prob(still.clone()))
     assert max(gradient.abs().max() for gradient in gradients(score)) > 1e-3
     inversions.clear()
@@ -191,9 +191,11 @@ def test_refusals():
             kind(2, 2, FeedForward(()), num_layers=0)
         with pytest.raises(ValueError, match="sizes of 1 or more"):
             kind(2, (3, 0), FeedForward(()))
-    with pytest.raises(ValueError, match="2 numbers or more, and the event shape is .*PlanarFlowConditional"):
+    with pytest.raises(ValueError, match="2 coordinates or more, and the event shape is .*PlanarFlowConditional"):
         AffineCouplingConditional(2, 1, FeedForward(()))
-    with pytest.raises(ValueError, match="over 6 numbers needs .* of 6 units or more each, and hidden=.5,. was given"):
+    with pytest.raises(
+        ValueError, match="over 6 coordinates needs .* of 6 units or more each, and hidden=.5,. was given"
+    ):
         InverseAutoregressiveConditional(2, (2, 3), FeedForward(()), hidden=(5,))
     for kind in KINDS[1:]:
         with pytest.raises(ValueError, match="context_size=0"):
@@ -206,7 +208,7 @@ def test_refusals():
 
 
 def test_a_flow_whose_layers_change_nothing_is_its_gaussian():
-    """Raw parameters of 0 are the identity, so a flow starts where a mean-field posterior does."""
+    """Layers with raw parameters of 0 are the identity, so a flow starts as a mean-field guide."""
     module = PlanarFlowConditional(2, 3, FeedForward(())).double()
     plain = GaussianConditional(2, 3, FeedForward(())).double()
     for network in (module.network, plain.network):
@@ -214,14 +216,14 @@ def test_a_flow_whose_layers_change_nothing_is_its_gaussian():
         torch.nn.init.zeros_(network.network[-1].bias)
     z = torch.randn(4, 3).double()
     expected = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(-1)
-    torch.testing.assert_close(module(GIVEN).log_prob(z), expected, rtol=1e-4, atol=1e-4)  # but for the floor, 1e-5
-    assert not torch.allclose(plain(GIVEN).log_prob(z), expected, atol=1e-2)  # softplus(0) is no 1
+    torch.testing.assert_close(module(GIVEN).log_prob(z), expected, rtol=1e-4, atol=1e-4)  # up to the floor, 1e-5
+    assert not torch.allclose(plain(GIVEN).log_prob(z), expected, atol=1e-2)  # softplus(0) is not 1
 
 
 @pytest.mark.parametrize("kind", [PlanarFlowConditional, InverseAutoregressiveConditional])
 @pytest.mark.parametrize("estimator", [StickingTheLanding(), DoublyReparameterised()], ids=["landing", "doubly"])
 def test_estimators_that_hold_z_still_are_unbiased_for_flows(kind, estimator, monkeypatch):
-    """Two samples of one number, by Gauss-Hermite over the noise of both: each pair of nodes is a member of the batch."""
+    """Two samples of a scalar, by Gauss-Hermite quadrature over the noise of both: each pair of nodes is a batch element."""
     nodes, weights = (torch.from_numpy(part) for part in numpy.polynomial.hermite_e.hermegauss(60))
     noise = torch.cartesian_prod(nodes, nodes).T[:, :, None]  # [2, pairs, 1]
     share = torch.outer(weights, weights).flatten() / weights.sum() ** 2

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians at their limits: of one, with a component that dies, on a point, and as wide as the world."""
+"""Mixtures of Gaussians at their limits: one component, a component of weight 0, and scales near 0 or very large."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def given_numbers(event, components, numbers):
 
 @pytest.mark.parametrize("event", [(), (2,), (2, 3)])
 def test_the_density_written_out(event):
-    """The network's numbers are K logits, then the K means, then the K raw scales, each of the outcome's shape."""
+    """The network's outputs are K logits, then the K means, then the K raw scales, each of the outcome's shape."""
     size, components = math.prod(event), 3
     numbers = torch.randn(components * (1 + 2 * size), dtype=torch.float64)
     q = given_numbers(event, components, numbers)(torch.zeros(4, 1, dtype=torch.float64))
@@ -73,7 +73,7 @@ def test_a_component_that_dies_leaves_the_others(logit):
     score.sum().backward()
     assert torch.isfinite(score).all()
     assert all(torch.isfinite(parameter.grad).all() for parameter in prior.parameters())
-    assert prior.loc.grad[1].abs().max() == 0  # nothing reaches it any more
+    assert prior.loc.grad[1].abs().max() == 0  # its responsibility is 0
     assert prior.loc.grad[0].abs().max() > 0
 
 
@@ -90,7 +90,7 @@ def test_scales_that_vanish_or_explode_keep_density_and_gradient_finite(where, r
         module = given_numbers((2,), 3, numbers)
     q = module((7,)) if where == "prior" else module(torch.zeros(7, 1))
     collapsed = q.component_distribution.base_dist.loc[0, 1].detach()
-    z = torch.cat([collapsed.expand(1, 2), torch.randn(6, 2)])  # one right on it
+    z = torch.cat([collapsed.expand(1, 2), torch.randn(6, 2)])  # the first is on the collapsed component
     score = q.log_prob(z)
     score.sum().backward()
     assert torch.isfinite(score).all()

@@ -24,7 +24,7 @@ from helpers.networks import ConvolutionalDecoder, ConvolutionalEncoder, FeedFor
 
 batches = st.lists(st.integers(1, 3), max_size=3).map(tuple)
 shapes = st.lists(st.integers(1, 4), max_size=3).map(tuple)  # scalars, vectors, matrices, images
-some = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)  # where at least one dimension is needed
+some = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)  # for outcomes with at least one dimension
 images = st.tuples(st.sampled_from([1, 3]), st.integers(1, 9), st.integers(1, 9))  # odd, not square, 1x1
 
 PRIORS = {
@@ -73,7 +73,7 @@ def test_priors(name, batch, shape, nonempty):
     assert_contract(prior(batch), batch, event)
     assert prior().batch_shape == ()
     if name == "normal":
-        assert_contract(StandardNormalPrior(4)(batch), batch, (4,))  # a number stands for a vector's size
+        assert_contract(StandardNormalPrior(4)(batch), batch, (4,))  # an int is the size of a vector
 
 
 @given(st.sampled_from(sorted(CONDITIONALS)), batches, shapes, shapes, some, st.sampled_from([(), (5,), (5, 4)]))
@@ -81,7 +81,7 @@ def test_priors(name, batch, shape, nonempty):
 def test_feed_forward_conditionals(name, batch, given_shape, shape, nonempty, hidden):
     event = nonempty if name == "categorical" else shape
     if name == "coupling flow":
-        event = (*shape[:2], 2)  # two numbers or more
+        event = (*shape[:2], 2)  # two coordinates or more
     conditional = CONDITIONALS[name](given_shape, event, FeedForward(hidden))
     x = torch.randn((*batch, *given_shape))
     distribution = conditional(x)
@@ -107,7 +107,7 @@ def test_convolutional_conditionals(name, batch, image, channels):
 @given(st.sampled_from(["gaussian", "bernoulli"]), images)
 @settings(max_examples=20)
 def test_members_of_a_batch_do_not_meet(name, image):
-    """What a conditional says of one member does not depend on the others, nor on how the batch is folded."""
+    """The distribution of a batch element does not depend on the other elements, nor on the batch shape."""
     torch.manual_seed(0)
     conditional = CONDITIONALS[name](3, image, ConvolutionalDecoder((2,)))
     z = torch.randn(2, 3, 3)

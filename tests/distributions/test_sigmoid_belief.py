@@ -135,14 +135,14 @@ def test_shapes_for_any_number_of_batch_dimensions() -> None:
 def test_networks_between_layers_may_be_deep() -> None:
     model, guide = sigmoid_belief_network((3, 2), 4, FeedForward((5,)))
     count = sum(isinstance(part, torch.nn.Softplus) for module in (model, guide) for part in module.modules())
-    assert count == 4  # x and h_1 each way
+    assert count == 4  # between x and h_1, and between h_1 and h_2, in model and guide
 
 
 def test_one_layer_is_independent_bits() -> None:
     model, guide = sigmoid_belief_network((3,), 4)
     assert isinstance(guide(torch.ones(2, 4)), torch.distributions.Independent)
     assert isinstance(model.prior(()), torch.distributions.Independent)
-    assert any(name.endswith("logits") for name, _ in model.prior.named_parameters())  # and the prior learns
+    assert any(name.endswith("logits") for name, _ in model.prior.named_parameters())  # the prior has parameters
 
 
 def test_too_many_bits_to_enumerate() -> None:

@@ -1,4 +1,4 @@
-"""VampPrior: an average of posteriors, exactly; learned through pseudo-inputs and encoder alike; saved once."""
+"""VampPrior: the exact average of the guide over pseudo-inputs; gradients of pseudo-inputs and encoder; saved once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import torch
 from helpers.distributions import (
     AffineCouplingConditional,
     BernoulliConditional,
+    BernoulliPrior,
     GaussianConditional,
     InverseAutoregressiveConditional,
     MixtureOfGaussiansConditional,
     PlanarFlowConditional,
+    SigmoidBeliefGuide,
     VampPrior,
+    support,
 )
 from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import ConvolutionalEncoder, FeedForward
@@ -85,11 +88,13 @@ def test_pseudo_inputs_encoder_and_decoder_all_get_gradients(kind):
     objective = bound(kind)
     names = [name for name, _ in objective.named_parameters()]
     assert "model.prior.logits" in names
-    assert not [name for name in names if name.startswith("model.prior.posterior")]  # trained once, as the posterior
+    assert not [
+        name for name in names if name.startswith("model.prior.") and name != "model.prior.logits"
+    ]  # the guide is registered once
     objective(torch.rand(6, *IMAGE)).surrogate.sum().backward()
     for name, parameter in objective.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
-    # the prior alone moves the encoder: it is made of it
+    # log p(z) alone has a gradient in the encoder's parameters
     encoder = [*objective.guide.parameters()]
     (score,) = objective.model.prior((1,)).log_prob(torch.randn(1, 2))
     assert any(
@@ -117,6 +122,17 @@ def test_saved_once_and_tied_in_a_copy(tmp_path):
     torch.testing.assert_close(other.model.prior().log_prob(z), one.model.prior().log_prob(z))
     twin = copy.deepcopy(one)
     assert twin.model.prior.guide is twin.guide.conditional is not one.guide.conditional
+
+
+@pytest.mark.parametrize("sizes", [(3,), (2, 2)])
+def test_a_sigmoid_belief_guide_makes_one_too(sizes):
+    guide = SigmoidBeliefGuide(IMAGE, sizes).double()
+    prior = VampPrior(guide, torch.rand(3, *IMAGE)).double()
+    outcomes = support(BernoulliPrior(sum(sizes))()).double()
+    expected = torch.stack([guide(u).log_prob(outcomes) for u in prior.pseudo_inputs]).logsumexp(0) - math.log(3)
+    torch.testing.assert_close(prior().log_prob(outcomes), expected)
+    torch.testing.assert_close(expected.logsumexp(0), torch.zeros((), dtype=torch.float64))
+    assert prior((5, 4)).sample((2,)).shape == (2, 5, 4, sum(sizes))
 
 
 def test_refusals():

@@ -10,8 +10,7 @@ from torch import nn
 from torch.distributions import Independent, Normal
 
 from helpers.data import Batches
-from helpers.distributions import BernoulliConditional, GaussianConditional, StandardNormalPrior
-from helpers.distributions.conditionals import Conditional
+from helpers.distributions import BernoulliConditional, GaussianConditional, NetworkConditional, StandardNormalPrior
 from helpers.evaluation import active_units, evaluate_bound
 from helpers.experiments.rate_distortion import rate_distortion_sweep
 from helpers.models import AmortizedGuide, AnalyticKlElbo, Elbo, LatentVariableModel
@@ -20,7 +19,7 @@ from helpers.networks import FeedForward
 NOISE = 0.5  # standard deviation of x given z
 
 
-class Shifted(Conditional):
+class Shifted(NetworkConditional):
     """p(x | z) = N(z, NOISE²): nothing to learn."""
 
     parameter_shape = (2,)

@@ -1,4 +1,4 @@
-"""Networks that read their input disturbed: noise by its covariance, warps by maps that can be done by hand."""
+"""Networks that perturb their input: noise by its covariance, warps by maps computed by hand."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def warped(images, angle=0.0, scale=1.0, shear=0.0, shift=(0.0, 0.0)):
 def test_warp_by_a_quarter_turn_a_pixel_and_a_half():
     images = torch.rand(3, 2, 6, 6, dtype=torch.float64)
     torch.testing.assert_close(warped(images), images)
-    # A quarter turn leaves no cosine: the map is [[0, -1], [1, 0]] whatever the scale.
+    # The cosine of a quarter turn is 0: the map is [[0, -1], [1, 0]] for any scale.
     torch.testing.assert_close(warped(images, angle=math.pi / 2, scale=1.0), images.rot90(1, (-2, -1)))
     beside = warped(images, shift=(2 / 6, 0.0))  # one pixel of six, on a side of length 2
     torch.testing.assert_close(beside[..., :-1], images[..., 1:])
     assert (beside[..., -1] == 0).all()
     below = warped(images, shift=(0.0, -2 / 6))
     torch.testing.assert_close(below[..., 1:, :], images[..., :-1, :])
-    half = warped(torch.ones(1, 1, 8, 8), scale=2.0)  # twice as much is seen
+    half = warped(torch.ones(1, 1, 8, 8), scale=2.0)  # the output shows twice the range of coordinates
     assert (half[..., 2:6, 2:6] == 1).all() and half.sum() == 16
     column = torch.zeros(1, 1, 5, 5)
     column[..., 2] = 1
@@ -65,19 +65,19 @@ def test_each_image_has_a_map_of_its_own_in_training_mode_only():
 
 
 def centres(amounts: dict[str, float], x: int, y: int) -> torch.Tensor:
-    """Where a soft spot at (x, y) from the middle of 33 by 33 is seen, by draws of one amount: [2, draws]."""
+    """Where a soft spot at (x, y) from the middle of 33 by 33 is seen after random maps of one kind: [2, draws]."""
     torch.manual_seed(0)
     place = torch.arange(33.0) - 16
     image = (-((place - x) ** 2 + (place[:, None] - y) ** 2) / 4).exp()[None]
-    network = WarpedInput(FeedForward(()), **{"rotation": 0, "scaling": 0, "shear": 0, "shift": 0} | amounts).build(
-        (1, 33, 33), (1,)
-    )
+    network = WarpedInput(
+        FeedForward(()), **{"max_rotation": 0, "max_scaling": 0, "max_shear": 0, "max_translation": 0} | amounts
+    ).build((1, 33, 33), (1,))
     seen = network[0](image.expand(5000, 1, 33, 33))[:, 0]
     return torch.stack([(seen.sum(1) * place).sum(-1), (seen.sum(2) * place).sum(-1)]) / seen.sum((1, 2))
 
 
 def is_uniform(values: torch.Tensor, most: float) -> bool:
-    """On [-most, most], as far as 5,000 draws can tell."""
+    """Whether values are uniform on [-most, most], up to the error of 5,000 draws."""
     return (
         values.abs().max() <= 1.01 * most
         and abs(values.std() - most / math.sqrt(3)) < 0.05 * most
@@ -86,25 +86,25 @@ def is_uniform(values: torch.Tensor, most: float) -> bool:
 
 
 def test_amounts_are_uniform_up_to_what_was_asked():
-    x, y = centres({"shift": 2 / 33}, 0, 0)
+    x, y = centres({"max_translation": 2 / 33}, 0, 0)
     assert is_uniform(x, 2) and is_uniform(y, 2)
     assert abs(torch.corrcoef(torch.stack([x, y]))[0, 1]) < 5 / math.sqrt(5000)
-    x, y = centres({"rotation": 30}, 6, 0)
+    x, y = centres({"max_rotation": 30}, 6, 0)
     assert is_uniform(torch.atan2(y, x), math.radians(30))
     torch.testing.assert_close(x.hypot(y), torch.full_like(x, 6), atol=0.01, rtol=0)
-    x, y = centres({"shear": 0.5}, 0, 6)  # what is seen at (x, y) stood at (x + shear y, y)
+    x, y = centres({"max_shear": 0.5}, 0, 6)  # output(x, y) = input(x + shear y, y)
     assert is_uniform(x / 6, 0.5) and (y - 6).abs().max() < 1e-3
-    x, y = centres({"scaling": 0.2}, 5, 0)
+    x, y = centres({"max_scaling": 0.2}, 5, 0)
     assert is_uniform(5 / x - 1, 0.2) and y.abs().max() < 1e-3
 
 
 @pytest.mark.parametrize(
     ("amounts", "words"),
     [
-        ({"rotation": -1}, "rotation=-1"),
-        ({"shift": -0.1}, "0 or more"),
-        ({"shear": -1.0}, "shear"),
-        ({"scaling": 1.0}, "less than 1"),
+        ({"max_rotation": -1}, "rotation=-1"),
+        ({"max_translation": -0.1}, "0 or more"),
+        ({"max_shear": -1.0}, "shear"),
+        ({"max_scaling": 1.0}, "less than 1"),
     ],
 )
 def test_amounts_that_make_no_sense(amounts, words):

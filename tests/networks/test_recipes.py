@@ -1,4 +1,4 @@
-"""Recipes: dropout, sizes and counts against counts by hand, and what they refuse."""
+"""Recipes: dropout, sizes and counts against counts by hand, and errors."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_dropout_acts_in_training_mode_only(recipe, given, event):
 
 
 def test_every_pixel_and_every_weight_is_used():
-    """A decoder whose padding were wrong would crop or leave a border that nothing reaches."""
+    """A decoder with wrong padding crops its output or leaves a constant border."""
     for size in ((1, 1, 1), (3, 2, 5), (1, 7, 4), (3, 9, 9)):
         decoder = ConvolutionalDecoder((2, 3)).build((4,), size)
         out = decoder(torch.randn(6, 4))
@@ -90,7 +90,7 @@ def test_refusals():
         GaussianConditional(3, 4, nn.Linear(3, 7))(torch.ones(5, 3))
 
 
-# Height and width of a map never meet in the arithmetic of shapes, so pairs that visit each height and each width suffice.
+# Heights and widths are computed independently, so pairs that contain each height and each width suffice.
 SIZES = [(8 + place % 57, 8 + place) for place in range(89)]
 
 
@@ -113,7 +113,7 @@ def test_every_size_from_8x8_to_64x96_goes_in_and_comes_out(colours):
 
 @pytest.mark.parametrize("image", [(1, 8, 8), (3, 9, 13), (1, 28, 28), (3, 64, 96)])
 def test_parameters_and_multiply_adds_at_any_size(image):
-    """Counted by hand, for the default channels 32 and 64: maps of h × w, then h' × w', each half of what came before, rounded up."""
+    """Counted by hand, for the default channels 32 and 64: maps of h × w, then h' × w', each half of the previous size, rounded up."""
     colours, height, width = image
     first, second = (-(-height // 2) * -(-width // 2), -(-height // 4) * -(-width // 4))
     code, parameters = 10, 20

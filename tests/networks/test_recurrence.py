@@ -1,4 +1,4 @@
-"""Recurrent networks over packed time steps against torch's own, and the packing itself."""
+"""Recurrent networks over packed time steps against those of PyTorch, and the packing itself."""
 
 from __future__ import annotations
 

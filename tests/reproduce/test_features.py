@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
-from helpers.networks import RandomWarp
+from helpers.networks import RandomAffine
 from helpers.reproduce.features import WarpedFeatures, mean_features, train_features
 
 SCALE = 0.5
@@ -27,7 +27,7 @@ class FirstPixels(nn.Module):
 
 
 def test_features_are_drawn_from_the_guide_of_the_warped_image():
-    guide, warp = FirstPixels(), RandomWarp(shift=0.3)
+    guide, warp = FirstPixels(), RandomAffine(max_translation=0.3)
     torch.manual_seed(0)
     images = torch.rand(1, 1, 6, 6).expand(20_000, 1, 6, 6)
     torch.manual_seed(1)

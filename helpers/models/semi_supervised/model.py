@@ -14,6 +14,7 @@ from helpers.distributions import (
     CategoricalPrior,
     Conditional,
     GaussianConditional,
+    NetworkConditional,
     Prior,
     StandardNormalPrior,
     StyleConditional,
@@ -109,7 +110,7 @@ class SemiSupervisedGuide(nn.Module):
 def semi_supervised_vae(
     outcome_shape: int | Shape,
     num_classes: int,
-    likelihood: type[Conditional],
+    likelihood: type[NetworkConditional],
     latent: int = 50,
     hidden: tuple[int, ...] = (500,),
     network: Callable[[tuple[int, ...]], NetworkRecipe] = FeedForward,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from helpers.distributions import BernoulliConditional, Conditional, GatedTransition
+from helpers.distributions import BernoulliConditional, Conditional, GatedTransition, NetworkConditional
 from helpers.models.sequences.guide import SequenceGuide, Shape, steps_of
 from helpers.models.sequences.recurrent_guide import RecurrentGuide
 from helpers.networks import FeedForward
@@ -90,7 +90,7 @@ def deep_markov_model(
     cell: str = "gru",
     flows: int = 0,
     dropout: float = 0.0,
-    likelihood: type[Conditional] = BernoulliConditional,
+    likelihood: type[NetworkConditional] = BernoulliConditional,
 ) -> tuple[DeepMarkovModel, SequenceGuide]:
     """Model and guide with a gated transition and recurrent networks, in the sizes of Krishnan et al. and of Pyro's example.
 

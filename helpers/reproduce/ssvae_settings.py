@@ -74,7 +74,10 @@ def protocol(variant: str) -> str:
         The protocol of its rows.
     """
     recipe = FEATURES if variant == "m1m2" else PIXELS
-    most = f"(up to {WARP.max_rotation:g}°, {WARP.max_scaling:.0%} of the size, a shear of {WARP.max_shear:g}, {WARP.max_translation:.0%} of the side)"
+    most = (
+        f"(up to {WARP.max_rotation:g}°, {WARP.max_scaling:.0%} of the size, a shear of {WARP.max_shear:g}, "
+        f"{WARP.max_translation:.0%} of the side)"
+    )
     if variant == "m1m2":
         what = f"M1 784-600-600-50 with rate weight {M1_RATE_WEIGHT:g}, {M1_EPOCHS} epochs; M2 on draws of its features; both on images "
         what += f"warped at random {most}"

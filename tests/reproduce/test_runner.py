@@ -250,6 +250,13 @@ def test_seed_0_then_seed_1_then_both_for_every_experiment(name, tmp_path, monke
     assert not list(results.glob("superseded/*"))
 
 
+def test_the_accuracy_of_the_curve_is_that_of_the_row(tmp_path):
+    main(["ssvae", "--variants", "baseline", "--smoke", "--results", str(tmp_path)])
+    (made,) = read_rows(tmp_path)[0].runs
+    assert made.curve["test"] == [[1, made.value]]
+    assert made.details["error"] == 1 - made.value and 0 < made.value < 1
+
+
 def declared_rows() -> dict[str, Row]:
     """The rows of all cells with the arguments that the committed rows were made with. Data is not loaded."""
     rows, every_guide = {}, ("future", "past", "both", "mean-field")

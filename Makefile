@@ -5,7 +5,7 @@
 #   ARGS="--no-browser --port 8899"   goes to JupyterLab (make lab) or to the benchmarks (make bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser lessons slides bench solutions FORCE
+.PHONY: help lab test test-browser check lessons slides bench solutions FORCE
 
 PYTHON_BIN := .venv/bin/python
 WORKERS ?= 2
@@ -43,6 +43,10 @@ test-browser: .venv/complete ## every lesson in JupyterLab and every deck, in he
 	@echo "==> decks in a browser side by side, then lessons one by one: their explorers are timed"
 	@$(PYTHON_BIN) -m pytest -m browser -n $(WORKERS) --dist loadgroup tests/browser/test_decks.py; decks=$$?; \
 	  $(PYTHON_BIN) -m pytest -m browser tests/browser/test_lessons.py && exit $$decks
+
+check: .venv/complete ## style, format and types of the code, as .ci/run checks them
+	@echo "==> ruff check, ruff format, mypy"
+	@$(PYTHON_BIN) -m ruff check && $(PYTHON_BIN) -m ruff format --check && $(PYTHON_BIN) -m mypy
 
 # jupytext keeps the ids of cells, and the outputs of a notebook that was run; nbconvert then takes outputs, counts and stray metadata away.
 lessons: .venv/complete ## bring notebooks/ up to date with lessons_src/, without outputs

@@ -241,9 +241,8 @@ digits = load_images("digits", size=28).train  # the small packaged digits, so t
 means = torch.stack([digits.images[digits.labels == y].mean(0) for y in range(10)])  # [10, 1, 28, 28]
 p_digits = Independent(Bernoulli(probs=means), 3)
 draws = p_digits.sample((4,))
-print("sample_shape [4]  batch_shape", list(p_digits.batch_shape), " event_shape", list(p_digits.event_shape),
-      " x.shape", list(draws.shape))
-print("log_prob(x).shape", list(p_digits.log_prob(draws).shape))
+print(f"sample_shape [4]  batch_shape {list(p_digits.batch_shape)}  event_shape {list(p_digits.event_shape)}")
+print(f"x.shape {list(draws.shape)}  log_prob(x).shape {list(p_digits.log_prob(draws).shape)}")
 
 # %% slideshow={"slide_type": "fragment"}
 plots.image_grid(
@@ -297,6 +296,7 @@ shapes()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Replace the `...` and run the cell. Stuck? The cell after it gives a hint, a further one each time you run it, three in all.
+
 
 # %% slideshow={"slide_type": "skip"}
 def log_prob_of_images(logits, x):
@@ -473,6 +473,7 @@ print(f"Pyro {theirs.item():.5f}   ours {ours.item():.5f} nats")
 # Leave `to_event(1)` out, and Pyro raises an error: the 3 has become a batch dimension, and no plate accounts for it. Torch has no plates; without
 # `Independent` it would return six numbers, and leave it to you to notice.
 
+
 # %% slideshow={"slide_type": "skip"}
 def without_to_event(loc, x):
     with pyro.plate("data", len(loc)):
@@ -494,9 +495,10 @@ print("torch:", list(Normal(two_means, 1.0).log_prob(two_vectors).shape))
 # |---|---|---|---|
 # | $x$ | what is observed | $p_\theta(x, z)$ | the model |
 # | $z$ | latent: never observed | $p(z)$, $p_\theta(x \mid z)$ | prior, likelihood |
-# | $y$ | a label | $q_\phi(z \mid x)$ | approximate posterior |
-# | $\theta$ | parameters of the model | $D$ | distortion, $\mathbb E_q[-\log p_\theta(x \mid z)]$ |
-# | $\phi$ | parameters of the inference network | $R$ | rate, $\mathrm{KL}(q_\phi(z \mid x) \,\|\, p(z))$ |
+# | $y$ | a label | $p_\theta(z \mid x)$ | posterior: the exact one |
+# | $\theta$ | parameters of the model | $q_\phi(z \mid x)$ | guide: an approximate posterior |
+# | $\phi$ | parameters of the guide | $D$ | distortion, $\mathbb E_q[-\log p_\theta(x \mid z)]$ |
+# | $\log p_\theta(x)$ | `log_marginal` | $R$ | rate, $\mathrm{KL}(q_\phi(z \mid x) \,\|\, p(z))$ |
 #
 # In code the letters keep their names: `x`, `z`, `y`, `theta`, `phi`, `p`, `q`.
 

@@ -69,7 +69,7 @@ settings.seed_everything(0)
 # ## 1 · A guess, and how wrong it is
 #
 # To **infer** is to say where a hidden $z$ may be, given what you saw. The right answer is a density, the posterior $p(z \mid x)$. Yours is a
-# guess, $q(z)$. How wrong is it? In **nats**, the unit of natural logarithms:
+# guess, $q(z)$: the **guide**, or approximate posterior. How wrong is it? In **nats**, the unit of natural logarithms:
 #
 # $$ \mathrm{KL}(q \,\|\, p) = \mathbb E_{z \sim q}\big[\log q(z) - \log p(z)\big] \;\ge\; 0, \qquad \text{and } 0 \text{ only for } q = p. $$
 #
@@ -104,6 +104,7 @@ for words, scale in {
 # ### Your turn · 01.1 · ●○○ · 5 minutes
 #
 # Write $\mathrm{KL}\big(\mathcal N(\mu, \sigma^2) \,\|\, \mathcal N(0, 1)\big)$ in closed form, in nats, summed over the last dimension. `loc` is $\mu$, `scale` is the standard deviation $\sigma$.
+
 
 # %% slideshow={"slide_type": "skip"}
 def kl_to_standard_normal(loc, scale):
@@ -140,9 +141,7 @@ z_n, x_n = (0, 1.35, "latent"), (0, 0, "observed")
 local = {r"\theta": theta, "z_n": z_n, "x_n": x_n}
 arrows = [("z_n", "x_n"), (r"\theta", "x_n")]
 plots.plate_diagram(
-    plots.PlateModel(
-        "global latent", {"w": z_n, "x_n": x_n}, [("w", "x_n")], plates={plate: ["x_n"]}
-    ),
+    plots.PlateModel("global latent", {"w": z_n, "x_n": x_n}, [("w", "x_n")], plates={plate: ["x_n"]}),
     plots.PlateModel("local latents", local, arrows, plates={plate: ["z_n", "x_n"]}),
     plots.PlateModel(
         "local, and amortized",
@@ -185,9 +184,7 @@ plots.plate_diagram(
 # lesson: a hidden position $z$ in a plane, and three instruments, each of which measures how far $z$ lies in one direction, with noise.
 
 # %% slideshow={"slide_type": "skip"}
-weight = torch.tensor(
-    [[1.0, 0.8], [0.9, 1.1], [1.2, 0.5]]
-)  # [observed, latent]: one row per instrument
+weight = torch.tensor([[1.0, 0.8], [0.9, 1.1], [1.2, 0.5]])  # [observed, latent]: one row per instrument
 bias = torch.tensor([0.5, -1.0, 2.0])  # [observed]
 noise = 0.5  # standard deviation of each instrument's error
 
@@ -283,15 +280,13 @@ for name, estimate in recipes.items():
 spread = (weight @ weight.T + noise**2 * torch.eye(3)).diagonal().sqrt()
 for words, count in {"N/B in its place": num_data, "N/B forgotten": batch}.items():
     precision = 1 / 3.0**2 + count / spread[0] ** 2
-    print(
-        f"{words:17} standard deviation of the first instrument's bias, from its readings: "
-        f"{precision**-0.5:.3f}"
-    )
+    print(f"{words:17} standard deviation of the first instrument's bias, from its readings: {precision**-0.5:.3f}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 01.2 · ●●○ · 8 minutes
 #
 # Estimate $\log p(w) + \sum_{n=1}^{N} \log p(x_n, z_n \mid w)$ from a minibatch of $B$ observations, and give the estimate's standard error. The batch is drawn without replacement, so the mean of its terms has variance $\frac{s^2}{B}\big(1 - \frac{B}{N}\big)$, with $s^2$ their sample variance.
+
 
 # %% slideshow={"slide_type": "skip"}
 def whole_from_minibatch(log_global, log_local, num_data):
@@ -352,17 +347,14 @@ def log_marginal(x):
 
 # %% slideshow={"slide_type": "skip"}
 anywhere = torch.randn(5, 2000, 2)  # five arbitrary z for each x
-difference = (
-    log_joint(x, anywhere) - true_posterior(x).log_prob(anywhere) - log_marginal(x)
-)  # [5, N]
-print(
-    f"largest violation of the product rule: {difference.abs().max().item():.0e} nats (float32)"
-)
+difference = log_joint(x, anywhere) - true_posterior(x).log_prob(anywhere) - log_marginal(x)  # [5, N]
+print(f"largest violation of the product rule: {difference.abs().max().item():.0e} nats (float32)")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 01.3 · ●●○ · 9 minutes
 #
 # Let $z \sim \mathcal N(0, I)$ and $x \mid z \sim \mathcal N(Wz + b, \sigma^2 I)$, where $\sigma$ is `noise`. Return the mean of $p(z \mid x)$ for every row of `x`, and its precision matrix, the inverse of the covariance, which all rows share.
+
 
 # %% slideshow={"slide_type": "skip"}
 def exact_posterior(x, weight, bias, noise):
@@ -427,14 +419,10 @@ guesses = {
     "best uncorrelated": MultivariateNormal(exact.mean, (best_scale**2).diag()),
     "the posterior": exact,
 }
-print(
-    f"log p(x) = {log_marginal(observed).item():.3f} nats\n{'q':22}{'ELBO':>18}{'KL':>9}{'sum':>10}"
-)
+print(f"log p(x) = {log_marginal(observed).item():.3f} nats\n{'q':22}{'ELBO':>18}{'KL':>9}{'sum':>10}")
 for name, q in guesses.items():
     bound, kl = elbo(observed, q, 100_000), kl_divergence(q, exact).item()
-    print(
-        f"{name:20}{bound.mean:11.3f} ± {bound.standard_error:.3f} {kl:9.3f} {bound.mean + kl:9.3f}"
-    )
+    print(f"{name:20}{bound.mean:11.3f} ± {bound.standard_error:.3f} {kl:9.3f} {bound.mean + kl:9.3f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -499,9 +487,7 @@ bound_and_kl()
 # </details>
 
 # %% slideshow={"slide_type": "fragment"}
-mean_field_gap = (
-    0.5 * (posterior_precision.diagonal().log().sum() - posterior_precision.logdet()).item()
-)
+mean_field_gap = 0.5 * (posterior_precision.diagonal().log().sum() - posterior_precision.logdet()).item()
 best = Independent(Normal(exact.mean, best_scale), 1)
 right_widths = MultivariateNormal(exact.mean, posterior_covariance.diagonal().diag())
 kinds = {
@@ -546,6 +532,7 @@ print(
 # ### Your turn · 01.4 · ●●● · 11 minutes
 #
 # Estimate the ELBO $\mathbb E_{q}[\log p(z) + \log p(x \mid z) - \log q(z)]$ of $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$ from the given standard normal draws `eps`: one number for every row of `x`, the mean over the samples. Gradients must reach `loc` and `scale`, through the sample too.
+
 
 # %% slideshow={"slide_type": "skip"}
 def elbo_estimate(x, loc, scale, weight, bias, noise, eps):
@@ -612,7 +599,7 @@ def fit_each(model, x, start=None, steps=None):
 
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# `Elbo(model, q)` is exercise 01.4 for any model and any posterior that can be reparameterised: whose draws are a differentiable function of its parameters and of
+# `Elbo(model, q)` is exercise 01.4 for any model and any guide that can be reparameterised: whose draws are a differentiable function of its parameters and of
 # noise that knows nothing of them. It returns two numbers for each row: `value`, the bound, to be read; and `surrogate`, to be differentiated, whose gradient is
 # the bound's. Compared with the formula, written out, on the same noise:
 
@@ -626,12 +613,8 @@ torch.manual_seed(1)
 from_helpers = Elbo(model, free, num_samples=32)(x[:4])
 print("ELBO by hand     ", by_hand.detach().numpy().round(3))
 print("ELBO from helpers", from_helpers.value.numpy().round(3))
-gradients = [
-    torch.autograd.grad(value.sum(), free.loc)[0] for value in (by_hand, from_helpers.surrogate)
-]
-print(
-    f"largest difference of their gradients: {(gradients[0] - gradients[1]).abs().max().item():.0e}"
-)
+gradients = [torch.autograd.grad(value.sum(), free.loc)[0] for value in (by_hand, from_helpers.surrogate)]
+print(f"largest difference of their gradients: {(gradients[0] - gradients[1]).abs().max().item():.0e}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **Predict.** You fit 1,000 new observations, each with its own $q$. Where will the average distance to $\log p(x)$ settle: at zero, or above it?
@@ -665,6 +648,7 @@ plots.curves(
 #
 # </details>
 
+
 # %% slideshow={"slide_type": "skip"}
 @torch.no_grad()
 def bounds(model, q, x, num_samples=500):
@@ -675,8 +659,8 @@ def bounds(model, q, x, num_samples=500):
     return (model.log_joint(x, z) - q.log_prob(z)).mean(0)
 
 
-evidence, best_bound = log_marginal(test_x), bounds(model, best_q, test_x)
-measured = Measured.over(evidence - best_bound)
+log_marginals, best_bound = log_marginal(test_x), bounds(model, best_q, test_x)
+measured = Measured.over(log_marginals - best_bound)
 print(
     f"approximation gap, measured {measured.mean:.4f} ± {measured.standard_error:.4f} nats; "
     f"by the formula {mean_field_gap:.4f}"
@@ -762,12 +746,9 @@ for name, (recipe, seen, peak) in recipes.items():
         f"{name:14} {size:6,} parameters, trained in {seconds[name]:.1f} s, "
         f"bound {Measured.over(encoder_bounds[name])} nats"
     )
+print(f"{'one fit per x':14} {4 * len(test_x):6,} parameters, bound {Measured.over(best_bound)} nats")
 print(
-    f"{'one fit per x':14} {4 * len(test_x):6,} parameters, bound {Measured.over(best_bound)} nats"
-)
-print(
-    "evaluate_bound says of the linear one: "
-    f"{evaluate_bound(model, encoders['linear'], test_x, num_samples=500).elbo}"
+    f"evaluate_bound says of the linear one: {evaluate_bound(model, encoders['linear'], test_x, num_samples=500).elbo}"
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -865,6 +846,7 @@ print(
 #
 # From $\log p(x)$, the ELBO of the best $q$ of the family, and the ELBO of the encoder's $q$, all for the same observations, return the mean **approximation gap** with its standard error and the mean **amortization gap** with its standard error.
 
+
 # %% slideshow={"slide_type": "skip"}
 def gaps(log_marginal, elbo_best, elbo_encoder):
     """The approximation gap and the amortization gap in nats, with standard errors.
@@ -955,9 +937,7 @@ def gap_beyond_best(q, x):
     precision = posterior_precision.double()
     off = (q.mean - true_posterior(x).mean).double()  # [batch, latent]
     ratio = q.variance.double() * precision.diagonal()  # 1 where the scale is the best one
-    return 0.5 * (
-        torch.einsum("bi,ij,bj->b", off, precision, off) + (ratio - 1 - ratio.log()).sum(-1)
-    )
+    return 0.5 * (torch.einsum("bi,ij,bj->b", off, precision, off) + (ratio - 1 - ratio.log()).sum(-1))
 
 
 values, directions = torch.linalg.eigh(covariance)
@@ -969,10 +949,7 @@ gap_far = {
     )
 }
 with torch.no_grad():
-    gap_far |= {
-        f"{name} encoder": gap_beyond_best(encoders[name](far_x), far_x)
-        for name in ("linear", "wide")
-    }
+    gap_far |= {f"{name} encoder": gap_beyond_best(encoders[name](far_x), far_x) for name in ("linear", "wide")}
 plots.curves(
     {name: (far, gap.clamp(min=1e-5)) for name, gap in gap_far.items()},
     xlabel="distance from the data's mean, in standard deviations",
@@ -1013,10 +990,7 @@ with torch.no_grad():
 refined, _ = fit_each(model, far_x, start=answer, steps=20)
 leap = bounds(model, refined, far_x) - bounds(model, answer, far_x)  # [21]
 for i in (0, 4, 8, 12, 20):
-    print(
-        f"{far[i].item():4.0f} standard deviations away: "
-        f"20 steps change the bound by {leap[i].item():+8.2f} nats"
-    )
+    print(f"{far[i].item():4.0f} standard deviations away: 20 steps change the bound by {leap[i].item():+8.2f} nats")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **Skip sections 12, 13 and 14 on a first reading**: run their cells, whose numbers the table of section 15 shows, and go on there.
@@ -1071,9 +1045,7 @@ for count in (1, 3, 10, 100, 1000):
 # a grid sums $p(x, z)$ over the plane. (Skip this section on a first reading.)
 
 # %% slideshow={"slide_type": "skip"}
-beacons = torch.tensor(
-    [[-1.5, -0.5], [0.0, -0.5], [1.5, -0.5]]
-)  # on a street, half a unit south of the prior's mean
+beacons = torch.tensor([[-1.5, -0.5], [0.0, -0.5], [1.5, -0.5]])  # on a street, half a unit south of the prior's mean
 
 
 def distances(z):
@@ -1081,9 +1053,7 @@ def distances(z):
     return (z[..., None, :] - beacons).norm(dim=-1)
 
 
-street = LatentVariableModel(
-    StandardNormalPrior(2), GaussianConditional(2, 3, Instruments(distances, noise=0.3))
-)
+street = LatentVariableModel(StandardNormalPrior(2), GaussianConditional(2, 3, Instruments(distances, noise=0.3)))
 
 
 @torch.no_grad()
@@ -1103,13 +1073,8 @@ torch.manual_seed(4)
 street_x, street_z = street.sample(settings.budget(full=300, smoke=60))
 error = (grid_log_marginal(model, test_x[:20]) - log_marginal(test_x[:20])).abs().max().item()
 print(f"grid against closed form, linear model:   largest error {error:.0e} nats")
-street_evidence = grid_log_marginal(street, street_x)
-change = (
-    (street_evidence[:20] - grid_log_marginal(street, street_x[:20], side=8.0, cells=400))
-    .abs()
-    .max()
-    .item()
-)
+street_log_marginal = grid_log_marginal(street, street_x)
+change = (street_log_marginal[:20] - grid_log_marginal(street, street_x[:20], side=8.0, cells=400)).abs().max().item()
 print(f"grid against a finer one, the new model:  largest change {change:.0e} nats")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -1126,9 +1091,7 @@ print(f"grid against a finer one, the new model:  largest change {change:.0e} na
 # %% slideshow={"slide_type": "skip"}
 street_train, _ = street.sample(4000)
 street_encoders = {
-    name: train_encoder(street, FeedForward(hidden, activation=nn.Tanh), street_train, peak=0.01)[
-        0
-    ]
+    name: train_encoder(street, FeedForward(hidden, activation=nn.Tanh), street_train, peak=0.01)[0]
     for name, hidden in {"2 hidden": (2,), "8 hidden": (8,), "64 + 64 hidden": (64, 64)}.items()
 }
 torch.manual_seed(5)
@@ -1150,8 +1113,7 @@ for name, bound in zip(starts, fit_bounds, strict=True):
 
 # %% slideshow={"slide_type": "fragment"}
 chosen = [
-    int(((street_z - torch.tensor(place)).norm(dim=1)).argmin())
-    for place in ((-0.3, 1.2), (0.7, -0.2), (0.4, -1.9))
+    int(((street_z - torch.tensor(place)).norm(dim=1)).argmin()) for place in ((-0.3, 1.2), (0.7, -0.2), (0.4, -1.9))
 ]
 panels, marks = {}, {}
 for index, title in zip(chosen, ("north of the street", "near it", "south of it"), strict=True):
@@ -1169,8 +1131,7 @@ plots.contours(
     ylim=(-3.1, 2.3),
     points=marks,
     size=(960, 410),
-    caption="Three observations: regions of 50 % and 95 %. The posterior may have two peaks; "
-    "q has one.",
+    caption="Three observations: regions of 50 % and 95 %. The posterior may have two peaks; q has one.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -1192,15 +1153,9 @@ plots.contours(
 
 # %% slideshow={"slide_type": "fragment"}
 with torch.no_grad():
-    street_bounds = {
-        name: bounds(street, encoder(street_x), street_x)
-        for name, encoder in street_encoders.items()
-    }
-street_gaps = {"the family": Measured.over(street_evidence - street_best)}
-street_gaps |= {
-    f"encoder, {name}": Measured.over(street_best - bound)
-    for name, bound in street_bounds.items()
-}
+    street_bounds = {name: bounds(street, encoder(street_x), street_x) for name, encoder in street_encoders.items()}
+street_gaps = {"the family": Measured.over(street_log_marginal - street_best)}
+street_gaps |= {f"encoder, {name}": Measured.over(street_best - bound) for name, bound in street_bounds.items()}
 street_gaps["one fit, random start"] = Measured.over(street_best - fit_bounds[1:4].mean(0))
 plots.bars(
     {name: gap.mean for name, gap in street_gaps.items()},
@@ -1228,7 +1183,7 @@ for name, loss in lost.items():
         f"{name:24} loses {loss.median().item():.3f} nats in the median, "
         f"more than half a nat for {100 * (loss > 0.5).double().mean().item():.1f} %"
     )
-deficit = street_evidence - street_best  # [batch]
+deficit = street_log_marginal - street_best  # [batch]
 print(
     f"approximation gap: smallest {deficit.min().item():.3f}, largest {deficit.max().item():.3f}; "
     f"one of two equal peaks ignored: log 2 = {math.log(2):.3f}"
@@ -1258,7 +1213,7 @@ def pyro_model(x, rows):
 
 
 def pyro_guide(x, rows):
-    pyro.module("posterior", encoders["linear"])
+    pyro.module("guide", encoders["linear"])
     with pyro.plate("data", len(x), subsample=rows):
         q = encoders["linear"](x[rows]).base_dist
         pyro.sample("latent", dist.Normal(q.loc, q.scale).to_event(1))

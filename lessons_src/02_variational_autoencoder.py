@@ -29,7 +29,7 @@
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **You will be able to**
 #
-# 1. write a deep latent-variable model as a prior and a likelihood, and its amortized posterior, as networks that return distributions (exercise 02.1);
+# 1. write a deep latent-variable model as a prior and a likelihood, and its amortized guide (the approximate posterior), as networks that return distributions (exercise 02.1);
 # 2. draw a sample that lets gradients through (02.2), and say what the gradient of a one-sample bound estimates (Predict, section 3);
 # 3. train a VAE, split its bound into distortion and rate, and compute the rate in closed form and by sampling (02.2, 02.3);
 # 4. read samples, reconstructions, a latent map and a manifold as evidence of what a model learned (Predicts, sections 6 and 7), and judge the
@@ -68,10 +68,7 @@ data = load_images("mnist", size=28, fallback="digits")
 train_images, test_images = data.train.images.to(device), data.test.images.to(device)
 # ten epochs of MNIST, more of a small set
 epochs = settings.budget(full=max(10, 200_000 // len(train_images)), smoke=1)
-print(
-    f"{data.name}: {len(train_images):,} training and {len(test_images):,} test images, computing "
-    f"on {device}"
-)
+print(f"{data.name}: {len(train_images):,} training and {len(test_images):,} test images, computing on {device}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # On a machine with neither MNIST nor a network, the lesson runs on a small packaged set of digits and has just said so. Every cell
@@ -103,8 +100,10 @@ image_shape, latent = (1, 28, 28), 50
 # batch_shape [], event_shape [50]
 prior = Independent(Normal(torch.zeros(latent, device=device), 1.0), 1)
 decoder = nn.Sequential(
-    nn.Linear(latent, 400), nn.Softplus(),
-    nn.Linear(400, 784), nn.Unflatten(-1, image_shape),
+    nn.Linear(latent, 400),
+    nn.Softplus(),
+    nn.Linear(400, 784),
+    nn.Unflatten(-1, image_shape),
 ).to(device)
 
 
@@ -148,6 +147,7 @@ print("log p(x, z) from helpers", model.log_joint(x, z).detach().cpu().numpy().r
 #
 # Write $\log p(x, z) = \log p(z) + \log p_\theta(x \mid z)$ in nats, for $z \sim \mathcal N(0, I)$ and pixels $x_d \in \{0, 1\}$ that are 1 with probability $\mathrm{sigmoid}(\ell_d)$, where $\ell$ is `logits`. It must stay exact where a logit is 40 and its pixel is 0.
 
+
 # %% slideshow={"slide_type": "skip"}
 def log_joint(z, logits, x):
     """log p(x, z) in nats: z ~ N(0, I); given z, bits x, each 1 with probability sigmoid(logit).
@@ -181,14 +181,11 @@ check("02.1", log_joint)
 #
 # $$ q_\phi(z \mid x) = \mathcal N\big(z \mid \mu_\phi(x), \mathrm{diag}\, \sigma^2_\phi(x)\big). $$
 #
-# One network for all images: inference is **amortized**.
+# This $q$ is the **guide**, the approximate posterior. One network for all images: inference is **amortized**.
 
 # %% slideshow={"slide_type": "fragment"}
-guide = AmortizedGuide(
-    GaussianConditional(
-        image_shape, (latent,), FeedForward((400,), activation=nn.Softplus)
-    )
-).to(device)
+encoder = FeedForward((400,), activation=nn.Softplus)
+guide = AmortizedGuide(GaussianConditional(image_shape, (latent,), encoder)).to(device)
 
 q = guide(test_images[:5])
 print("q(z | x): batch", tuple(q.batch_shape), "event", tuple(q.event_shape))
@@ -221,6 +218,7 @@ print("q(z | x): batch", tuple(q.batch_shape), "event", tuple(q.event_shape))
 # \qquad\Rightarrow\qquad \nabla_\phi\, \mathbb E_{q_\phi}[f(z)] = \mathbb E_{\varepsilon}\big[\nabla_\phi f(\mu_\phi + \sigma_\phi \odot \varepsilon)\big]. $$
 #
 # That is the **reparameterisation trick**, or pathwise gradient.
+
 
 # %% slideshow={"slide_type": "fragment"}
 def elbo_by_hand(x):
@@ -327,8 +325,10 @@ error = sampled.mean(1).std() / len(sampled) ** 0.5
 print(f"rate in closed form              {exact.mean().item():7.3f} nats per image")
 print(f"rate from 1,000 samples          {sampled.mean().item():7.3f} ± {error.item():.3f}")
 print(f"spread of a one-sample estimate  {sampled.std(0).mean().item():7.3f}")
-print(f"one-sample estimates below zero: {100 * (each[..., 0] < 0).float().mean().item():.0f} % for coordinate 1, "
-      f"{100 * (sampled < 0).float().mean().item():.0f} % for the sum")
+print(
+    f"one-sample estimates below zero: {100 * (each[..., 0] < 0).float().mean().item():.0f} % for coordinate 1, "
+    f"{100 * (sampled < 0).float().mean().item():.0f} % for the sum"
+)
 
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -347,6 +347,7 @@ print(f"one-sample estimates below zero: {100 * (each[..., 0] < 0).float().mean(
 # ### Your turn · 02.2 · ●●○ · 8 minutes
 #
 # Turn the noise `eps` into samples $z$ of $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$, and return them with the one-sample rate $\log q(z) - \log p(z)$, in nats, where $p = \mathcal N(0, I)$. Gradients must reach `loc` and `scale` through every path.
+
 
 # %% slideshow={"slide_type": "skip"}
 def sample_and_rate(loc, scale, eps):
@@ -373,6 +374,7 @@ check("02.2", sample_and_rate)
 #
 # Lesson 01 had the prior $\mathcal N(0, 1)$; lesson 05 learns it. Write the rate $\mathrm{KL}\big(\mathcal N(\mu, \mathrm{diag}\,\sigma^2) \,\|\, \mathcal N(m, \mathrm{diag}\,s^2)\big)$ in closed form, in nats, one number per image. `prior_loc` is $m$, `prior_scale` is $s$.
 
+
 # %% slideshow={"slide_type": "skip"}
 def rate(loc, scale, prior_loc, prior_scale):
     """KL(N(loc, scale²) || N(prior_loc, prior_scale²)) in nats, summed over the latents.
@@ -397,6 +399,7 @@ check("02.3", rate)
 #
 # The loop has four lines. Everything else is comfort.
 
+
 # %% slideshow={"slide_type": "-"}
 def train_by_hand(objective, images):
     """One epoch of Adam on the negative ELBO; returns the average ELBO in nats."""
@@ -419,6 +422,7 @@ def train_by_hand(objective, images):
 # stops at the first NaN and says which term it was.
 #
 # </details>
+
 
 # %% slideshow={"slide_type": "skip"}
 def build(latent, seed=0):
@@ -459,8 +463,8 @@ history = fit(
     valid=Batches(valid_images, batch_size=1000, shuffle=False),
     epochs=epochs,
 )
-print(f"{history.seconds[-1]:.0f} seconds, {history.steps} steps; test ELBO "
-      f"{evaluate_bound(objective.model, objective.posterior, test_images, num_samples=1).elbo} nats per image")
+test_elbo = evaluate_bound(objective.model, objective.guide, test_images, num_samples=1).elbo
+print(f"{history.seconds[-1]:.0f} seconds, {history.steps} steps; test ELBO {test_elbo} nats per image")
 
 
 # %% slideshow={"slide_type": "skip"}
@@ -502,10 +506,7 @@ plots.curves(
 # %% slideshow={"slide_type": "skip"}
 model, guide = (module.to(device).eval() for module in load_trained())
 evaluation = evaluate_bound(model, guide, test_images, num_samples=settings.budget(full=10, smoke=2))
-print(
-    f"test ELBO  {evaluation.elbo}    distortion {evaluation.distortion}    rate "
-    f"{evaluation.rate}    nats"
-)
+print(f"test ELBO  {evaluation.elbo}    distortion {evaluation.distortion}    rate {evaluation.rate}    nats")
 
 # %% slideshow={"slide_type": "fragment"}
 torch.manual_seed(2)
@@ -569,8 +570,7 @@ plots.image_grid(
     row_labels=["image x", "x', z draw 1", "x', z draw 2", "x', z draw 1 again", "x', z draw 1 again"],
     alt="Ten test digits in the top row, and four samples of each under it, in black and white pixels. Edges are ragged, and "
     "differently so in every sample; the stroke itself is the same wherever z is, and moves little from one z to the other.",
-    caption="Conditional samples. Speckle is the pixel noise of the likelihood; the stroke is what "
-    "z decided.",
+    caption="Conditional samples. Speckle is the pixel noise of the likelihood; the stroke is what z decided.",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -631,8 +631,7 @@ plots.tsne_map(
     data.test.labels,
     num_points=settings.budget(full=2000, smoke=150),
     size=(640, 400),
-    caption="Latent means of test images, coloured and marked by class. The labels were used for "
-    "the colours only.",
+    caption="Latent means of test images, coloured and marked by class. The labels were used for the colours only.",
 )
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -649,6 +648,7 @@ plots.tsne_map(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Two numbers must now do all the work, so both networks get a second layer, and the learning rate one cycle: up, then down to nothing. It takes about 15 seconds on two quiet cores.
+
 
 # %% slideshow={"slide_type": "skip"}
 def build_flat(seed=0):
@@ -749,6 +749,7 @@ latent_dials(flat.model, flat.guide, test_images[:1500], data.test.labels[:1500]
 # %% [markdown] slideshow={"slide_type": "skip"}
 # It trains as long as the VAE did, about 15 seconds on two quiet cores.
 
+
 # %% slideshow={"slide_type": "skip"}
 class Autoencoder(nn.Module):
     """log p(x | z) at z = the encoder's mean: no noise, no rate. An objective like any other."""
@@ -770,8 +771,10 @@ for name, each in {"autoencoder": plain, "VAE": flat}.items():
         # both decode their mean
         distortion = -each.model(codes[name]).log_prob(test_images).mean().item()
     within = (codes[name].norm(dim=1) < 2.45).float().mean().item()  # this disc holds 95 % of N(0, I)
-    print(f"{name:11}  distortion {distortion:.1f} nats;  spread of codes {codes[name].std().item():.1f};  "
-          f"{100 * within:.0f} % of them lie where 95 % of the prior is")
+    print(
+        f"{name:11}  distortion {distortion:.1f} nats;  spread of codes {codes[name].std().item():.1f};  "
+        f"{100 * within:.0f} % of them lie where 95 % of the prior is"
+    )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # What can each draw? Take 2,000 draws from the prior, and count the class of the code nearest to each. A tenth each would be fair.
@@ -803,8 +806,7 @@ plots.scatter_by_class(
     size=(640, 430),
     circle=2.45,  # it holds 95 % of N(0, I)
     clip=True,
-    caption="Codes of a plain autoencoder. The circle holds 95 % of N(0, I): all that you would "
-    "draw from.",
+    caption="Codes of a plain autoencoder. The circle holds 95 % of N(0, I): all that you would draw from.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -878,6 +880,7 @@ plots.histograms(
 # let a second judge compare the prior with *shuffled* codes, each coordinate permuted over the images. Shuffling keeps every histogram and
 # destroys all dependence between coordinates.
 
+
 # %% slideshow={"slide_type": "skip"}
 def train_judge(real, fake):
     """A classifier that tells rows of `real` from rows of `fake`, both [n, latent]; returns its network."""
@@ -906,7 +909,12 @@ with torch.no_grad():
     seen = guide(train_images).sample()  # [training images, latent]
 contests = {
     "aggregate posterior or prior": (seen, torch.randn_like(seen), aggregate, torch.randn_like(aggregate)),
-    "shuffled codes or prior": (shuffled(seen), torch.randn_like(seen), shuffled(aggregate), torch.randn_like(aggregate)),
+    "shuffled codes or prior": (
+        shuffled(seen),
+        torch.randn_like(seen),
+        shuffled(aggregate),
+        torch.randn_like(aggregate),
+    ),
 }
 judges, right = {}, {}
 for question, (real, fake, held_out_real, held_out_fake) in contests.items():
@@ -958,6 +966,7 @@ plots.image_grid(
 # ### Your turn · 02.4 · ●●● · 9 minutes
 #
 # Write $\log q(z)$ of the aggregate posterior $q(z) = \frac1N \sum_i q_\phi(z \mid x_i)$, in nats, at every row of `z`, where $q_\phi(z \mid x_i)$ is the Gaussian of row $i$ of `loc` and `scale`. It must stay finite at a $z$ far from all codes.
+
 
 # %% slideshow={"slide_type": "skip"}
 def log_aggregate(z, loc, scale):
@@ -1045,8 +1054,9 @@ turned = copy.deepcopy(model)
 first_layer = next(layer for layer in turned.likelihood.modules() if isinstance(layer, nn.Linear))
 first_layer.weight.data = first_layer.weight @ rotation.T  # the decoder now reads Qᵀ z
 
+
 # %% slideshow={"slide_type": "skip"}
-def log_likelihood(model, x, rotation, num_samples=200):
+def log_marginal(model, x, rotation, num_samples=200):
     """Importance-weighted log p(x), with draws Q z for z ~ q(z | x); |det Q| = 1. x: [batch, 1, 28, 28] → [batch]."""
     torch.manual_seed(9)
     q = guide(x)
@@ -1056,12 +1066,16 @@ def log_likelihood(model, x, rotation, num_samples=200):
 
 x = test_images[:200]
 with torch.no_grad():
-    before = log_likelihood(model, x, torch.eye(latent, device=device))
-    after = log_likelihood(turned, x, rotation)
+    before = log_marginal(model, x, torch.eye(latent, device=device))
+    after = log_marginal(turned, x, rotation)
     # the decoder turned, the draws not
-    careless = log_likelihood(turned, x, torch.eye(latent, device=device))
-print(f"log p(x), estimated, in nats: {before.mean().item():.3f} before, {after.mean().item():.3f} with model and encoder turned "
-      f"(largest change {(before - after).abs().max().item():.0e}),\nand {careless.mean().item():.0f} if you forget to turn the encoder")
+    careless = log_marginal(turned, x, torch.eye(latent, device=device))
+print(
+    f"log p(x), estimated, in nats: {before.mean().item():.3f} before, "
+    f"{after.mean().item():.3f} with model and encoder turned "
+    f"(largest change {(before - after).abs().max().item():.0e}),\n"
+    f"and {careless.mean().item():.0f} if you forget to turn the encoder"
+)
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1138,8 +1152,10 @@ with torch.no_grad():
     grey = p.log_prob(x).mean(0) - rate  # [images]
     # [draws of bits, images]
     bits = torch.stack([p.log_prob(binarise_dynamically(x)).mean(0) - rate for _ in range(20)])
-print(f"bound on the greys {grey.mean().item():.3f};  average over 20 binarisations {bits.mean().item():.3f} "
-      f"± {bits.mean(1).std().item() / 20**0.5:.3f} nats")
+print(
+    f"bound on the greys {grey.mean().item():.3f};  average over 20 binarisations {bits.mean().item():.3f} "
+    f"± {bits.mean(1).std().item() / 20**0.5:.3f} nats"
+)
 
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -1178,6 +1194,7 @@ print(f"minus the test ELBO      {-evaluation.elbo.mean:6.1f}")
 # ### Your turn · 02.5 · ●●○ · 9 minutes
 #
 # Split the distortion $-\sum_d [x_d \log \pi_d + (1 - x_d) \log(1 - \pi_d)]$ of grey images, with $\pi = \mathrm{sigmoid}(\ell)$ and $\ell$ `logits`, in two: the **floor** $\sum_d H(x_d)$, and the **excess** above it. Both in nats, one number per image. Pixels of exactly 0 and 1 are frequent.
+
 
 # %% slideshow={"slide_type": "skip"}
 def floor_and_excess(logits, x):
@@ -1227,10 +1244,7 @@ for kind, transform in kinds.items():
     result = evaluate_bound(vae.model, vae.guide, pixels, num_samples=5)
     bounds[kind], errors[kind] = result.elbo.mean, result.elbo.standard_error
     coins = Bernoulli(probs=pixels).entropy().flatten(1).sum(1).mean().item()
-    print(
-        f"{kind:12} {coins:10.1f} {result.distortion.mean:7.1f} {result.rate.mean:7.1f} "
-        f"{result.elbo.mean:8.1f}"
-    )
+    print(f"{kind:12} {coins:10.1f} {result.distortion.mean:7.1f} {result.rate.mean:7.1f} {result.elbo.mean:8.1f}")
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1291,6 +1305,7 @@ print(f"random bits instead of greys: {bounds['random bits'] - bounds['grey']:+.
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The next cell trains on 12,000 scenes, about 15 seconds on two quiet cores.
 
+
 # %% slideshow={"slide_type": "skip"}
 def make_scenes(images, num_scenes, counts, seed):
     """Scenes [scenes, 1, 40, 40] with a random number of half-size digits at random places; and how many each has."""
@@ -1327,10 +1342,8 @@ with torch.no_grad():
 # %% slideshow={"slide_type": "fragment"}
 for count in range(4):
     note = "never seen in training" if count == 3 else ""
-    print(
-        f"{count} digit(s): {excess[how_many == count].mean().item():6.1f} nats of distortion "
-        f"above the floor   {note}"
-    )
+    above = excess[how_many == count].mean().item()
+    print(f"{count} digit(s): {above:6.1f} nats of distortion above the floor   {note}")
 wanted = [0, 1, 1, 2, 2, 2, 3, 3]  # digits in the scenes to show
 chosen = torch.stack([(how_many == count).nonzero().flatten()[i] for i, count in enumerate(wanted)])
 plots.image_grid(
@@ -1371,7 +1384,7 @@ def pyro_model(x):
 
 
 def pyro_guide(x):
-    pyro.module("posterior", guide)
+    pyro.module("guide", guide)
     with pyro.plate("data", len(x)):
         q = guide(x).base_dist
         pyro.sample("latent", dist.Normal(q.loc, q.scale).to_event(1))
@@ -1408,10 +1421,7 @@ for name, (theirs, ours) in pairs.items():
 # %% slideshow={"slide_type": "skip"}
 row = read_row("vae")
 spread = "" if row.standard_error is None else f" ± {row.standard_error:.2f} over {len(row.runs)} seeds"
-print(
-    f"published {row.published}   ours {row.mean:.2f}{spread}   (from "
-    f"helpers/reproduce/results/vae.json)"
-)
+print(f"published {row.published}   ours {row.mean:.2f}{spread}   (from helpers/reproduce/results/vae.json)")
 print(row.protocol)
 print(row.command)
 

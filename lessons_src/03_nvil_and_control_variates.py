@@ -127,7 +127,8 @@ plots.image_grid(
     templates,
     titles=[f"{share:.2f}" for share in shares],
     alt="Ten blurred digits, the templates of a mixture. Their prior probabilities, from left to right: "
-    + ", ".join(f"{share:.2f}" for share in shares) + ".",
+    + ", ".join(f"{share:.2f}" for share in shares)
+    + ".",
     caption="The decoder is a table: what each of the ten codes draws. Above: p(z), how often.",
 )
 
@@ -182,6 +183,7 @@ print(f"a draw from p(z) is the code that fits: {hit.mean():.0%}; ten draws all 
 # ### Your turn · 03.1 · ●○○ · 5 minutes
 #
 # A code $z$ is one of $K$ categories, so Bayes' rule is a finite sum. From $\log p(z)$ and $\log p(x \mid z)$ of every category, write $\log p(z \mid x)$ and $\log p(x)$, in nats. It must stay exact where $\log p(x \mid z)$ is −1000: an image has hundreds of pixels.
+
 
 # %% slideshow={"slide_type": "skip"}
 def categorical_posterior(log_prior, log_likelihood):
@@ -262,11 +264,12 @@ print(f"log p(x), enumerated {small.log_marginal(x).mean():.2f} nats   "
       f"ELBO {learning(x).value.mean():.2f} nats")  # fmt: skip
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# A **sigmoid belief network** has bits as its code, $p(z_d = 1) = \mathrm{sigmoid}(b_d)$, and a sigmoid of a linear map of them for each pixel. This one has three bits and has learned for a while from the exact gradient, its guide more
+# A **sigmoid belief network** has bits as its code, $p(z_d = 1) = \mathrm{sigmoid}(b_d)$, and a sigmoid of a linear map of them for each pixel. This one has three bits and has learned for a while from the exact gradient, its guide (the approximate posterior $q_\phi(z \mid x)$) more
 # slowly, so that rewards and uncertainty look like mid-training. Its exact values are known: it is the bench on which all below is measured.
 #
-# **From lesson 02.** `Elbo(model, posterior, estimator, num_samples)(x)` returns an `Estimate` with one entry for each image: its `value`, the bound; its `surrogate`, whose gradient estimates the bound's and whose own value means nothing;
+# **From lesson 02.** `Elbo(model, guide, estimator, num_samples)(x)` returns an `Estimate` with one entry for each image: its `value`, the bound; its `surrogate`, whose gradient estimates the bound's and whose own value means nothing;
 # and an `auxiliary_loss`, from which baselines learn (section 4). `Pathwise` needs `q.has_rsample`: a draw that is a differentiable function of noise.
+
 
 # %% slideshow={"slide_type": "subslide"}
 def score_function_by_hand(x, num_samples):
@@ -299,6 +302,7 @@ for name, ours, theirs in zip(("weight", "bias"), by_hand, packaged, strict=True
 # ### Your turn · 03.2 · ●●○ · 6 minutes
 #
 # Write the score-function surrogate of $S$ samples: its value is $\frac1S \sum_s f(z_s) + f(z_s) \log q(z_s)$, and its gradient must be $\frac1S \sum_s \nabla f(z_s) + f(z_s) \nabla \log q(z_s)$. The first term is for the model's parameters, which `f` depends on; in the second, $f$ is a reward, a number. Bit $d$ of $z$ is 1 with probability $\mathrm{sigmoid}(\ell_d)$, where $\ell$ is `logits`, which may be ±50.
+
 
 # %% slideshow={"slide_type": "skip"}
 def score_function_surrogate(f, logits, z):
@@ -458,7 +462,10 @@ recipes = {
 for name, run in recipes.items():
     (mean,) = exact_moments_of(run, parameters=[logits]).mean
     cosine = torch.cosine_similarity(mean, truth, dim=0).item()
-    print(f"{name:22} cosine with the gradient {cosine:+.3f}, off by {(mean - truth).norm() / truth.norm():.3f} of its length")
+    print(
+        f"{name:22} cosine with the gradient {cosine:+.3f}, "
+        f"off by {(mean - truth).norm() / truth.norm():.3f} of its length"
+    )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### Repaired here, 3 · A reward that piles up
@@ -500,6 +507,7 @@ for num_samples in range(1, most + 1):
 #
 # $b$ is a **baseline**; what it multiplies, $\nabla \log q$, is the **control variate**: a quantity of known mean, added to take noise away.
 
+
 # %% slideshow={"slide_type": "skip"}
 def less(b):
     """f becomes f - b."""
@@ -527,6 +535,7 @@ baseline()
 # ### Your turn · 03.3 · ●●○ · 11 minutes
 #
 # A baseline $b$ makes the gradient of one sample $g = (f(z) - b)\, s(z)$ with the score $s = \nabla_\phi \log q$. Its mean is the same for every $b$. Find the one $b$ with the least variance, summed over the parameters, and that variance, $\mathbb E\,|g|^2 - |\mathbb E\, g|^2$: both exact, over all outcomes.
+
 
 # %% slideshow={"slide_type": "skip"}
 def optimal_baseline(probability, f, score):
@@ -556,6 +565,7 @@ check("03.3", optimal_baseline)
 # $$ r(z) = f(z) - m, \qquad m \leftarrow 0.9\, m + 0.1\, \bar f \quad \text{after the batch has used it.} $$
 #
 # One number for all images, and nothing to train. In code: `ScoreFunction(CentredReward())`.
+
 
 # %% slideshow={"slide_type": "skip"}
 def settle(control_variate):
@@ -603,6 +613,7 @@ measure("centred", settle(CentredReward()))
 #
 # Centre the rewards of a run, step by step: subtract the running mean $m$ from each reward of the batch, then update $m \leftarrow 0.9\, m + 0.1\, \bar r$ with the batch's mean reward $\bar r$. A batch is never measured against a mean that contains it. Return the mean after the last step too: it is saved with the model.
 
+
 # %% slideshow={"slide_type": "skip"}
 def centre_by_past(rewards, mean):
     """Each batch of rewards less the running mean of the batches before it.
@@ -637,7 +648,7 @@ class Forgetful(CentredReward):
         nn.Module.__init__(self)
         self.average = 0.0
 
-    def forward(self, reward, scored):
+    def forward(self, reward, reward_context):
         centred = reward - self.average
         self.average = 0.1 * self.average + 0.9 * reward.mean().item()
         return centred, 0.0
@@ -798,6 +809,7 @@ for name, critic in critics.items():
 #
 # whose gradient reaches only $\psi$. In code: `LearnedBaseline(image_shape, FeedForward((50,), nn.ReLU))`.
 
+
 # %% slideshow={"slide_type": "skip"}
 def network():
     return LearnedBaseline(image_shape, FeedForward((50,), nn.ReLU)).double()
@@ -842,6 +854,7 @@ print(f"on average, the best b lies {sum(below) / len(below):.1f} nats below E[f
 # ### Your turn · 03.5 · ●●○ · 6 minutes
 #
 # A network predicts the reward of a datum, $b(x)$. Write the surrogate of value $\frac1S \sum_s f_s + (f_s - b) \log q_s$ for each datum, and the auxiliary loss: the mean over samples and batch of $(f_s - b)^2$. The surrogate's gradient reaches the model through the first $f$ and $q$ through $\log q$, and nothing else; that of the auxiliary loss reaches the baseline, and nothing else.
+
 
 # %% slideshow={"slide_type": "skip"}
 def learned_baseline_losses(f, log_q, baseline):
@@ -969,6 +982,7 @@ for name, objective in objectives.items():
 #
 # A network of $L$ layers of bits draws $h_1 \sim q(\cdot \mid x)$, then $h_2 \sim q(\cdot \mid h_1)$, up to $h_L$. The log weight is $\log p(h_L) + \sum_l \log p(h_{l-1} \mid h_l) - \log q(h_l \mid h_{l-1})$, with $h_0 = x$. Write each layer's reward: from the log weight, leave out the terms that were settled before the layer was drawn. A reward is a number, without a graph.
 
+
 # %% slideshow={"slide_type": "skip"}
 def downstream_rewards(log_prior, log_p, log_q):
     """The reward of each layer: the terms of the log weight that its draw has a say in.
@@ -1020,7 +1034,9 @@ class WithoutOwnScore(Elbo):
         return self.estimator(f, q, self.num_samples, context=x)
 
 
-def race(estimator, make_optimizer, steps, num_samples=2, make_scheduler=None, objective_class=Elbo, settle_first=False):
+def race(
+    estimator, make_optimizer, steps, num_samples=2, make_scheduler=None, objective_class=Elbo, settle_first=False
+):
     """Train a fresh network of 200 bits with `estimator`: its history."""
     torch.manual_seed(8)
     objective = objective_class(*sigmoid_belief_network((200,), image_shape), estimator, num_samples)
@@ -1068,6 +1084,7 @@ for name, objective_class, settle_first in (
     repaired[name, objective_class, settle_first] = history
     print(f"{name}, repaired: {history.seconds[-1]:.0f} s")
 
+
 # %% slideshow={"slide_type": "fragment"}
 def curve(history):
     """Steps and bounds, the first epochs of a small set thinned out."""
@@ -1095,7 +1112,10 @@ plots.curves(
 
 # %% slideshow={"slide_type": "skip"}
 for name, history in histories.items():
-    print(f"{name:18} bound {history.valid['bound'][-1]:7.1f} nats   {1000 * history.seconds[-1] / history.steps:5.1f} ms a step")
+    print(
+        f"{name:18} bound {history.valid['bound'][-1]:7.1f} nats   "
+        f"{1000 * history.seconds[-1] / history.steps:5.1f} ms a step"
+    )
 print()
 found = {
     "NVIL": histories["NVIL"],
@@ -1214,10 +1234,12 @@ def pyro_guide(x, baseline_options):
 x = valid_images[:32].double()
 parameters = list(guide.parameters())
 options = {"nn_baseline": predictor.network, "nn_baseline_input": x}
-for words, baseline_options, control_variate in (("no baseline", {}, None), ("a network as baseline", options, predictor)):
+cases = {"no baseline": ({}, None), "a network as baseline": (options, predictor)}
+for words, (baseline_options, control_variate) in cases.items():
     torch.manual_seed(11)
     pair = pyro_model, pyro_guide, (x, baseline_options), {}
-    elbo, surrogate_loss = TraceGraph_ELBO()._loss_and_surrogate_loss(*pair)  # private: the public methods hide the surrogate
+    # private: the public methods hide the surrogate
+    elbo, surrogate_loss = TraceGraph_ELBO()._loss_and_surrogate_loss(*pair)
     theirs = torch.autograd.grad(-surrogate_loss, parameters)
     print(words)
     for objective in (WithoutOwnScore, Elbo):

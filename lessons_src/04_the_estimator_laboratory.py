@@ -114,6 +114,7 @@ def log_joint(z, strength):
     log_likelihood = bits(strength * z @ weight.T + bias).log_prob(x)
     return bits(prior_logits).log_prob(z) + log_likelihood
 
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
@@ -160,6 +161,7 @@ for name, f in benches.items():
 #
 # Some estimators draw more than bits. ARM and DisARM (section 4) draw uniform noise and cut it at thresholds: between the thresholds nothing happens, so a rule with one or two nodes in each interval is still exact. REBAR, RELAX and
 # Gumbel-softmax (sections 5 and 7) use noise smoothly. For one bit a quadrature rule does it; for three bits you draw: a *batch* of 50,000 copies of the problem, each with its own noise, in one call. Such numbers come with standard errors.
+
 
 # %% slideshow={"slide_type": "skip"}
 def cuts(q):
@@ -235,6 +237,7 @@ for bench, f in benches.items():
         scale = evaluations / 4  # as of the mean of 4 / evaluations independent calls
         variance, error = scale * square.mean().item(), scale * square.std().item() / len(rows) ** 0.5
         table[name, bench] = (section, off, off_error, variance, error)
+
 
 # %% slideshow={"slide_type": "fragment"}
 def entry(value, error, digits):
@@ -354,6 +357,7 @@ for words, f in raised.items():
 #
 # Write the leave-one-out surrogate, $\frac 1 S \sum_s \big[f(z_s) + (f(z_s) - b_s) \log q(z_s)\big]$, where $b_s$ is the mean of the *other* samples' $f$. Gradients go through $f(z_s)$ and $\log q(z_s)$; the bracket that weighs $\log q$ is a number. There are two samples or more.
 
+
 # %% slideshow={"slide_type": "skip"}
 def leave_one_out_surrogate(f, log_q):
     """1/S sum_s [f(z_s) + (f(z_s) - b_s) log q(z_s)], b_s: the mean f of the other samples.
@@ -424,10 +428,11 @@ plots.curves(
 
 # %% slideshow={"slide_type": "skip"}
 for S in (2, 3, 4, 8):
-    judged = exact_moments(
-        LeaveOneOut(), lambda b: 2 * b - 1, Bernoulli(logits=fair), S, parameters=[fair]
+    judged = exact_moments(LeaveOneOut(), lambda b: 2 * b - 1, Bernoulli(logits=fair), S, parameters=[fair])
+    print(
+        f"S = {S}: variance of leave-one-out {judged.total_variance:.4f}, "
+        f"1 / (2 S (S - 1)) = {1 / (2 * S * (S - 1)):.4f}"
     )
-    print(f"S = {S}: variance of leave-one-out {judged.total_variance:.4f}, 1 / (2 S (S - 1)) = {1 / (2 * S * (S - 1)):.4f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The plain score function has none of it at $c = 0$, at any $S$. But the region is narrow: beyond $|c|$ of about 1.4, leave-one-out wins. The log likelihood of an image is tens of nats away from zero. So the rule of thumb survives: *with two or more
@@ -443,6 +448,7 @@ for S in (2, 3, 4, 8):
 # But its score function multiplies *every* $\nabla_\phi \log q_\phi(z_s)$ with the *same* $L$. **VIMCO** asks what each sample added. In $L_s$ the sample's $f(z_s)$ is replaced by the mean of the others' $f$:
 #
 # $$ \hat g = \sum_{s=1}^S (L - L_s)\, \nabla_\phi \log q_\phi(z_s) \; + \; \nabla_\phi L \big|_{z_1, \ldots, z_S \text{ held fixed}}. $$
+
 
 # %% slideshow={"slide_type": "skip"}
 def log_weight(z):
@@ -493,6 +499,7 @@ for S in range(2, largest + 1):
 # ### Your turn · 04.2 · ●●● · 15 minutes
 #
 # Credit each of $S$ samples with what it adds to $L = \log \frac 1 S \sum_t w_t$: return $L - L_s$, where $L_s$ is $L$ with $\log w_s$ replaced by the mean of the other samples' $\log w$. In nats, without a gradient, and right where $w$ is far too small for a floating-point number.
+
 
 # %% slideshow={"slide_type": "skip"}
 def vimco_signals(log_weight):
@@ -599,6 +606,7 @@ print(f"in closed form, z_2: p (1 - p) = {p * (1 - p):.4f} and 2 p² (1 - p) = {
 #
 # One uniform number makes two bits, $b = 1[u > \mathrm{sigmoid}(-\phi)]$ and $b' = 1[u < \mathrm{sigmoid}(\phi)]$, where $\phi$ is a logit. Write DisARM's estimate of the gradient on the logits, $\frac 1 2 \big(f(b) - f(b')\big)(b - b')\,\mathrm{sigmoid}(|\phi|)$, averaged over the pairs. `f_first` is $f(b)$, `f_second` is $f(b')$: one number for all bits of a datum.
 
+
 # %% slideshow={"slide_type": "skip"}
 def disarm_gradient(logits, u, f_first, f_second):
     """1/2 (f(b) - f(b')) (b - b') sigmoid(|logit|), averaged over the pairs: DisARM.
@@ -629,6 +637,7 @@ check("04.3", disarm_gradient)
 # $$ \text{REBAR:}\quad \hat g = \big[f(b) - c(z')\big] \nabla \log q(b) + \nabla c(z) - \nabla c(z'), \qquad c(z) = \eta\, f\big(\mathrm{sigmoid}(z / T)\big). $$
 #
 # $z$: logits plus noise, whose signs are the bits $b$. $z'$: drawn anew, given $b$, so that its two terms, on average, take away what $\nabla c(z)$ adds. Strength $\eta$ and temperature $T$ are *learned*, to lower the variance. **RELAX** learns all of $c$: a network, alone or added to REBAR's.
+
 
 # %% slideshow={"slide_type": "fragment"}
 def muprop_by_hand(f, q, z):
@@ -802,6 +811,7 @@ for larger in (1, 10):
 #
 # Sum each bit $i$ out, given a sample of the others: the gradient on its logit is $\mathbb E\big[p_i (1 - p_i)\,\big(f(z \text{ with } z_i = 1) - f(z \text{ with } z_i = 0)\big)\big]$. You are given $f$ at each sample and, in `f_flipped`, $f$ with one bit flipped. Average over the samples.
 
+
 # %% slideshow={"slide_type": "skip"}
 def local_gradient(logits, z, f, f_flipped):
     """Gradient of E_q[f] on the logits of bits, each bit summed out given a sample of the others.
@@ -855,9 +865,7 @@ for p in grid:
     for t in temperatures:
         # the relaxed bit climbs from 0 to 1 around u = 1 - p, the faster the lower the temperature
         breaks = (torch.tensor([-6.0, -2.0, 0.0, 2.0, 6.0], dtype=torch.float64) * t - logit.detach()).sigmoid()
-        judged = exact_moments(
-            GumbelSoftmax(t), cost, bit, parameters=[logit], uniform=gauss_legendre(12, breaks)
-        )
+        judged = exact_moments(GumbelSoftmax(t), cost, bit, parameters=[logit], uniform=gauss_legendre(12, breaks))
         slopes[f"Gumbel, {t}"].append(judged.mean[0].item())
         spread[f"Gumbel, {t}"].append(judged.total_variance)
 
@@ -867,7 +875,8 @@ for name, values in slopes.items():  # where the mean gradient crosses zero
     sign = np.sign(values)
     place = int(np.argmax(sign[1:] != sign[:-1]))
     crosses = sign[place] != sign[place + 1]
-    stops.append(f"{name} near p = {np.interp(0, values[place:place + 2], grid[place:place + 2]):.2f}" if crosses else f"{name} nowhere")
+    stop = np.interp(0, values[place : place + 2], grid[place : place + 2])
+    stops.append(f"{name} near p = {stop:.2f}" if crosses else f"{name} nowhere")
 plots.curves(
     {name: (grid, values) for name, values in slopes.items()},
     "p",
@@ -889,12 +898,14 @@ plots.curves(
 
 # %% slideshow={"slide_type": "skip"}
 closed_form = (2 * grid - 1) * grid * (1 - grid)
-found = torch.tensor(slopes["straight-through"], dtype=torch.float64) - torch.tensor(slopes["exact"], dtype=torch.float64)
+biased, unbiased = (torch.tensor(slopes[name], dtype=torch.float64) for name in ("straight-through", "exact"))
+found = biased - unbiased
 print(f"straight-through's bias against (2p - 1) p (1 - p): largest difference {(found - closed_form).abs().max():.1e}")
 middle = len(grid) // 2
 for t in temperatures:
     bias_there = slopes[f"Gumbel, {t}"][middle] - slopes["exact"][middle]
-    print(f"Gumbel at p = {grid[middle]:.2f}, temperature {t}: bias {bias_there:+.4f}, variance {spread[f'Gumbel, {t}'][middle]:.4f}")
+    noise_there = spread[f"Gumbel, {t}"][middle]
+    print(f"Gumbel at p = {grid[middle]:.2f}, temperature {t}: bias {bias_there:+.4f}, variance {noise_there:.4f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Twenty noisy descents with each, all from $p = 0.6$:
@@ -922,6 +933,7 @@ for name, (estimator, evaluations) in racers.items():
 # ### Your turn · 04.5 · ●●○ · 6 minutes
 #
 # One bit $b$ is 1 with probability $p = \mathrm{sigmoid}(\phi)$. Return the exact gradient of $\mathbb E[f(b)]$ on $\phi$, and the bias of straight-through: the mean of $f'(b)\,\frac{\mathrm d p}{\mathrm d \phi}$ over $b$, less the exact gradient. `f` and `slope` hold $f$ and $f'$ at 0 and at 1.
+
 
 # %% slideshow={"slide_type": "skip"}
 def straight_through_bias(logits, f, slope):
@@ -994,9 +1006,12 @@ ahead = [math.log(path / score) for path, score in zip(*noise.values(), strict=T
 after = next(place for place, value in enumerate(ahead) if value > 0)
 share = -ahead[after - 1] / (ahead[after] - ahead[after - 1])
 border = frequencies[after - 1] + share * (frequencies[after] - frequencies[after - 1])
-print(f"equally noisy at k = {border:.2f}; at k = {frequencies[-1]:.0f} pathwise has {math.exp(ahead[-1]):.0f} times the variance")
-raised = exact_moments(ScoreFunction(), lambda z: torch.sin(4 * z) + 30, Normal(loc, 1.0), 1, parameters=[loc], gaussian_nodes=80)
-print(f"k = 4, with 30 added to f: variance {noise['pathwise'][-1]:.1f} pathwise, {raised.total_variance:.1f} of the score function")
+times, last = math.exp(ahead[-1]), noise["pathwise"][-1]
+print(f"equally noisy at k = {border:.2f}; at k = {frequencies[-1]:.0f} pathwise has {times:.0f} times the variance")
+raised = exact_moments(
+    ScoreFunction(), lambda z: torch.sin(4 * z) + 30, Normal(loc, 1.0), 1, parameters=[loc], gaussian_nodes=80
+)
+print(f"k = 4, with 30 added to f: variance {last:.1f} pathwise, {raised.total_variance:.1f} of the score function")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The pathwise gradient has the size of $f$'s *slope*, the score function that of its *height*, over $\sigma$. If $f$ turns many times within the width of $q$, the slope at one point says little about how the mean over all of them moves. For a $q$ that is narrow against the features of $f$, as an encoder's is late in training,
@@ -1021,6 +1036,7 @@ reparameterise_or_score()
 # ### Your turn · 04.6 · ●●○ · 7 minutes
 #
 # For $z = \mu + \sigma\epsilon$, both $f(z)\,\epsilon / \sigma$ (score function) and $f'(z)$ (pathwise) estimate the gradient of $\mathbb E[f(z)]$ on $\mu$. Return the exact variance of each, one sample, from quadrature: the mean of any $g(\epsilon)$ is `weight @ g(eps)`.
+
 
 # %% slideshow={"slide_type": "skip"}
 def gaussian_variances(f, slope, scale, eps, weight):
@@ -1082,10 +1098,14 @@ variance_laboratory(prices)
 
 # %% slideshow={"slide_type": "skip"}
 results = {row.name: row for row in read_rows() if row.name.startswith("race-") and row.runs}
-for command in sorted({row.command for row in results.values()}) or ["No rows of the race yet: `python -m helpers.reproduce nvil` makes them."]:
+commands = sorted({row.command for row in results.values()})
+for command in commands or ["No rows of the race yet: `python -m helpers.reproduce nvil` makes them."]:
     print(command)
 curves = {  # of the rows that have been timed: name → (label, [seconds, validation bound])
-    name.removeprefix("race-"): (row.runs[0].details["label"].partition(":")[0], np.array(row.runs[0].curve["valid_by_seconds"]).T)
+    name.removeprefix("race-"): (
+        row.runs[0].details["label"].partition(":")[0],
+        np.array(row.runs[0].curve["valid_by_seconds"]).T,
+    )
     for name, row in results.items()
     if "valid_by_seconds" in row.runs[0].curve
 }
@@ -1121,15 +1141,16 @@ race_figure(
 )  # fmt: skip
 
 # %% slideshow={"slide_type": "skip"}
-print(f"{'':30} {'bound':>8} {'log p(x)':>9} {'evaluations':>12} {'ms a step':>10} {'variance':>10} {'|mean|':>7}   unbiased?")
+heads = f"{'bound':>8} {'log p(x)':>9} {'evaluations':>12} {'ms a step':>10} {'variance':>10} {'|mean|':>7}   unbiased?"
+print(f"{'':30} {heads}")
 for row in sorted(results.values(), key=lambda row: -row.mean):
     details = row.runs[0].details
     milliseconds = f"{1000 * details['seconds_per_step']:10.1f}" if "seconds_per_step" in details else f"{'':10}"
     last = details["gradient_noise"][-1] if details.get("gradient_noise") else None
     noise = f"{last['variance']:10.4g} {last['norm']:7.2f}" if last else f"{'':18}"
     print(
-        f"{details['label'].partition(':')[0]:30} {row.mean:8.2f} {details['log_likelihood']:9.2f} {details['evaluations']:12} {milliseconds} {noise}   "
-        f"{'yes' if details['unbiased'] else 'no'}"
+        f"{details['label'].partition(':')[0]:30} {row.mean:8.2f} {details['log_marginal_is']:9.2f} "
+        f"{details['evaluations']:12} {milliseconds} {noise}   {'yes' if details['unbiased'] else 'no'}"
     )
 
 # %% [markdown] slideshow={"slide_type": "notes"}

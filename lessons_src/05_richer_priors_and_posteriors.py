@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 05 · Richer priors and posteriors
 #
-# *Let the prior learn where the codes are, let the posterior have two modes or a bend, and measure in nats what each of them buys.*
+# *Let the prior learn where the codes are, let the guide have two modes or a bend, and measure in nats what each of them buys.*
 #
 # **120 minutes** (73 reading and running, 47 exercises) · before this: [02 The variational autoencoder](02_variational_autoencoder.ipynb), and sections 2 and 8 of
 # [04 The estimator laboratory](04_the_estimator_laboratory.ipynb)
@@ -22,19 +22,21 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# So far every VAE of this series had a standard normal prior and a Gaussian posterior with independent coordinates. Ask what each of the two choices cannot say, and write the guesses on the board: in nats, which of
+# So far every VAE of this series had a standard normal prior and a Gaussian guide with independent coordinates. Ask what each of the two choices cannot say, and write the guesses on the board: in nats, which of
 # them costs more? The table of section 10 answers for one data set.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
+# The posteriors of the title are approximate ones: a richer posterior means a richer **guide** $q_\phi(z \mid x)$. The *exact* posterior $p_\theta(z \mid x)$ is called so.
+#
 # **You will be able to**
 #
 # 1. score grey pixels with a density, the continuous Bernoulli: its normaliser, with a gradient that is right at a logit of 0 (exercise 05.1);
 # 2. say what the rate is made of (05.2), and read distortion, rate, bound and likelihood together;
 # 3. recognise latent units that are not used, and write the rate of free bits (05.3);
 # 4. write the density of a prior that learns, a VampPrior (05.4), and look at what a trained prior has learned;
-# 5. write the bound of a mixture posterior with its component summed out (05.5), and a layer of a flow with its density (05.6);
+# 5. write the bound of a mixture guide with its component summed out (05.5), and a layer of a flow with its density (05.6);
 # 6. compare the gradients of a many-sample bound by signal and noise (Predict, section 8).
 #
 # `check` tests what names an exercise. A Predict is for you alone: decide first, then open its answer.
@@ -159,7 +161,7 @@ network = FeedForward((200,), activation=nn.ReLU)
 
 
 def build(likelihood=BernoulliConditional, network=network, latent=latent, seed=0):
-    """An untrained model and posterior: standard normal prior, mean-field Gaussian posterior."""
+    """An untrained model and guide: standard normal prior, mean-field Gaussian guide."""
     torch.manual_seed(seed)
     model = LatentVariableModel(StandardNormalPrior(latent), likelihood((latent,), image_shape, network))
     return model, AmortizedGuide(GaussianConditional(image_shape, (latent,), network))
@@ -215,7 +217,8 @@ plots.curves(
     size=(820, 360),
     alt="Line chart of the relative error of the gradient against the logit, both axes logarithmic. "
     + " ".join(
-        f"{name}: at most {error.max():.0e}, at η = {etas[error.argmax()]:.3f}, and {error[-1]:.0e} at 10." for name, error in errors.items()
+        f"{name}: at most {error.max():.0e}, at η = {etas[error.argmax()]:.3f}, and {error[-1]:.0e} at 10."
+        for name, error in errors.items()
     ),
     caption="The gradient of log C in the logit, in single precision.",
 )
@@ -228,6 +231,7 @@ plots.curves(
 # ### Your turn · 05.1 · ●●○ · 11 minutes
 #
 # Write the continuous Bernoulli's log-normaliser, $\log C = \log \dfrac{\eta}{\tanh(\eta / 2)}$ in nats, from the logit $\eta$. At $\eta = 0$ that is $0/0$: where $|\eta| < 0.1$ take its series, $\log 2 + \eta^2 / 12 - 7 \eta^4 / 1440$. Value *and gradient* must be right everywhere, at $\eta = 0$ and at $\eta = 800$ too.
+
 
 # %% slideshow={"slide_type": "skip"}
 def log_normaliser(logits):
@@ -287,14 +291,15 @@ train(Elbo(iwae_model, iwae_guide, ImportanceWeighted(), num_samples=5))
 iwae = report("IWAE, 5 samples", iwae_model, iwae_guide)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The errors are standard errors over images, and both models saw the same images: the differences are surer than the errors suggest. The IWAE was trained on $\mathcal L_5$. Its own *bound*, with one sample, is what it was not trained for. And note how far a model's bound is from its likelihood: with the decoder as it is, no posterior, however rich, can win more than bound and $\log p(x)$ differ by. (To quote a likelihood, double $S$ until it moves by less than you care for.)
+# The errors are standard errors over images, and both models saw the same images: the differences are surer than the errors suggest. The IWAE was trained on $\mathcal L_5$. Its own *bound*, with one sample, is what it was not trained for. And note how far a model's bound is from its likelihood: with the decoder as it is, no guide, however rich, can win more than bound and $\log p(x)$ differ by. (To quote a likelihood, double $S$ until it moves by less than you care for.)
 #
 # **Predict.** The rate of a standard VAE is about 15 nats. How many draws from the *prior* does the naive bound need before it is as good as one draw from $q$?
 #
 # <details><summary>Answer</summary>
 #
-# A draw from the prior lands where the posterior has its mass about once in $e^{R}$: once in millions, for 15 nats. The naive bound is not as poor as that sounds, because it gains from near misses; but after a thousand draws it is still behind a single draw from $q$.
+# A draw from the prior lands where the guide has its mass about once in $e^{R}$: once in millions, for 15 nats. The naive bound is not as poor as that sounds, because it gains from near misses; but after a thousand draws it is still behind a single draw from $q$.
 # </details>
+
 
 # %% slideshow={"slide_type": "skip"}
 class PriorAsProposal(nn.Module):
@@ -434,7 +439,7 @@ for point in points:
 print(f"log N = {math.log(min(1000, len(x_test))):.2f} nats")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Distortion falls as rate rises, and the best bound is near $\beta = 1$, which trains for it. Two columns need care. *Active* counts the units of $z$ whose posterior mean moves with $x$ (its variance over images above 0.01). And $I(x; z)$ can never be more than
+# Distortion falls as rate rises, and the best bound is near $\beta = 1$, which trains for it. Two columns need care. *Active* counts the units of $z$ whose mean under $q(z \mid x)$ moves with $x$ (its variance over images above 0.01). And $I(x; z)$ can never be more than
 # $\log N$: a $z$ that tells which of $N$ images it belongs to cannot tell more about *those* images. With a rate well above $\log N$ most of it must be KL: the codes of $N$ images are $N$ separate islands, and no smooth prior fits islands. That is not a reason for a prior with $N$ islands:
 # it would fit these images and no other.
 
@@ -465,6 +470,7 @@ rate_distortion(points, x_test, ink="light" if greys else "dark")
 #
 # Split the rate: return the mutual information $\frac 1 N \sum_i \big[\log q(z_i \mid x_i) - \log q(z_i)\big]$ and the marginal divergence $\frac 1 N \sum_i \big[\log q(z_i) - \log p(z_i)\big]$, where $q(z) = \frac 1 N \sum_j q(z \mid x_j)$ is the aggregate posterior. `log_q[i, j]` is $\log q(z_i \mid x_j)$, and may be far too small for its exponential.
 
+
 # %% slideshow={"slide_type": "skip"}
 def split_rate(log_q, log_prior):
     """The rate in two parts, in nats: I(x; z) under q, and KL(q(z) || p(z)), q(z) = 1/N sum_j q(z | x_j).
@@ -480,7 +486,7 @@ check("05.2", split_rate)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Eight minutes. Which index is summed for the aggregate? The row is the point, the column the image that might have made it: so the logsumexp runs along columns, and the diagonal is the image that did. Ask for the answer where all posteriors are equal to the prior (zero
+# Eight minutes. Which index is summed for the aggregate? The row is the point, the column the image that might have made it: so the logsumexp runs along columns, and the diagonal is the image that did. Ask for the answer if q(z | x) equals the prior for every x (zero
 # and zero) and where they do not overlap (log N, and the rest).
 #
 # </details>
@@ -488,7 +494,7 @@ check("05.2", split_rate)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Posterior collapse
 #
-# A unit of $z$ that is not used costs no rate: $q(z_d \mid x) = p(z_d)$. Early in training that is the best choice for most units, because the decoder does not use the code yet. A deep decoder takes long to learn to. By then the posterior has become the prior, and there is nothing left to use: **posterior collapse**.
+# A unit of $z$ that is not used costs no rate: $q(z_d \mid x) = p(z_d)$. Early in training that is the best choice for most units, because the decoder does not use the code yet. A deep decoder takes long to learn to. By then the guide has become the prior, and there is nothing left to use: **posterior collapse**.
 #
 # Two cures. **Annealing**: begin with rate weight 0 and raise it to 1. **Free bits**: each unit is charged a floor in any case, so using the unit up to it costs nothing extra,
 #
@@ -501,6 +507,7 @@ check("05.2", split_rate)
 #
 # Free bits: where half a nat is charged in any case, no unit gains by being unused. The annealed model starts with a rate of some fifty nats and gives most of it back when it must be paid for. Annealing decides where training *starts*, a floor what it may end in.
 # </details>
+
 
 # %% slideshow={"slide_type": "skip"}
 class FreeBits(nn.Module):
@@ -517,7 +524,9 @@ class FreeBits(nn.Module):
         counted = each.mean(0).clamp_min(self.floor).sum()  # no gradient below the floor
         rate = each.sum(-1).detach()
         value = -distortion.detach() - rate
-        return Estimate(value, -distortion - self.rate_weight * counted, {"distortion": distortion.detach(), "rate": rate})
+        return Estimate(
+            value, -distortion - self.rate_weight * counted, {"distortion": distortion.detach(), "rate": rate}
+        )
 
 
 deep = FeedForward((200, 200, 200), activation=nn.Sigmoid)  # slow to learn to use a code
@@ -537,7 +546,10 @@ for name, floor in {"plain": 0.0, "annealed": 0.0, "free bits": 0.5}.items():
     collapse[name] = active_units(deep_guide, x_test).count, result
     rates[name] = [max(value, 1e-3) for value in history.train["rate"]]  # for a logarithmic axis
     some = rates[name][:: -(-longer // 6)]
-    print(f"{'':22} {collapse[name][0]} of {latent} units in use; rate in training, from the first epoch on:", *(f"{value:.1f}" for value in some))
+    print(
+        f"{'':22} {collapse[name][0]} of {latent} units in use; rate in training, from the first epoch on:",
+        *(f"{value:.1f}" for value in some),
+    )
 
 # %% slideshow={"slide_type": "fragment"}
 plots.curves(
@@ -569,6 +581,7 @@ plots.curves(
 #
 # Write the rate with free bits: the KL of each coordinate, $\mathrm{KL}(\mathcal N(\mu, \sigma^2) \,\|\, \mathcal N(0, 1)) = (\mu^2 + \sigma^2 - 1)/2 - \log \sigma$, averaged over the batch, counted as `floor` nats where it is less, and summed over coordinates. A coordinate below the floor gets no gradient.
 
+
 # %% slideshow={"slide_type": "skip"}
 def free_bits_rate(loc, scale, floor):
     """The rate with free bits in nats: a coordinate's mean KL to N(0, 1), or `floor` if less, summed.
@@ -594,7 +607,7 @@ check("05.3", free_bits_rate)
 # In $\bar R = I_q(x; z) + \mathrm{KL}(q(z) \,\|\, p(z))$ only the second term knows the prior. So for a given encoder the best prior *is* the aggregate posterior, a mixture of as many components as images: too slow, and overfitted. Take fewer components, and learn them:
 #
 # - **Mixture of Gaussians**: $p(z) = \sum_k w_k\, \mathcal N(z \mid m_k, \mathrm{diag}\, s_k^2)$, all free parameters.
-# - **VampPrior**: $p(z) = \frac1K \sum_k q_\phi(z \mid u_k)$: a posterior of *pseudo-inputs* $u_k$, pictures that are learned.
+# - **VampPrior**: $p(z) = \frac1K \sum_k q_\phi(z \mid u_k)$: the guide averaged over *pseudo-inputs* $u_k$, pictures that are learned.
 #
 # There is no KL in closed form any more; the rate is estimated by sampling, and `Elbo` does that.
 
@@ -603,7 +616,7 @@ components = 16
 
 
 def with_prior(make_prior, seed=0):
-    """An untrained model with the prior that `make_prior` makes of the posterior's conditional."""
+    """An untrained model with the prior that `make_prior` makes of the guide's conditional."""
     torch.manual_seed(seed)
     q = GaussianConditional(image_shape, (latent,), network)
     p = BernoulliConditional((latent,), image_shape, network)
@@ -669,7 +682,8 @@ for name, run in runs.items():
     last = run.snapshots[-1]
     near = next(one.epoch for one in run.snapshots[1:] if one.marginal_kl < last.marginal_kl + 0.1)
     print(
-        f"{name:9} rate {last.rate:5.2f} = information {last.mutual_information:5.2f} + marginal KL {last.marginal_kl:5.2f}   "
+        f"{name:9} rate {last.rate:5.2f} = information {last.mutual_information:5.2f} + marginal KL "
+        f"{last.marginal_kl:5.2f}   "
         f"bound {last.bound:7.2f} nats; marginal KL first within 0.1 of that after epoch {near}"
     )
 
@@ -726,6 +740,7 @@ plots.histograms(
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Two coordinates at a time
 
+
 # %% slideshow={"slide_type": "skip"}
 def pair_density(log_weights, loc, scale, pair):
     """Log density of two coordinates of a mixture of Gaussians: points [G, 2] → [G]."""
@@ -735,12 +750,14 @@ def pair_density(log_weights, loc, scale, pair):
 
 shown = z_test.var(0).argsort(descending=True)[:4].tolist()  # the four coordinates that vary most
 pairs = [(shown[0], shown[1]), (shown[0], shown[2]), (shown[1], shown[3])]
-most = min(400, len(x_test))  # images: their posteriors make the aggregate
+most = min(400, len(x_test))  # images: their q(z | x) make the aggregate
 of_images = torch.full((most,), -math.log(most))
 panels = {}
 for pair in pairs:
     densities = {
-        "aggregate posterior": pair_density(of_images, q_test.base_dist.loc[:most], q_test.base_dist.scale[:most], list(pair)),
+        "aggregate posterior": pair_density(
+            of_images, q_test.base_dist.loc[:most], q_test.base_dist.scale[:most], list(pair)
+        ),
         "mixture prior": pair_density(weights.log(), places, spreads, list(pair)),
         "standard normal": lambda at: -0.5 * at.square().sum(-1),
     }
@@ -756,7 +773,7 @@ plots.contours(
     xlabel="first",
     ylabel="second",
     size=(960, 380),
-    caption="Three pairs of coordinates. Grey: the posteriors of four hundred test images together. Lines: half and 95 % of the mass of the learned prior, and of the standard normal, "
+    caption="Three pairs of coordinates. Grey: q(z | x) of four hundred test images together. Lines: half and 95 % of the mass of the learned prior, and of the standard normal, "
     "which this model does not have.",
 )
 
@@ -771,6 +788,7 @@ plots.contours(
 # ### What does a component draw?
 #
 # A hundred labelled images give the components names: each takes the class with the most votes among the hundred, where an image votes with its responsibilities $p(k \mid z) \propto w_k\, \mathcal N(z \mid m_k, s_k^2)$. A component with less than one vote gets no name, but “–”: hardly a code is near it, and what its middle decodes to means little.
+
 
 # %% slideshow={"slide_type": "skip"}
 @torch.no_grad()
@@ -830,7 +848,7 @@ plots.tsne_map(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# And the pseudo-inputs of the VampPrior: they began as training images and were free to become anything between 0 and 1. What counts is not what they look like but where their posteriors lie.
+# And the pseudo-inputs of the VampPrior: they began as training images and were free to become anything between 0 and 1. What counts is not what they look like but where $q(z \mid u_k)$ lies for each.
 
 # %% slideshow={"slide_type": "skip"}
 pseudo = fitted["VampPrior"][0].prior.pseudo_inputs.detach()
@@ -847,6 +865,7 @@ plots.image_grid(
 # ### Your turn · 05.4 · ●●○ · 6 minutes
 #
 # Write $\log p(z)$ in nats for the prior $p(z) = \frac 1 K \sum_k q(z \mid u_k)$, where $q(z \mid u_k) = \prod_d \mathcal N(z_d \mid \mu_{kd}, \sigma_{kd}^2)$ is what the encoder makes of the pseudo-input $u_k$: `loc` and `scale`. It must be right far away from all of them, where every $q(z \mid u_k)$ is too small for a floating-point number.
+
 
 # %% slideshow={"slide_type": "skip"}
 def vamp_log_prob(z, loc, scale):
@@ -868,13 +887,14 @@ check("05.4", vamp_log_prob)
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 6 · Richer posteriors: mixtures
+# ## 6 · Richer guides: mixtures
 #
 # Two causes, one effect: $z_1, z_2 \sim \mathcal N(0, 1)$, and $x = z_1 z_2 + \text{noise}$. You see $x = 1$. Both causes are positive, or both negative: the posterior has **two modes**, and both are bent.
 #
 # A Gaussian must choose one. A mixture of two can have both, if its density is the *whole* mixture's:
 #
 # $$ \log q(z) = \log \sum_k w_k\, \mathcal N(z \mid \mu_k, \mathrm{diag}\,\sigma_k^2). $$
+
 
 # %% slideshow={"slide_type": "skip"}
 def log_joint(z):
@@ -911,7 +931,10 @@ linear = FeedForward(())  # from the constant 1 to q's parameters: nothing is am
 gaussian, gaussian_gap = climb(GaussianConditional(1, 2, linear), Pathwise())
 two, two_gap = climb(MixtureOfGaussiansConditional(1, 2, linear, 2), ComponentThenPoint(point_samples=16))
 four, four_gap = climb(MixtureOfGaussiansConditional(1, 2, linear, 4), ComponentThenPoint(point_samples=8))
-print(f"log p(x) = {log_marginal:.3f} nats; missing: Gaussian {gaussian_gap:.3f}, mixture of 2 {two_gap:.3f}, of 4 {four_gap:.3f}")
+print(
+    f"log p(x) = {log_marginal:.3f} nats; missing: Gaussian {gaussian_gap:.3f}, mixture of 2 {two_gap:.3f}, "
+    f"of 4 {four_gap:.3f}"
+)
 
 # %% slideshow={"slide_type": "fragment"}
 plots.contours(
@@ -1018,6 +1041,7 @@ for name, estimator in gradients.items():
 #
 # For $q(z) = \sum_j w_j\, \mathcal N_j(z)$ with $w = \mathrm{softmax}(\text{logits})$, and a point $z_k$ drawn from each component by reparameterisation, write the surrogate $\sum_k w_k \big[\log p(x, z_k) - \log q(z_k)\big]$, where $\log q$ is that of the *whole* mixture. `log_normal[b, k, j]` is $\log \mathcal N_j(z_k)$ for datum $b$, `log_joint[b, k]` is $\log p(x, z_k)$. Nothing is detached.
 
+
 # %% slideshow={"slide_type": "skip"}
 def mixture_surrogate(logits, log_normal, log_joint):
     """sum_k w_k [log p(x, z_k) - log q(z_k)]: the component enumerated, its point z_k reparameterised.
@@ -1046,6 +1070,7 @@ check("05.5", mixture_surrogate)
 # $$ \log q(z) = \log q_0(z_0) - \log \left| \det \frac{\partial T}{\partial z_0} \right|. $$
 #
 # One **planar** layer, $T(z_0) = z_0 + v\, t$ with $t = \tanh(a^\top z_0 + b)$, has $\det = 1 + a^\top v \,(1 - t^2)$, a single number. The encoder outputs all: mean and scale of the Gaussian, and $u, a, b$ of each layer; $v$ is $u$, moved along $a$ so that $a^\top v > -1$.
+
 
 # %% slideshow={"slide_type": "fragment"}
 def planar_by_hand(numbers, eps):
@@ -1127,6 +1152,7 @@ plots.contours(
 #
 # Write one affine coupling layer. The first coordinates of $z$, as many as `weight` has rows, stay; shift $t$ and log scale $s$ of the others are the two halves of `kept @ weight + context`, and $y_\text{moved} = e^{s} z_\text{moved} + t$. Return $y$ and $\log q(y) = \log q(z) - \sum s$, with gradients to everything.
 
+
 # %% slideshow={"slide_type": "skip"}
 def affine_coupling(z, log_q, weight, context):
     """One affine coupling layer: y and log q(y) in nats. The first coordinates stay, the others move.
@@ -1158,6 +1184,7 @@ check("05.6", affine_coupling)
 #
 # Only the encoder's gradient changes; the decoder keeps its own, with weights $\tilde w_s$.
 
+
 # %% slideshow={"slide_type": "skip"}
 def signal_to_noise(estimator, num_samples, copies):
     """|mean| / spread of the gradient in phi: p(z) = N(0.4, 1), x = 1.3 ~ N(0.8 z, 1), q = N(0.1, e^-0.2)."""
@@ -1174,13 +1201,15 @@ def signal_to_noise(estimator, num_samples, copies):
 
 
 samples = settings.budget(full=[1, 2, 4, 8, 16, 32, 64, 128], smoke=[1, 4])
+copies = settings.budget(full=20_000, smoke=2_000)
 ratios = {
-    name: (samples, [signal_to_noise(estimator, number, settings.budget(full=20_000, smoke=2_000)) for number in samples])
+    name: (samples, [signal_to_noise(estimator, number, copies) for number in samples])
     for name, estimator in {"DReG": DoublyReparameterised(), "IWAE's own": ImportanceWeighted()}.items()
 }
-landing = signal_to_noise(StickingTheLanding(), 1, settings.budget(full=20_000, smoke=2_000))
-print(f"S = 1: sticking the landing {landing:.3f}, DReG {ratios['DReG'][1][0]:.3f}: with one sample they are one and the same")
-alone = ratios["IWAE's own"][1][0]  # with one sample it is the plain gradient of the bound; the mean of S of them has 1/√S of the noise
+landing, dreg = signal_to_noise(StickingTheLanding(), 1, copies), ratios["DReG"][1][0]
+print(f"S = 1: sticking the landing {landing:.3f}, DReG {dreg:.3f}: with one sample they are one and the same")
+# with one sample it is the plain gradient of the bound; the mean of S of them has 1/√S of the noise
+alone = ratios["IWAE's own"][1][0]
 ratios["S bounds of 1"] = (samples, [alone * math.sqrt(number) for number in samples])
 print(f"{'S':>24}", *(f"{number:6}" for number in samples))
 for name, (_, values) in ratios.items():
@@ -1217,14 +1246,16 @@ plots.curves(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9 · In Pyro
 #
-# A mixture prior is a `MixtureSameFamily`, a flow posterior a `TransformedDistribution`; `Trace_ELBO` asks for nothing else. Ours beside it, on the same parameters, images and noise: mixture prior, two coupling layers whose parameters the encoder outputs.
+# A mixture prior is a `MixtureSameFamily`, a guide made of flows is a `TransformedDistribution`; `Trace_ELBO` asks for nothing else. Ours beside it, on the same parameters, images and noise: mixture prior, two coupling layers whose parameters the encoder outputs.
 
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(0)
 flow_q = AffineCouplingConditional(image_shape, latent, network, num_layers=2, hidden=(32,))
 for parameter in flow_q.layer_networks.parameters():
     nn.init.normal_(parameter, std=0.3)  # as if trained: the layers do something
-flow_model = LatentVariableModel(MixtureOfGaussiansPrior(latent, 8), BernoulliConditional((latent,), image_shape, network))
+flow_model = LatentVariableModel(
+    MixtureOfGaussiansPrior(latent, 8), BernoulliConditional((latent,), image_shape, network)
+)
 batch = x_test[:50]
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1250,10 +1281,11 @@ def pyro_guide(x):
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# The model is three lines, and would be the same for any prior. Pyro's coupling always moves the second half, so a permutation swaps the halves between two layers. In the notebook, the loss agrees to float precision, and so does its gradient. What Pyro does not have is the composed gradient of section 6: a mixture posterior
+# The model is three lines, and would be the same for any prior. Pyro's coupling always moves the second half, so a permutation swaps the halves between two layers. In the notebook, the loss agrees to float precision, and so does its gradient. What Pyro does not have is the composed gradient of section 6: a mixture guide
 # there is scored as a whole, or written with its component as a site of its own, to be enumerated.
 #
 # </details>
+
 
 # %% slideshow={"slide_type": "skip"}
 def layers_for_pyro(x):
@@ -1289,13 +1321,13 @@ print(f"gradient  relative difference {difference:.1e}")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · What we got
 #
-# FashionMNIST, three priors by three posteriors, 40 latents, the same networks and epochs for all, and four evaluations of $f$ per image and step. Rows of results come with this workbook.
+# FashionMNIST, three priors by three guides, 40 latents, the same networks and epochs for all, and four evaluations of $f$ per image and step. Rows of results come with this workbook.
 #
-# **Predict.** Which buys more nats here, the richer prior or the richer posterior? Do the two add up? (With the decoder as it is, a posterior cannot win more than the bound is short of $\log p(x)$.)
+# **Predict.** Which buys more nats here, the richer prior or the richer guide? Do the two add up? (With the decoder as it is, a guide cannot win more than the bound is short of $\log p(x)$.)
 #
 # <details><summary>Answer</summary>
 #
-# Rows with the same posterior differ in the prior, rows with the same prior in the posterior. Here the prior buys about twice as much, and they do not add up; a cell below prints the differences.
+# Rows with the same guide differ in the prior, rows with the same prior in the guide. Here the prior buys about twice as much, and they do not add up; a cell below prints the differences.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -1325,7 +1357,7 @@ if len(pairs) < 9:
 
 # %% slideshow={"slide_type": "fragment"}
 heads = "".join(f"{name:>17}" for name in ("bound", "log p(x) >", "rate", "distortion"))
-print(f"{'prior':9} {'posterior':10}{heads}  seeds")
+print(f"{'prior':9} {'guide':10}{heads}  seeds")
 for (prior, guide), row in pairs.items():
     found = [over_seeds(row, key) for key in columns]
     numbers = "  ".join(f"{mean:8.2f} {spread}" for mean, spread in found)
@@ -1334,8 +1366,8 @@ for (prior, guide), row in pairs.items():
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# The ± is the standard deviation over seeds (none where there is one seed only): it says which differences to believe. Read rows with the same posterior and different priors, then the other way. Then compare bound and likelihood: their difference is how far the posterior is from the truth, as far as the samples can tell, and should shrink for richer
-# posteriors. Take the guesses from the first slide off the board.
+# The ± is the standard deviation over seeds (none where there is one seed only): it says which differences to believe. Read rows with the same guide and different priors, then the other way. Then compare bound and likelihood: their difference is how far the guide is from the exact posterior, as far as the samples can tell, and should shrink for richer
+# guides. Take the guesses from the first slide off the board.
 #
 # </details>
 
@@ -1346,7 +1378,7 @@ if len(pairs) == 9:
     plain = ("standard", "mean-field")
     for words, among in {
         "a richer prior alone": [(prior, "mean-field") for prior in three_priors[1:]],
-        "a richer posterior alone": [("standard", guide) for guide in three_guides[1:]],
+        "a richer guide alone": [("standard", guide) for guide in three_guides[1:]],
         "both": [(prior, guide) for prior in three_priors[1:] for guide in three_guides[1:]],
     }.items():
         best = max(among, key=bound.get)
@@ -1357,18 +1389,18 @@ if len(pairs) == 9:
     print("(Best by the test bound that is reported: a little flattered by the choice.)")
     for prior in three_priors:
         in_use = math.exp(over_seeds(pairs[prior, "mixture"], "component_entropy")[0])
-        print(f"{prior:8} prior, mixture posterior: {in_use:.2f} of 4 components in use")
+        print(f"{prior:8} prior, mixture guide: {in_use:.2f} of 4 components in use")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The richer prior wins most, the flow about half as much. The mixture posterior even loses: by its *components in use* ($e$ to the mean entropy of their weights) it is a Gaussian in effect, and it spends three of its four evaluations on components of no weight, where the others draw four samples.
+# The richer prior wins most, the flow about half as much. The mixture guide even loses: by its *components in use* ($e$ to the mean entropy of their weights) it is a Gaussian in effect, and it spends three of its four evaluations on components of no weight, where the others draw four samples.
 #
-# All numbers are nats per image, at one budget, with one set of hyperparameters that was chosen on validation images. Three cautions. The spread over seeds says which differences are more than luck. *log p(x) >* is an estimate from below with a few hundred samples. And a nat that a richer prior or posterior brings at one size of
+# All numbers are nats per image, at one budget, with one set of hyperparameters that was chosen on validation images. Three cautions. The spread over seeds says which differences are more than luck. *log p(x) >* is an estimate from below with a few hundred samples. And a nat that a richer prior or guide brings at one size of
 # network may be had from a larger decoder too: the table compares what it holds fixed.
 #
-# ### The mixture posterior by each of its gradients
+# ### The mixture guide by each of its gradients
 #
-# One system, the standard prior with a mixture of four as posterior, trained by each gradient of section 6, at four evaluations of $f$. The variance is that of one estimate of the encoder's gradient, for a batch of a hundred images, summed over its coordinates. It is measured at common weights, those of the run with the component enumerated, early and
-# late. *In use* is of each run's own posterior at its end: 4 if all components are used alike, 1 for a Gaussian in effect.
+# One system, the standard prior with a mixture of four as guide, trained by each gradient of section 6, at four evaluations of $f$. The variance is that of one estimate of the encoder's gradient, for a batch of a hundred images, summed over its coordinates. It is measured at common weights, those of the run with the component enumerated, early and
+# late. *In use* is of each run's own guide at its end: 4 if all components are used alike, 1 for a Gaussian in effect.
 
 # %% slideshow={"slide_type": "skip"}
 names_of_gradients = {
@@ -1383,7 +1415,9 @@ print(f"{'gradient':47} {'bound':>9} {'variance, early':>16} {'late':>12} {'in u
 for name, words in names_of_gradients.items():
     if (row := rows.get(f"priors-gradient-{name}")) is None:
         continue
-    early, late = (sum(run.details["gradient_noise"][at]["variance"] for run in row.runs) / len(row.runs) for at in (0, -1))
+    early, late = (
+        sum(run.details["gradient_noise"][at]["variance"] for run in row.runs) / len(row.runs) for at in (0, -1)
+    )
     in_use = math.exp(over_seeds(row, "component_entropy")[0])
     print(f"{words:47} {over_seeds(row, 'bound')[0]:9.2f} {early:16.4g} {late:12.4g} {in_use:7.2f}  {len(row.runs):3}")
 
@@ -1391,7 +1425,7 @@ for name, words in names_of_gradients.items():
 # These fits are shorter than those of the table above, so their bounds compare with each other only, and with one seed differences of a nat or two may be luck. Scoring everything without a baseline is noisier by orders of magnitude, and its fit stays far behind: here $f$ is hundreds of nats, and a score multiplies its level. Leave-one-out takes the level off,
 # and leaves the rest.
 #
-# Does the calmest gradient have the best bound? If not, remember lesson 04: a calm gradient helps as long as noise is what holds training back. And look at *in use*: near 1 the posterior is a Gaussian in effect, whatever its name. Then enumerating spends three of four evaluations on components of no weight and has the noise of a single sample, where
+# Does the calmest gradient have the best bound? If not, remember lesson 04: a calm gradient helps as long as noise is what holds training back. And look at *in use*: near 1 the guide is a Gaussian in effect, whatever its name. Then enumerating spends three of four evaluations on components of no weight and has the noise of a single sample, where
 # drawing the component spends all four where the weight is. Which gradients keep the mixture a mixture here, and does that buy bound?
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1412,7 +1446,7 @@ progress()
 # - Give the mixture of section 6 unequal weights, 0.9 and 0.1, and compare enumerating with leave-one-out at two evaluations. When is an evaluation in a rare component wasted?
 # - Train the VampPrior with pseudo-inputs that begin as noise. Are they pictures in the end?
 # - Use a mixture prior as large as the test set of the explorer, and compare the bound on training and test images: does the aggregate posterior overfit?
-# - Put an inverse autoregressive posterior on the images of section 5, and read off the four numbers.
+# - Put an inverse autoregressive guide on the images of section 5, and read off the four numbers.
 #
 # ## References
 #

@@ -167,7 +167,7 @@ print(f"classifier alone, {num_labels} labels: {of_alone} of the test images rig
 #
 # $$ q_\phi(y, z \mid x) = q_\phi(y \mid x)\; q_\phi(z \mid x, y) $$
 #
-# If you know that it is a 7, you can say how it slants. Where the label is known, only the style has to be guessed. Two bounds:
+# The guide, the approximate posterior: if you know that it is a 7, you can say how it slants. If the label is known, only the style has to be guessed. Two bounds:
 #
 # $$ L(x, y) = \mathbb E_{q(z \mid x, y)}\big[\log p(x \mid y, z) + \log p(z) - \log q(z \mid x, y)\big] + \log p(y) \;\le\; \log p(x, y) $$
 #
@@ -188,6 +188,7 @@ def bound_of_every_class(model, guide, x):
     log_likelihood = pixels.log_prob(x).sum((-3, -2, -1))
     return log_likelihood + Normal(0.0, 1.0).log_prob(z).sum(-1) - q.log_prob(z) - math.log(classes)
 
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
@@ -199,6 +200,7 @@ def bound_of_every_class(model, guide, x):
 # ### Your turn · 06.1 · ●○○ · 6 minutes
 #
 # Write the bound of an image whose label nobody gave, $U(x) = \sum_k q_k \big[L(x, k) - \log q_k\big]$ in nats, with $q = \mathrm{softmax}(\text{logits})$ the classifier's $q(y \mid x)$. `bound` holds $L(x, k)$ for every class. Gradients must reach both arguments, and stay finite where a probability rounds to 0.
+
 
 # %% slideshow={"slide_type": "skip"}
 def unlabelled_bound(logits, bound):
@@ -254,6 +256,7 @@ print(f"untrained, L(x, k) varies by {draws.std(0).mean():.2f} nats over the dra
 #
 # It is unbiased. Pyro's talk and tutorial begin so, with $S = 1$; you take $S = 2$, for a fair comparison later.
 
+
 # %% slideshow={"slide_type": "fragment"}
 class Attempt(NamedTuple):
     model: SemiSupervisedVAE
@@ -267,12 +270,14 @@ def attempt(estimator, classifier_weight=0.0, rate_weight=4.0):
     """Fit with this estimator over the labels: same start and steps for all. `train`: next cell."""
     return train(*build(), estimator, train_images, test_images, classifier_weight, rate_weight)
 
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
 # One function for all attempts: they differ in the estimator and in the weight of a term that comes in section 5, and in nothing else; the training itself is in the notebook. Ask for predictions now: chance is ten per cent, and the classifier alone is the ruler.
 #
 # </details>
+
 
 # %% slideshow={"slide_type": "skip"}
 def train(model, guide, estimator, inputs, test_inputs, classifier_weight, rate_weight, draw=None):
@@ -311,7 +316,10 @@ def train(model, guide, estimator, inputs, test_inputs, classifier_weight, rate_
 
 
 attempts = {("sampled", False): attempt(ScoreFunction())}
-print(f"attempt 1: test accuracy {attempts['sampled', False].curve[-1]:.3f}, {attempts['sampled', False].seconds:.0f} seconds")
+print(
+    f"attempt 1: test accuracy {attempts['sampled', False].curve[-1]:.3f}, "
+    f"{attempts['sampled', False].seconds:.0f} seconds"
+)
 
 # %% slideshow={"slide_type": "subslide"}
 first = attempts["sampled", False]
@@ -339,6 +347,7 @@ plots.curves(
 # ### Your turn · 06.2 · ●●○ · 12 minutes
 #
 # With ten classes the noise of a sampled label can be computed, and need not be sampled. One guess $y \sim q(y \mid x)$ gives the gradient $\big[L(x, y) - \log q(y \mid x) - b\big]\, \nabla \log q(y \mid x)$ with respect to the logits, where $\partial \log q_y / \partial \text{logit}_j = 1[j = y] - q_j$. Return its mean, and its variance summed over the logits, both computed exactly, by summing over all guesses.
+
 
 # %% slideshow={"slide_type": "skip"}
 def noise_of_a_guess(logits, bound, baseline):
@@ -371,7 +380,10 @@ with torch.no_grad():
     for _ in range(20):
         z = q.base_dist.loc + q.base_dist.scale * torch.randn(len(x), latent)  # [classes, batch, latent]
         bound += (model.log_joint(x, y, z) - q.log_prob(z)).T / 20
-    baselines = {"without a baseline": torch.zeros(len(x)), "with U(x) as baseline": answers.unlabelled_bound(logits, bound)}
+    baselines = {
+        "without a baseline": torch.zeros(len(x)),
+        "with U(x) as baseline": answers.unlabelled_bound(logits, bound),
+    }
     for name, baseline in baselines.items():
         mean, variance = answers.noise_of_a_guess(logits, bound, baseline)
         ratio = (mean.square().sum(-1).mean() / variance.mean()).sqrt()
@@ -410,6 +422,7 @@ print(f"multiply-adds an image: {once:,}; image half ten times: {ten_times / onc
 #
 # The style encoder's first layer reads image and label side by side: $h = \mathrm{softplus}(W [x, y] + b)$, with the label's columns of $W$ after the image's. Compute $h$ for *every* one-hot label, `[classes, batch, hidden]`, and let the image meet its weights once and not once a class.
 
+
 # %% slideshow={"slide_type": "skip"}
 def hidden_of_every_class(x, weight, bias):
     """softplus(weight @ [x, e_k] + bias) for every class k, e_k its one-hot code.
@@ -432,6 +445,7 @@ check("06.3", hidden_of_every_class)
 # %% [markdown] slideshow={"slide_type": "skip"}
 # `check` sees values, not what they cost. Count the operations in matrix products, and add your function to the two: it should have the smaller number.
 
+
 # %% slideshow={"slide_type": "skip"}
 def repeated(x, weight, bias):
     """The same numbers, the image beside every label."""
@@ -447,7 +461,9 @@ for name, function in {"the workbook's": answers.hidden_of_every_class, "image r
 # %% slideshow={"slide_type": "skip"}
 attempts["enumerated", False] = attempt(Enumeration())
 second = attempts["enumerated", False]
-print(f"attempt 2: test accuracy {second.curve[-1]:.3f}, {second.seconds:.0f} seconds; attempt 1 took {first.seconds:.0f}")
+print(
+    f"attempt 2: test accuracy {second.curve[-1]:.3f}, {second.seconds:.0f} seconds; attempt 1 took {first.seconds:.0f}"
+)
 plots.curves(
     {"attempt 1: sampled": first.curve, "attempt 2: enumerated": second.curve},
     "epoch",
@@ -460,6 +476,7 @@ plots.curves(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # No guess, no noise of a guess. Published for this attempt: .225 with a hundred labels, and .893 with 3,000. If it is still below the classifier alone, noise was not the only cause. Is the classifier unsure then? Or sure, and wrong?
+
 
 # %% slideshow={"slide_type": "skip"}
 def groups(classifier):
@@ -493,8 +510,13 @@ print("attempt 2, test images by predicted class (row) and label (column)")
 print("    " + "".join(f"{k:5}" for k in range(classes)))
 for k, row in enumerate(groups(second.guide.classifier).int().tolist()):
     print(f"{k:4}" + "".join(f"{count:5}" for count in row))
-under_random_names = [groups(second.guide.classifier)[torch.randperm(classes)].trace().item() / len(test_labels) for _ in range(1000)]
-print(f"accuracy under random names: mean {sum(under_random_names) / 1000:.2f}, from {min(under_random_names):.2f} to {max(under_random_names):.2f}")
+under_random_names = [
+    groups(second.guide.classifier)[torch.randperm(classes)].trace().item() / len(test_labels) for _ in range(1000)
+]
+print(
+    f"accuracy under random names: mean {sum(under_random_names) / 1000:.2f}, "
+    f"from {min(under_random_names):.2f} to {max(under_random_names):.2f}"
+)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Accuracy with the best names is the share of images that are in a group with a majority of their own kind. Low entropy with one name in use: the classifier is sure, and has learned nothing. Low entropy with many names, and an accuracy far below that with the best names: it has found groups, and calls them by other names than we do; look for the large numbers in each row of the table. Which group gets which name is mostly luck, and so is an accuracy below chance, as the last line shows. The groups are real.
@@ -516,9 +538,7 @@ print("norm of the gradient of L(x, y) in each weight and bias")
 networks = {"decoder": model.likelihood, "style encoder": guide.style, "classifier": guide.classifier}
 for name, network in networks.items():
     parts = list(network.parameters())
-    found = torch.autograd.grad(
-        objective.labelled(few_images, y).surrogate.sum(), parts, allow_unused=True
-    )
+    found = torch.autograd.grad(objective.labelled(few_images, y).surrogate.sum(), parts, allow_unused=True)
     norms = [f"{part.norm():.1f}" if part is not None else "none" for part in found]
     print(f"{name:14}", *norms)
 
@@ -540,7 +560,10 @@ for name, network in networks.items():
 classifier_weight = 10.0
 attempts["enumerated", True] = attempt(Enumeration(), classifier_weight)
 third = attempts["enumerated", True]
-print(f"attempt 3: test accuracy {third.curve[-1]:.3f}; classifier alone {of_alone.mean:.3f} ± {of_alone.standard_error:.3f}")
+print(
+    f"attempt 3: test accuracy {third.curve[-1]:.3f}; "
+    f"classifier alone {of_alone.mean:.3f} ± {of_alone.standard_error:.3f}"
+)
 
 # %% slideshow={"slide_type": "subslide"}
 plots.curves(
@@ -568,6 +591,7 @@ plots.curves(
 # ### Your turn · 06.4 · ●○○ · 6 minutes
 #
 # Put the objective together: $s\, \overline{L(x, y)} + (1 - s)\, \overline{U(x)} + a\, \overline{\log q(y \mid x)}$, in nats per image, where bars are means over a batch's labelled or unlabelled images, $a$ is `weight`, and $s$ is the share of labelled images in the *data set*, from `counts`: a batch may hold more of them.
+
 
 # %% slideshow={"slide_type": "skip"}
 def semi_supervised_objective(bound_labelled, bound_unlabelled, log_q, labels, counts, weight):
@@ -651,8 +675,8 @@ def gradient_of_names(classifier, labels):
     """Gradient of mean log q(y* | x), y* = labels of judged_images, less that of mean log q(y | x) with y drawn from the shares of the classes."""
     log_q = classifier.network(judged_images).log_softmax(-1)
     code = one_hot(labels, classes).float()
-    score = (log_q * (code - code.mean(0))).sum(-1).mean()
-    return flat(torch.autograd.grad(score, list(classifier.parameters())))
+    mean = (log_q * (code - code.mean(0))).sum(-1).mean()
+    return flat(torch.autograd.grad(mean, list(classifier.parameters())))
 
 
 def gradient_moments(model, guide, estimator, with_loss, repeats):
@@ -682,6 +706,7 @@ for name, estimator in estimators.items():
     variances, lengths = [moments.total_variance for moments in both], [flat(moments.mean).norm() for moments in both]
     print(f"{name:14} {variances[0]:15.4g} / {variances[1]:<15.4g} {lengths[0]:12.4g} / {lengths[1]:<10.4g}")
 
+
 # %% slideshow={"slide_type": "skip"}
 def share_of_true_votes(tried):
     """For which share of unlabelled images the class with the highest L(x, k) is the true one."""
@@ -697,13 +722,16 @@ of_names = gradient_of_names(classifier, judged_labels)
 noise_of = {name: noise[name, False].total_variance for name in estimators}
 log_q = classifier.network(few_images).log_softmax(-1)
 code = one_hot(few_labels, classes).float()
-scores = {"loss alone": (log_q * code).sum(-1).mean(), "loss alone, less shares": (log_q * (code - code.mean(0))).sum(-1).mean()}
+weighted = {
+    "loss alone": (log_q * code).sum(-1).mean(),
+    "loss alone, less shares": (log_q * (code - code.mean(0))).sum(-1).mean(),
+}
 gradients = {
     "sum, without loss": flat(noise["enumerated", False].mean),
     "sum, with loss": flat(noise["enumerated", True].mean),
 }
-for name, score in scores.items():
-    gradients[name] = flat(torch.autograd.grad(score, list(classifier.parameters()), retain_graph=True))
+for name, mean in weighted.items():
+    gradients[name] = flat(torch.autograd.grad(mean, list(classifier.parameters()), retain_graph=True))
 cosine_of = {name: cosine_similarity(gradient, of_names, 0) for name, gradient in gradients.items()}
 torch.manual_seed(0)
 shuffled = [gradient_of_names(classifier, judged_labels[torch.randperm(len(judged_labels))]) for _ in range(20)]
@@ -777,6 +805,7 @@ plots.image_grid(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Eyes are generous. Measure it: **ink** is the mean grey of an image, **slant** is how far its rows shift to the right from top to bottom, per row. Compare an image with the mean of its drawings in the *other* nine classes, each with the mean over its class taken out.
 
+
 # %% slideshow={"slide_type": "skip"}
 def ink_and_slant(images):
     """images: [..., 1, H, W] → mean grey and slant, columns per row, each [...]."""
@@ -800,7 +829,10 @@ others = torch.arange(classes)[:, None] != y  # [classes, images]
 for name, own, copies in zip(("ink", "slant"), ink_and_slant(x), ink_and_slant(drawn), strict=True):
     own = without_class_mean(own, y)
     copies = ((copies - copies.mean(1, keepdim=True)) * others).sum(0) / (classes - 1)
-    print(f"{name:6} correlation of image and its drawings in the other classes: {torch.corrcoef(torch.stack([own, copies]))[0, 1]:.2f}")
+    print(
+        f"{name:6} correlation of image and its drawings in the other classes: "
+        f"{torch.corrcoef(torch.stack([own, copies]))[0, 1]:.2f}"
+    )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # And the other way about: one class a column, every row another style, drawn from the prior.
@@ -838,6 +870,7 @@ style_dials(trained, trained_guide, test_images[:300], test_labels[:300])
 # leaves that out.
 # </details>
 
+
 # %% slideshow={"slide_type": "skip"}
 def above_the_others(tried, images, labels):
     """Mean over images of L(x, label) less L(x, k), over all other classes k: nats."""
@@ -870,6 +903,7 @@ for name, tried in {"attempt 3": third, "not expensive first": plain, "attempt 2
 # ### Your turn · 06.5 · ●●● · 11 minutes
 #
 # The model has an opinion on the class too: $p(y \mid x) \propto p(x, y)$. Estimate $p(x, y) \approx \frac 1 S \sum_s w_s$ from draws $z_s \sim q(z \mid x, y)$, where `log_weight` is $\log w_s$ for every class. Return $\log p(x)$, $\log p(y \mid x)$, and what the classifier's guess costs the bound, $\mathrm{KL}(q(y \mid x) \,\|\, p(y \mid x))$, in nats. Log weights may lie near $-900$: their exponentials are 0 in floating point.
+
 
 # %% slideshow={"slide_type": "skip"}
 def what_the_guess_costs(log_weight, log_q):
@@ -905,8 +939,14 @@ with torch.no_grad():
     log_q = third.guide.classifier.network(x).log_softmax(-1)
     log_marginal, log_posterior, cost = answers.what_the_guess_costs(torch.stack(weights), log_q)
 guessed, thought = log_q.argmax(-1), log_posterior.argmax(-1)
-print(f"log p(x) about {log_marginal.mean():.1f} nats (estimated, from below); the classifier's guess costs the bound {cost.mean():.2f} of them")
-print(f"right: the classifier q(y | x) {(guessed == truth).float().mean():.3f}, the model p(y | x) {(thought == truth).float().mean():.3f}")
+print(
+    f"log p(x) about {log_marginal.mean():.1f} nats (estimated, from below); "
+    f"the classifier's guess costs the bound {cost.mean():.2f} of them"
+)
+print(
+    f"right: the classifier q(y | x) {(guessed == truth).float().mean():.3f}, "
+    f"the model p(y | x) {(thought == truth).float().mean():.3f}"
+)
 print(f"they name the same class for {(guessed == thought).float().mean():.3f} of the images")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -941,12 +981,14 @@ def features(images):
         q = encoder(images).base_dist
     return torch.stack([q.loc, q.scale], 1)
 
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
 # M1 has seen all images and no label. What it cannot know is which directions of its features matter for the class. Ask why this may beat M2 on pixels: the classifier of M2 reads 20 numbers in place of 784 pixels, and the encoder was trained on all images. And what is lost: the encoder no longer learns from the labels.
 #
 # </details>
+
 
 # %% slideshow={"slide_type": "skip"}
 def draw_features(parameters):
@@ -1007,6 +1049,7 @@ def pyro_guide(x, y=None):
         q = third.guide.style(x, y.expand(*y.shape[:-2], len(x), classes)).base_dist
         pyro.sample("z", dist.Normal(q.loc, q.scale).to_event(1))
 
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
@@ -1020,7 +1063,10 @@ objective = SemiSupervisedElbo(third.model, third.guide, labelled_share=share)
 parameters = [*third.model.parameters(), *third.guide.parameters()]
 enumerated = TraceEnum_ELBO(max_plate_nesting=1)
 comparisons = {
-    "U(x)": (lambda: enumerated.differentiable_loss(pyro_model, config_enumerate(pyro_guide), x), lambda: objective.unlabelled(x)),
+    "U(x)": (
+        lambda: enumerated.differentiable_loss(pyro_model, config_enumerate(pyro_guide), x),
+        lambda: objective.unlabelled(x),
+    ),
     "L(x, y)": (
         lambda: Trace_ELBO(max_plate_nesting=1).differentiable_loss(pyro_model, pyro_guide, few_images, y),
         lambda: objective.labelled(few_images, y),
@@ -1031,10 +1077,10 @@ for name, (their_loss, our_estimate) in comparisons.items():
     theirs = -their_loss()
     pyro.set_rng_seed(0)
     estimate = our_estimate()
-    gradients = [
-        torch.cat([part.flatten() for part in torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True)])
-        for total in (theirs, estimate.surrogate.sum())
-    ]
+    gradients = []
+    for total in (theirs, estimate.surrogate.sum()):
+        parts = torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True)
+        gradients.append(torch.cat([part.flatten() for part in parts]))
     apart = ((gradients[1] - gradients[0]).norm() / gradients[0].norm()).item()
     number = len(estimate.value)
     print(
@@ -1049,7 +1095,8 @@ for name, (their_loss, our_estimate) in comparisons.items():
 
 # %% slideshow={"slide_type": "skip"}
 rows = {row.name: row for row in read_rows() if row.name.startswith("ssvae-") and row.runs}
-for command in sorted({row.command for row in rows.values()}) or ["No rows yet: `python -m helpers.reproduce ssvae` makes them."]:
+commands = sorted({row.command for row in rows.values()})
+for command in commands or ["No rows yet: `python -m helpers.reproduce ssvae` makes them."]:
     print(command)
 
 
@@ -1094,6 +1141,7 @@ number_of_labels(read_rows())
 #
 # Two variants have been trained on the same $n$ splits. `correct` and `other` are 1.0 where they classified a test image right, else 0.0. With $a_i$, $b_i$ their accuracies on split $i$ and $d_i = a_i - b_i$, return the mean of $d$; its standard error over splits, *paired*, $\sqrt{\mathrm{var}(d) / n}$; and *unpaired*, $\sqrt{(\mathrm{var}(a) + \mathrm{var}(b)) / n}$. Variances divide by $n - 1$.
 
+
 # %% slideshow={"slide_type": "skip"}
 def compare_over_splits(correct, other):
     """Difference of the mean accuracies of two variants, and its standard errors over splits.
@@ -1127,9 +1175,12 @@ for number in (100, 600, 1000, 3000):
     splits = sorted(runs[0].keys() & runs[1].keys())
     if len(splits) > 1:
         compared += 1
-        of_both = (torch.tensor([[of[split]] for split in splits], dtype=torch.float64) for of in runs)  # one "image" a split: its accuracy
+        # one "image" a split: its accuracy
+        of_both = (torch.tensor([[of[split]] for split in splits], dtype=torch.float64) for of in runs)
         ahead, paired, unpaired = answers.compare_over_splits(*of_both)
-        print(f"{number:5,} labels, {len(splits)} splits: {ahead:+.4f} ± {paired:.4f} paired, ± {unpaired:.4f} unpaired")
+        print(
+            f"{number:5,} labels, {len(splits)} splits: {ahead:+.4f} ± {paired:.4f} paired, ± {unpaired:.4f} unpaired"
+        )
 if not compared:
     print("Two splits or more of both are needed; the rows do not have them yet.")
 

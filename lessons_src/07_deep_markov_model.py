@@ -116,6 +116,7 @@ plots.plate_diagram(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # An observation is one step of a chorale, $x_t \in \{0, 1\}^{88}$: which of a piano's 88 keys sound during a quarter note. The likelihood is 88 Bernoullis, given $z_t$. A note that is held and one that is struck again look the same here. Bach's file, as published, lies about an octave above the pitch of a choir.
 
+
 # %% slideshow={"slide_type": "skip"}
 def roll_of(part, number, steps=None):
     """One chorale's piano roll [T, 88], cut to its length, and to `steps`."""
@@ -147,6 +148,7 @@ plots.piano_roll(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Two baselines, before any network. One model says that each key sounds with its frequency in the training part, whatever happened before. The other lets each key remember whether it sounded one step ago. Their negative log-likelihoods (NLL), in nats per step, show how far a model gets without hearing harmony.
 
+
 # %% slideshow={"slide_type": "skip"}
 def steps_and_previous(part):
     """All steps of all chorales, and the step before each (silence before the first): [steps, 88] both."""
@@ -169,7 +171,9 @@ def baselines_of(data):
         now, before = steps_and_previous(getattr(data, part))
         remembered = before * after_sound + (1 - before) * after_silence
         models = {"each key, its frequency": frequency, "each key remembers itself": remembered}
-        found[part] = {name: -(now * p.log() + (1 - now) * (1 - p).log()).sum(-1).mean().item() for name, p in models.items()}
+        found[part] = {
+            name: -(now * p.log() + (1 - now) * (1 - p).log()).sum(-1).mean().item() for name, p in models.items()
+        }
     return found
 
 
@@ -212,6 +216,7 @@ for name, part in model.transition.network.named_children():
 # ### Your turn · 07.1 · ●○○ · 5 minutes
 #
 # Write the mean of the gated transition, $m = (1 - g) \odot (A z + a) + g \odot h$, with the gate $g = \mathrm{sigmoid}(\text{gate\_logit})$. One network has computed the gate's logits from $z = z_{t-1}$, another the proposal $h$; both are given.
+
 
 # %% slideshow={"slide_type": "skip"}
 def gated_mean(z, gate_logit, proposal, weight, bias):
@@ -261,7 +266,7 @@ listen(x[0], "The untrained model, 8 steps")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · The bound of a sequence
 #
-# The guide proposes the states one after the other, $q_\phi(z \mid x) = \prod_t q_\phi(z_t \mid z_{t-1}, x)$. Logarithms of products are sums over time, so the bound on $\log p(x)$ is a sum of small VAEs:
+# The guide (the approximate posterior) proposes the states one after the other, $q_\phi(z \mid x) = \prod_t q_\phi(z_t \mid z_{t-1}, x)$. Logarithms of products are sums over time, so the bound on $\log p(x)$ is a sum of small VAEs:
 #
 # $$ L(x) = \mathbb E_{q}\Big[ \sum_{t=1}^{T} \Big( \log p(x_t \mid z_t) \;-\; \mathrm{KL}\big(q(z_t \mid z_{t-1}, x) \,\|\, p(z_t \mid z_{t-1})\big) \Big) \Big] $$
 #
@@ -278,6 +283,7 @@ listen(x[0], "The untrained model, 8 steps")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Written out below for one chorale. The guide first reads the chorale backwards with a recurrent network (section 4 says why), then mixes what it has read with the sampled $z_{t-1}$, and proposes $z_t$. Model and guide each learn a $z_0$ of their own.
+
 
 # %% slideshow={"slide_type": "subslide"}
 def plain_bound(model, guide, x, eps):
@@ -297,6 +303,7 @@ def plain_bound(model, guide, x, eps):
         terms.append((model.emission(z).log_prob(x_t), rate))
     return [torch.stack(term) for term in zip(*terms, strict=True)]
 
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
@@ -315,8 +322,14 @@ estimate = objective((x[None], torch.tensor([len(x)])))
 torch.manual_seed(1)
 eps = torch.randn(len(x), sizes["latent"])
 log_likelihood, rate = plain_bound(model, guide, x, eps)
-print(f"written out  {(log_likelihood - rate).sum():.4f} nats   distortion {-log_likelihood.sum():.3f}   rate {rate.sum():.3f}")
-print(f"SequenceElbo {estimate.value.item():.4f} nats   distortion {estimate.terms['distortion'].item():.3f}   rate {estimate.terms['rate'].item():.3f}")
+print(
+    f"written out  {(log_likelihood - rate).sum():.4f} nats   distortion {-log_likelihood.sum():.3f}   "
+    f"rate {rate.sum():.3f}"
+)
+print(
+    f"SequenceElbo {estimate.value.item():.4f} nats   distortion {estimate.terms['distortion'].item():.3f}   "
+    f"rate {estimate.terms['rate'].item():.3f}"
+)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Chorales differ in length, so a batch is padded to its longest. What stands beyond an end must not matter. Put noise there, and compare bound and gradient bit for bit:
@@ -332,13 +345,17 @@ for x in (batch.rolls, spoiled):
     gradient = torch.autograd.grad(estimate.surrogate.sum(), [*model.parameters(), *guide.parameters()])
     outcomes.append([estimate.value, *gradient])
 same = all(torch.equal(one, other) for one, other in zip(*outcomes, strict=True))
-print(f"{int(beyond.sum())} of {beyond.numel()} steps are padding; {int((spoiled != batch.rolls).sum()):,} values in it were changed")
+print(
+    f"{int(beyond.sum())} of {beyond.numel()} steps are padding; "
+    f"{int((spoiled != batch.rolls).sum()):,} values in it were changed"
+)
 print(f"bound and {len(gradient)} gradients the same, bit for bit: {same}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 07.2 · ●●○ · 7 minutes
 #
 # Sequences of different lengths stand in one padded batch. From the terms of each step, $\log p(x_t \mid z_t)$ and $\mathrm{KL}_t$, return the bound of each sequence, $\sum_{t \le T_n} [\log p(x_t \mid z_t) - \mathrm{KL}_t]$ with $T_n$ the length of sequence $n$, and the batch's bound per step: the sum of the sequences' bounds divided by the sum of their lengths (papers report minus this number). What stands beyond an end is no data: no number there, not even NaN, may change a value or a gradient.
+
 
 # %% slideshow={"slide_type": "skip"}
 def bound_per_step(log_likelihood, rate, lengths):
@@ -389,6 +406,7 @@ check("07.2", bound_per_step)
 # ### Your turn · 07.3 · ●●○ · 10 minutes
 #
 # The guide's network reads each sequence from its last step to its first. Reverse every sequence of a padded batch within its own length; what stands beyond its end stays where and what it is. Try it without a loop over sequences.
+
 
 # %% slideshow={"slide_type": "skip"}
 def reverse_each(x, lengths):
@@ -514,6 +532,7 @@ print(f"least possible with z_t-1 and the future, no correlations within z_t: {f
 # Early on, the one with the small weight: that is what annealing is for. At the end, nobody can say without trying, and the cells below try. An epoch with $w < 1$ aims at something else than the bound, so a head start may cost more than it brings.
 # </details>
 
+
 # %% slideshow={"slide_type": "skip"}
 def train(data, first_weight, epochs=epochs):
     """Model and guide trained on data.train, and by epoch the bound and rate per step on data.valid."""
@@ -544,7 +563,10 @@ def train(data, first_weight, epochs=epochs):
 
 trained = {"w = 1 throughout": train(data, 1.0), "w from 0.2 to 1": train(data, 0.2)}
 for name, (_, _, curves, seconds) in trained.items():
-    print(f"{name:18} validation bound {curves['bound'][-1]:.2f}, rate {curves['rate'][-1]:.2f} nats per step; {seconds:.0f} seconds")
+    print(
+        f"{name:18} validation bound {curves['bound'][-1]:.2f}, rate {curves['rate'][-1]:.2f} nats per step; "
+        f"{seconds:.0f} seconds"
+    )
 
 # %% slideshow={"slide_type": "fragment"}
 plots.curves(
@@ -602,6 +624,7 @@ print(f"kept: {chosen}")
 #
 # Estimate $\log p(x)$ from $S$ whole paths $z_s \sim q(z \mid x)$ with the weights $w_s = p(x, z_s) / q(z_s \mid x)$: return $\log \frac 1 S \sum_s w_s$ for each sequence, and the effective sample size $\big(\sum_s w_s\big)^2 / \sum_s w_s^2$. A sequence has hundreds of nats: weights themselves are 0 in floating point.
 
+
 # %% slideshow={"slide_type": "skip"}
 def importance_sampled(log_joint, log_q):
     """log p(x) from S whole paths z_s ~ q(z | x), in nats, and how many of them count.
@@ -637,6 +660,7 @@ with torch.no_grad():
 #
 # $K$ particles, of equal weight so far, have each been extended by $z_t$. Particle $k$'s weight for this step is $w_k = p(z_t \mid z_{t-1})\, p(x_t \mid z_t) / q(z_t \mid z_{t-1}, x)$. Add $\log \frac 1 K \sum_k w_k$ to $\log \hat Z$. Then resample: cut $[0, 1]$ into $K$ pieces, in the particles' order and as long as their shares $w_k / \sum w$. Put $K$ points on it, at $(j + u) / K$ for $j = 0, \dots, K - 1$, with one $u \in [0, 1)$, which is given. Each point draws the particle whose piece it falls in; on a boundary, the one on the right.
 
+
 # %% slideshow={"slide_type": "skip"}
 def particle_step(log_z, log_weight, z, offset):
     """One step of sequential Monte Carlo: log Z_hat, and the particles drawn anew.
@@ -667,6 +691,7 @@ check("07.5", particle_step)
 #
 # Nearly always a single one. Each step drops somebody and copies somebody else, so the lines run together backwards: the particles of the last step tell much about $z_{20}$, and about $z_1$ next to nothing. $\hat Z$ does not mind, it is a product of the steps' own means. A mean over whole paths would.
 # </details>
+
 
 # %% slideshow={"slide_type": "skip"}
 def bootstrap_filter(x, particles):
@@ -741,7 +766,10 @@ plots.histograms(
     columns=4,
     xlim=(-12, 9),
     alt="Histograms of 4 sets of estimates of log p(x), errors in nats. "
-    + " ".join(f"{name}, {method}: mean {log_ratio[name, method].mean():.2f}, largest {log_ratio[name, method].max():.1f}." for name, method in shown),
+    + " ".join(
+        f"{name}, {method}: mean {log_ratio[name, method].mean():.2f}, largest {log_ratio[name, method].max():.1f}."
+        for name, method in shown
+    ),
     caption="Error of log Z_hat in nats, repeated on one sequence; zero is exact. The rare values far on the right carry the mean of Z_hat.",
 )
 
@@ -791,6 +819,7 @@ print(f"the bound again, as a mean of the chorales' own means: {each.mean():.3f}
 # ### Your turn · 07.6 · ●●○ · 11 minutes
 #
 # With discrete $z_t$ the sum over all paths, $K^T$ of them, can be done step by step. Let $\alpha_t(j) = p(x_1, \dots, x_t, z_t = j)$; then $\alpha_1(j) = p(z_1 = j)\, p(x_1 \mid z_1 = j)$ and $\alpha_t(j) = p(x_t \mid z_t = j) \sum_i \alpha_{t-1}(i)\, p(z_t = j \mid z_{t-1} = i)$. Return $\log p(x) = \log \sum_j \alpha_T(j)$, computed in logs: after a hundred steps $\alpha$ itself is 0 in floating point.
+
 
 # %% slideshow={"slide_type": "skip"}
 def forward_log_marginal(log_initial, log_transition, log_emission):
@@ -874,7 +903,10 @@ own = synthetic.exact_log_marginal(synthetic.test.rolls, synthetic.test.lengths)
 excess = own - evaluated.log_marginal_is.values  # nats a chorale
 steps_in_all = synthetic.test.lengths.sum()
 print(f"floor {floor:.3f} ± {floor_error:.3f} nats per step")
-print(f"the model stands {excess.sum() / steps_in_all:.3f} above it (importance-sampled), and above it for {(excess > 0).sum()} of {len(excess)} chorales")
+print(
+    f"the model stands {excess.sum() / steps_in_all:.3f} above it (importance-sampled), "
+    f"and above it for {(excess > 0).sum()} of {len(excess)} chorales"
+)
 print(f"by sequential Monte Carlo {(own - evaluated.log_marginal_smc.values).sum() / steps_in_all:.3f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -930,6 +962,7 @@ plots.piano_roll(songs[0], caption="A chorale that the model made up. The first 
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # What the ear notices can be counted, too: how many keys sound at once, how many of the sounding keys are held from the step before, and how often two neighbouring keys (a semitone) sound together, which sounds harsh.
+
 
 # %% slideshow={"slide_type": "skip"}
 def counts(now, before):
@@ -1001,12 +1034,14 @@ def pyro_model(x, mask, eps):  # eps is the guide's: Pyro gives both the same ar
                 logits = model.emission.network(z)
                 pyro.sample(f"x_{t}", dist.Bernoulli(logits=logits).to_event(1), obs=x[:, t])
 
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
 # The mask takes the terms beyond an end out of the sum; pyro.markov says that a step needs nothing but the step before. The guide is the second cell, in the notebook: the reversed network first, then the same loop. Value and gradient agree to float precision. The seconds do not: here each step is a Python statement with its bookkeeping, and the notebook prints both times.
 #
 # </details>
+
 
 # %% slideshow={"slide_type": "skip"}
 def given_noise(loc, scale, eps):
@@ -1037,7 +1072,8 @@ def pyro_guide(x, mask, eps):
 ends = data.test.lengths[:5]
 x = data.test.rolls[:5, : int(ends.max())]
 inside = torch.arange(x.shape[1]) < ends[:, None]
-objective = SequenceElbo(model, guide, closed_form=False)  # Trace_ELBO estimates the KL from the sampled path, so ours does too
+# Trace_ELBO estimates the KL from the sampled path, so ours does too
+objective = SequenceElbo(model, guide, closed_form=False)
 parameters = [*model.parameters(), *guide.parameters()]
 
 
@@ -1051,7 +1087,8 @@ def value_and_gradient(run):
 torch.manual_seed(0)
 ours, our_gradient, our_seconds = value_and_gradient(lambda: objective((x, ends)).surrogate.sum())
 torch.manual_seed(0)
-order = PackedSteps(ends, x.shape[1])  # the package draws noise for real steps only: all first steps, all second ones, ...
+# the package draws noise for real steps only: all first steps, all second ones, ...
+order = PackedSteps(ends, x.shape[1])
 eps = order.pad(torch.randn(order.rows, sizes["latent"]))
 theirs, their_gradient, their_seconds = value_and_gradient(
     lambda: -Trace_ELBO().differentiable_loss(pyro_model, pyro_guide, x, inside, eps)
@@ -1082,7 +1119,8 @@ print(f"seconds for one value and gradient: Pyro {their_seconds:.2f}, ours {our_
 
 # %% slideshow={"slide_type": "skip"}
 rows = {row.name: row for row in read_rows() if row.name.startswith("dmm-") and row.runs}
-for command in sorted({row.command for row in rows.values()}) or ["No rows yet: `python -m helpers.reproduce dmm` makes them."]:
+commands = sorted({row.command for row in rows.values()})
+for command in commands or ["No rows yet: `python -m helpers.reproduce dmm` makes them."]:
     print(command)
 for protocol in sorted({row.protocol for row in rows.values()}):
     print(protocol)
@@ -1091,7 +1129,8 @@ for protocol in sorted({row.protocol for row in rows.values()}):
 def ours_of(name):
     """A row's number with its standard error over seeds and the number of seeds, as text."""
     row = rows[name]
-    return f"{row.mean:.3f}" + ("" if row.standard_error is None else f" ± {row.standard_error:.3f}") + f" ({len(row.runs)})"
+    error = "" if row.standard_error is None else f" ± {row.standard_error:.3f}"
+    return f"{row.mean:.3f}{error} ({len(row.runs)})"
 
 
 def by_particles(name):
@@ -1128,7 +1167,8 @@ for system, words in systems.items():
     if f"{name}-bound" in rows:
         details = rows[f"{name}-bound"].runs[0].details
         mark = f"{details['floor']:.3f} ± {details['floor_standard_error']:.3f}"
-        print(f"{words:24}{ours_of(f'{name}-bound'):>18}{ours_of(f'{name}-nll'):>26}{by_particles(f'{name}-nll'):>16}{mark:>18}")
+        bound, nll, particles = ours_of(f"{name}-bound"), ours_of(f"{name}-nll"), by_particles(f"{name}-nll")
+        print(f"{words:24}{bound:>18}{nll:>26}{particles:>16}{mark:>18}")
 if not any(name.startswith("dmm-synthetic") for name in rows):
     print("No rows yet.")
 long_run = rows.get("dmm-jsb-future-0-bound")

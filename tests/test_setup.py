@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import helpers
 from helpers import settings
 
 ROOT = Path(__file__).parents[1]
@@ -124,6 +125,65 @@ def test_only_one_module_knows_torchvision():
     assert set(importers) <= {"helpers/data/download/torchvision_import.py"}
 
 
+# --- the top of the repository, and the files that say what it is ---
+
+AT_THE_TOP = {
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "LICENSE",
+    "Makefile",
+    "pyproject.toml",
+    "constraints.txt",
+    "environment.yml",
+}
+
+
+def test_the_top_holds_these_files_folders_and_dot_files():
+    listed = (
+        subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+        if shutil.which("git")
+        else None
+    )
+    if listed is None or listed.returncode != 0 or not listed.stdout:
+        pytest.skip("not a git checkout")
+    files = {name for name in listed.stdout.split("\0") if name and "/" not in name and not name.startswith(".")}
+    assert files <= AT_THE_TOP, "one more file at the top is one more thing that a reader looks at first"
+    assert all((ROOT / name).is_file() for name in AT_THE_TOP)
+
+
+def test_citation_says_what_pyproject_says():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()  # what the format asks for
+    assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
+    assert citation["title"] == PROJECT["name"]
+    assert citation["version"] == helpers.__version__
+    assert citation["license"] == PROJECT["license"]
+    assert citation["authors"] == PROJECT["authors"]
+
+
+def test_changelog_starts_with_what_is_unreleased_and_knows_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
+    assert versions[0] == "Unreleased" and helpers.__version__ in versions
+    kinds = set(re.findall(r"^### (.+)$", changelog, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_hooks_before_a_commit_are_local_and_run_what_ci_runs():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [repo["repo"] for repo in hooks["repos"]] == ["local"], (
+        "a hook from elsewhere needs a network and has a version of its own"
+    )
+    for hook in hooks["repos"][0]["hooks"]:
+        assert hook["language"] == "system"
+        assert hook["entry"].startswith((".venv/bin/python -m ", "make ")), "the pinned versions are in .venv"
+    of_ci = set(re.findall(r'^ *part ".*?" \.venv/bin/python -m (\w+)', (ROOT / ".ci/run").read_text(), re.MULTILINE))
+    entries = " ".join(hook["entry"] for hook in hooks["repos"][0]["hooks"])
+    assert of_ci and all(f"-m {tool}" in entries for tool in of_ci)
+
+
 # --- the Makefile and .ci/install ---
 
 FAKE_PYTHON = """\
@@ -199,11 +259,12 @@ def checkout(tmp_path: Path) -> Checkout:
 @needs_make
 def test_help_lists_the_commands(checkout: Checkout):
     printed = checkout.make().stdout
-    assert re.findall(r"^make (\S+) +\S", printed, re.MULTILINE)[:5] == [
+    assert re.findall(r"^make (\S+) +\S", printed, re.MULTILINE)[:6] == [
         "help",
         "lab",
         "test",
         "test-browser",
+        "check",
         "lessons",
     ]
     assert not checkout.called("pip")

@@ -42,7 +42,7 @@ class Arm(GradientEstimator):
         first, second = each.value.chunk(2)
         with torch.no_grad():
             gradient = over_event(first - second, q) * self.weight(pair[0], pair[1], u, logits)
-        averaged = each.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = each.mean(dim=0)
         return Estimate(
             averaged.value,
             averaged.surrogate + sum_over_event(gradient.mean(0) * logits, q),

@@ -13,7 +13,7 @@ mixtures and counts are composed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -59,6 +59,36 @@ class Estimate:
         )
 
     __radd__ = __add__
+
+    def __neg__(self) -> Estimate:
+        return self * -1.0
+
+    def __sub__(self, other: Estimate | Tensor | float) -> Estimate:
+        return self + -other
+
+    def __rsub__(self, other: Tensor | float) -> Estimate:
+        return -self + other
+
+    def __mul__(self, factor: Tensor | float) -> Estimate:
+        if isinstance(factor, Tensor):
+            if factor.requires_grad:
+                raise ValueError(
+                    "An Estimate was multiplied by a tensor that requires a gradient, which the surrogate of a product would lose: the "
+                    "surrogate's own value has no meaning. Multiply inside f, or detach the factor."
+                )
+            sizes = zip(reversed(factor.shape), reversed(self.value.shape), strict=False)
+            if factor.dim() > self.value.dim() or any(size not in (1, own) for size, own in sizes):
+                raise ValueError(
+                    f"An Estimate of shape {tuple(self.value.shape)} was multiplied by a factor of shape {tuple(factor.shape)}; a factor "
+                    "broadcasts to the Estimate, and not the other way round."
+                )
+        return replace(self, value=factor * self.value, surrogate=factor * self.surrogate)
+
+    __rmul__ = __mul__
+
+    def mean(self, dim: int = 0) -> Estimate:
+        """Average value, surrogate and terms over a dimension."""
+        return self.reduce(lambda over_samples: over_samples.mean(dim))
 
     def reduce(self, over_samples: Callable[[Tensor], Tensor]) -> Estimate:
         """Apply a linear reduction, such as a mean over the first dimension, to value, surrogate and terms alike."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MixtureSameFamily, OneHotCategorical
 
+from helpers.distributions import innermost
 from helpers.estimators.base import Estimate, GradientEstimator, Integrand, Target, evaluate
 from helpers.estimators.enumeration import Enumeration
 from helpers.estimators.pathwise import Pathwise
@@ -100,7 +101,7 @@ def _inside(q: MixtureSameFamily, index: Tensor) -> Distribution:
     Parameters are picked, not multiplied by zeros and ones: a component that has run off to infinity must not spoil the others.
     """
     family = q.component_distribution  # batch_shape [*batch, components]
-    base = family.base_dist if isinstance(family, Independent) else family
+    base = innermost(family)
     if set(base.arg_constraints) != {"loc", "scale"}:
         raise ValueError(
             f"ComponentThenPoint picks a component by its location and scale, and {type(base).__name__} has "

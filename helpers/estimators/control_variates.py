@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Independent
+from torch.distributions import Bernoulli, Distribution
 
-from helpers.distributions import support
+from helpers.distributions import innermost, support
 from helpers.estimators.base import Integrand, evaluate
 from helpers.estimators.parts.running import RunningMoments
 from helpers.networks.recipes import NetworkRecipe
@@ -164,9 +164,7 @@ class ControlVariateChain(ControlVariate):
 
 def mode(q: Distribution) -> Tensor:
     """An outcome that no other outcome of q exceeds in probability: [*batch, *event]. Where several do, one of them."""
-    base = q
-    while isinstance(base, Independent):
-        base = base.base_dist
+    base = innermost(q)
     if isinstance(base, Bernoulli):  # torch's own is NaN at p = 1/2
         return (base.logits > 0).to(base.logits.dtype)
     try:

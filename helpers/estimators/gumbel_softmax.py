@@ -40,7 +40,7 @@ class GumbelSoftmax(GradientEstimator):
         independent = discrete_variables(q, type(self).__name__)
         u = inside(draw_uniform(torch.Size((num_samples, *independent.logits.shape)), independent.logits.detach()))
         z = self.relax(independent, u)  # [samples, *batch, *event]
-        return evaluate_off_support(f, z, q, type(self).__name__).reduce(lambda over_samples: over_samples.mean(0))
+        return evaluate_off_support(f, z, q, type(self).__name__).mean(dim=0)
 
     def relax(self, independent: DiscreteVariables, u: Tensor) -> Tensor:
         """u [samples, *batch, *event] in (0, 1) → relaxed z of that shape."""

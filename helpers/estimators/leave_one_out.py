@@ -24,7 +24,7 @@ class LeaveOneOut(GradientEstimator):
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         z = draw(q, num_samples)  # [samples, *batch, *event]
         inner = evaluate(f, z, q)
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         centred = inner.value - averaged.value  # [samples, *batch]
         score = (centred * q.log_prob(z)).sum(0) / (num_samples - 1)
         return Estimate(averaged.value, averaged.surrogate + score, averaged.terms, averaged.auxiliary_loss)

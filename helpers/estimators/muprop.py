@@ -43,7 +43,7 @@ class MuProp(GradientEstimator):
         z = draw(q, num_samples - 1)  # [samples, *batch, *event]
         each = evaluate(f, z, q)
         reward = each.value - at_mean.value - sum_over_event(slope * (z - point.detach()), q)  # [samples, *batch]
-        averaged = each.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = each.mean(dim=0)
         return Estimate(
             averaged.value,
             averaged.surrogate + (reward * q.log_prob(z)).mean(0) + sum_over_event(slope[0] * mean, q),

@@ -21,7 +21,7 @@ class Pathwise(GradientEstimator):
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         require_rsample(q, type(self).__name__)
         z = draw_reparameterised(q, num_samples)  # [samples, *batch, *event]
-        return evaluate(f, z, q).reduce(lambda over_samples: over_samples.mean(0))
+        return evaluate(f, z, q).mean(dim=0)
 
 
 def require_rsample(q: Distribution, caller: str) -> None:

@@ -49,7 +49,7 @@ class ScoreFunction(GradientEstimator):
         reward, auxiliary_loss = inner.value, 0.0  # [samples, *batch]
         if self.control_variate is not None:
             reward, auxiliary_loss = self.control_variate(reward, RewardContext(f, q, z, context))
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return Estimate(
             averaged.value,
             averaged.surrogate + (reward.detach() * q.log_prob(z)).mean(0),

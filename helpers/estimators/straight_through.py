@@ -26,4 +26,4 @@ class StraightThrough(GradientEstimator):
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         mean = discrete_variables(q, type(self).__name__).probs  # [*batch, *event]
         z = draw(q, num_samples) + (mean - mean.detach())  # the bracket is exactly zero: f sees outcomes
-        return evaluate(f, z, q).reduce(lambda over_samples: over_samples.mean(0))
+        return evaluate(f, z, q).mean(dim=0)

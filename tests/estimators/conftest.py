@@ -21,7 +21,7 @@ class ScoreWithBaseline(GradientEstimator):
         inner = evaluate(f, z, q)
         baseline = self.baseline(context.detach()).squeeze(-1)
         reward = inner.value - baseline.detach()
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return Estimate(
             averaged.value,
             averaged.surrogate + (reward * q.log_prob(z)).mean(0),

@@ -86,7 +86,7 @@ class Accumulated(ScoreFunction):
     def estimate(self, f, q, num_samples, context):
         z = draw(q, num_samples)
         inner = evaluate(f, z, q)
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return averaged + Estimate(0 * averaged.value, (inner.value.cumsum(0) * q.log_prob(z)).mean(0))
 
 
@@ -105,7 +105,7 @@ class NotDetached(ScoreFunction):
         z = draw(q, num_samples)
         inner = evaluate(f, z, q)
         reward = inner.value - self.control_variate.network(context)
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return averaged + Estimate(0 * averaged.value, (reward * q.log_prob(z)).mean(0))
 
 
@@ -186,7 +186,7 @@ class AllSamples(LeaveOneOut):
     def estimate(self, f, q, num_samples, context):
         z = draw(q, num_samples)
         inner = evaluate(f, z, q)
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return averaged + Estimate(0 * averaged.value, ((inner.value - averaged.value) * q.log_prob(z)).mean(0))
 
 

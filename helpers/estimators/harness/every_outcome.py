@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Normal
 
-from helpers.distributions import support
+from helpers.distributions import innermost, support
 from helpers.estimators.draws import DrawSource, drawing_from
 from helpers.estimators.harness.quadrature import UniformRule, gauss_hermite
 
@@ -103,7 +103,7 @@ class EveryOutcome(DrawSource):
         if _normal_inside(q) is not None:
             return self.rsample(q, num_samples).detach()
         shape = (num_samples, *q.batch_shape)
-        return self._next(lambda: self._outcomes(q, num_samples), len(q.event_shape)).reshape(*shape, *q.event_shape)
+        return self._next(lambda: self._outcomes(q, num_samples)).reshape(*shape, *q.event_shape)
 
     def rsample(self, q: Distribution, num_samples: int) -> Tensor:
         normal = _normal_inside(q)
@@ -113,7 +113,7 @@ class EveryOutcome(DrawSource):
                 "the number of quadrature nodes; otherwise `sampled_moments` estimates the moments, with standard errors."
             )
         shape = (num_samples, *normal.batch_shape)
-        noise = self._next(lambda: self._rule(shape), 0).reshape(shape)
+        noise = self._next(lambda: self._rule(shape)).reshape(shape)
         return normal.loc + normal.scale * noise.to(normal.loc)
 
     def uniform(self, shape: torch.Size, like: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class EveryOutcome(DrawSource):
             nodes, weights = self.uniform_rule(torch.Size(shape))
             return nodes.flatten(1), weights.log().flatten(1)
 
-        return self._next(table, 0).reshape(shape).to(like)
+        return self._next(table).reshape(shape).to(like)
 
     def _outcomes(self, q: Distribution, num_samples: int) -> tuple[Tensor, Tensor]:
         try:
@@ -148,7 +148,7 @@ class EveryOutcome(DrawSource):
         numbers = torch.Size(shape).numel()
         return nodes[:, None].expand(-1, numbers), weights.log()[:, None].expand(-1, numbers)
 
-    def _next(self, table: Callable[[], tuple[Tensor, Tensor]], event_dims: int) -> Tensor:
+    def _next(self, table: Callable[[], tuple[Tensor, Tensor]]) -> Tensor:
         """The value that the present path takes at the draw that is due; a draw met for the first time takes its first outcome."""
         if self._depth == len(self._path):
             draw = _Draw(*table())
@@ -170,6 +170,5 @@ class EveryOutcome(DrawSource):
 
 
 def _normal_inside(q: Distribution) -> Normal | None:
-    while isinstance(q, Independent):
-        q = q.base_dist
-    return q if isinstance(q, Normal) else None
+    base = innermost(q)
+    return base if isinstance(base, Normal) else None

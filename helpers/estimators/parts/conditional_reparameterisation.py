@@ -54,7 +54,7 @@ class ConditionalReparameterisation(GradientEstimator):
                 over_event(each.value - c_given_b, q) * (b - phi.detach().sigmoid()) + path
             )  # [samples, *batch, *event]
             loss = _reaching_only(own, sum_over_event(gradient**2, q).mean()) if own else 0.0
-        averaged = each.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = each.mean(dim=0)
         return Estimate(
             averaged.value,
             averaged.surrogate + sum_over_event(gradient.detach().mean(0) * logits, q),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.distributions import Bernoulli, Distribution, Independent, OneHotCategorical
+from torch.distributions import Bernoulli, Distribution, OneHotCategorical
 
-from helpers.distributions import LayeredBits
+from helpers.distributions import LayeredBits, innermost
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class DiscreteVariables:
 
 def discrete_variables(q: Distribution, caller: str) -> DiscreteVariables:
     """The sites of `q`, bits or one-hot categories; ValueError, naming estimators that would do, where it has none."""
-    base = _innermost(q)
+    base = innermost(q)
     if isinstance(base, Bernoulli):
         return DiscreteVariables(base.logits, True)
     if isinstance(base, OneHotCategorical):
@@ -42,7 +42,7 @@ def discrete_variables(q: Distribution, caller: str) -> DiscreteVariables:
 
 def bernoulli_logits(q: Distribution, caller: str) -> Tensor:
     """The logits [*batch, *event] of independent bits; ValueError, naming estimators that would do, where `q` is anything else."""
-    base = _innermost(q)
+    base = innermost(q)
     if isinstance(base, Bernoulli):
         return base.logits
     also = " LocalEnumeration sums over each category in turn." if isinstance(base, OneHotCategorical) else ""
@@ -60,12 +60,6 @@ def sum_over_event(x: Tensor, q: Distribution) -> Tensor:
 def over_event(x: Tensor, q: Distribution) -> Tensor:
     """[...] → [..., 1, ..., 1], to be multiplied with something of shape [..., *event]."""
     return x.reshape(*x.shape, *[1] * len(q.event_shape))
-
-
-def _innermost(q: Distribution) -> Distribution:
-    while isinstance(q, Independent):
-        q = q.base_dist
-    return q
 
 
 def _instead(base: Distribution) -> str:

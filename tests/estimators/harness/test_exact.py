@@ -199,7 +199,7 @@ def test_a_module_nested_in_f_is_stateful_too():
 
 class BehindTheBack(GradientEstimator):
     def estimate(self, f, q, num_samples, context):
-        return evaluate(f, q.sample((num_samples,)), q).reduce(lambda over_samples: over_samples.mean(0))
+        return evaluate(f, q.sample((num_samples,)), q).mean(dim=0)
 
 
 def test_what_cannot_be_exact_is_refused_in_a_sentence():

@@ -15,9 +15,10 @@ class Enumeration(GradientEstimator):
 
     E_q[f] = sum_k q(z_k) f(z_k);  grad E_q[f] = sum_k f(z_k) grad q(z_k) + q(z_k) grad f(z_k).
 
-    Costs one evaluation of f per outcome, so `num_samples` is the size of the support: pass that, or None.
-    Needs a finite support. With a nested f the outer sum is exact and the inner estimate stays what it is. What has probability 0 does
-    not count, even where f is infinite there.
+    Unbiased if a nested f is: the outer sum adds no error to the inner estimate. Outcomes of probability 0 do not count, even if f is
+    infinite there.
+
+    Needs a finite support. Costs one evaluation of f per outcome, so `num_samples` is the size of the support or None.
     """
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:

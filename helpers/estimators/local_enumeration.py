@@ -1,4 +1,4 @@
-"""Local expectation gradients: every outcome of one site at a time, the others sampled."""
+"""Local expectation gradients: sum over the outcomes of one site at a time, with the others sampled."""
 
 from __future__ import annotations
 
@@ -16,34 +16,32 @@ class LocalEnumeration(GradientEstimator):
 
     grad_phi_i E_q[f] ~ mean_s sum_k grad q_i(k) f(z_s with site i at k).  Unbiased.
 
-    It is the score function with site i's noise summed out given the rest (Rao-Blackwell): at one pivot never noisier than the score
-    function with one sample, logit by logit, for an f that does not itself depend on q's parameters. With a single site it is
-    `Enumeration`. Value and f's own parameters get the mean over sites of sum_k q_i(k) f and sum_k q_i(k) grad f.
+    It is the score function with site i's noise summed out given the rest (Rao-Blackwell): with one pivot no logit is noisier than in the
+    score function with one sample, if f does not itself depend on q's parameters. With a single site it is `Enumeration`. Value and f's
+    own parameters get the mean over sites of sum_k q_i(k) f and sum_k q_i(k) grad f.
 
     Needs D independent sites, bits (K = 2) or one-hot K-way categories. Each pivot sample z_s costs 1 + D (K - 1) evaluations of f:
-    `num_samples` is a multiple of that; None for one pivot.
+    `num_samples` is a multiple of that. None: one pivot.
     Titsias, Lázaro-Gredilla 2015, "Local Expectation Gradients for Black Box Variational Inference".
     """
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         cost = _cost(discrete_variables(q, type(self).__name__), q)
         return multiple_of_cost(
-            self, num_samples, cost, "here: once there, and once for each other outcome of each site"
+            self, num_samples, cost, "here: once at the sample, and once for each other outcome of each site"
         )
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         independent = discrete_variables(q, type(self).__name__)
         cost = _cost(independent, q)
         pivot = draw(q, num_samples // cost)  # [pivots, *batch, *event]
-        points, probability = _neighbours(
-            pivot, independent, q
-        )  # [cost, pivots, *batch, *event], [cost, pivots, *batch]
+        # [cost, pivots, *batch, *event], [cost, pivots, *batch]
+        points, probability = _neighbours(pivot, independent, q)
         each = evaluate(f, points.flatten(0, 1), q)  # [cost pivots, *batch]
         probability = probability.flatten(0, 1)
         num_sites = q.event_shape.numel() // _width(independent)
-        weight = probability.detach() * (
-            cost / num_sites
-        )  # a mean over cost and pivots makes it a mean over sites and pivots
+        # The mean over cost and pivots is rescaled to a mean over sites and pivots.
+        weight = probability.detach() * (cost / num_sites)
         averaged = each.reduce(lambda over_points: (weight * over_points).mean(0))
         return Estimate(
             averaged.value,

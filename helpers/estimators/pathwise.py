@@ -10,7 +10,7 @@ from helpers.estimators.draws import draw_reparameterised
 
 
 class Pathwise(GradientEstimator):
-    """Differentiate through the sample: z = g(eps; phi), with noise eps that knows nothing of phi.
+    """Differentiate through the sample: z = g(eps; phi), with noise eps whose distribution does not depend on phi.
 
     grad E_q[f] ~ 1/S sum_s grad f(g(eps_s; phi)).  Unbiased for differentiable f.
 
@@ -25,15 +25,23 @@ class Pathwise(GradientEstimator):
 
 
 def require_rsample(q: Distribution, caller: str) -> None:
-    """ValueError, naming an estimator that would do, where q's samples are not differentiable."""
+    """Check that q's samples are differentiable in its parameters.
+
+    Args:
+        q: Distribution of an estimator's call.
+        caller: Name of the estimator, for the message.
+
+    Raises:
+        ValueError: If q.has_rsample is False. The message names an estimator that accepts q.
+    """
     if not q.has_rsample:
         base = q
         while hasattr(base, "base_dist"):
             base = base.base_dist
         instead = (
-            "Enumeration sums over its outcomes where they are few."
+            "Enumeration sums over its outcomes if they are few."
             if base.has_enumerate_support
-            else "If it is a mixture, ComponentThenPoint will do: score or enumerate the component, reparameterise the point, by nesting."
+            else "If it is a mixture, use ComponentThenPoint: score or enumerate the component, reparameterise the point, by nesting."
         )
         raise ValueError(
             f"{caller} needs a distribution with differentiable samples (has_rsample), and {type(base).__name__} has none. {instead}"

@@ -1,4 +1,4 @@
-"""Straight-through: bits forward, probabilities backward. Biased."""
+"""Straight-through: outcomes in the forward pass, probabilities in the backward pass. Biased."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from helpers.estimators.parts.discrete import discrete_variables
 
 
 class StraightThrough(GradientEstimator):
-    """Differentiate f at the sample, and pretend that the sample moves as its mean does.
+    """Differentiate f at the sample, as if the sample's derivative in the logits were the mean's.
 
     grad E_q[f] ~ mean_s [grad f(z_s) + f'(z_s)·grad m],  m = E_q[z].
-    Biased: right in q's parameters for a linear f, and hardly ever else, for it puts the slope of f where the difference between outcomes
-    belongs. One bit with probability p and f(b) = (b - t)²: the bias on the logit is (2p - 1) p (1 - p), whatever t is. The value is
+    Biased: right in q's parameters if f is linear, and rarely otherwise, since it uses the slope of f in place of the difference of f
+    between outcomes. One bit with probability p and f(b) = (b - t)²: the bias on the logit is (2p - 1) p (1 - p) for any t. The value is
     unbiased, and so is the gradient of parameters that only f has.
 
     Needs bits or one-hot categories, and an f that is differentiable at them. torch's `OneHotCategorical.log_prob` has no gradient in

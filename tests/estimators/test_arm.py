@@ -151,7 +151,7 @@ def test_mutants_are_killed_by_their_mean(mutant):
 
 
 @pytest.mark.parametrize("make", [Arm, DisArm])
-def test_refusals_name_an_estimator_that_would_do(make):
+def test_refusals_name_an_estimator_that_fits(make):
     fair = Independent(Bernoulli(logits=torch.zeros(3)), 1)
     for odd in (1, 3, 0, -2):
         with pytest.raises(ValueError, match=f"even and 2 or more; {odd} was given.*LeaveOneOut"):

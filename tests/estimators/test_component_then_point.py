@@ -290,7 +290,7 @@ def test_shapes_terms_and_the_number_of_evaluations(batch, event, component, poi
         assert gradient.flatten(0, len(batch) - 1)[1:].abs().max() == 0
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     q = mixture(LOGITS, LOC, RAW)
     with pytest.raises(ValueError, match=r"needs a mixture \(MixtureSameFamily\), and Normal was given. Pathwise"):
         ComponentThenPoint()(lambda z: z, Normal(0.0, 1.0))
@@ -308,5 +308,5 @@ def test_refusals_name_an_estimator_that_would_do():
     waiting = MixtureSameFamily(Categorical(torch.ones(2)), Exponential(torch.ones(2)))
     with pytest.raises(ValueError, match="location and scale, and Exponential has rate. ScoreFunction"):
         ComponentThenPoint()(lambda z: z, waiting)
-    with pytest.raises(ValueError, match="MixtureSameFamily has none. If it is a mixture, ComponentThenPoint will do"):
+    with pytest.raises(ValueError, match="MixtureSameFamily has none. If it is a mixture, use ComponentThenPoint"):
         Pathwise()(lambda z: z, q)

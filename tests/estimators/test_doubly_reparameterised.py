@@ -283,7 +283,7 @@ class OneWay(transforms.ExpTransform):
         raise NotImplementedError
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     bits = Independent(Bernoulli(torch.full((3,), 0.5)), 1)
     for estimator in (DoublyReparameterised(), StickingTheLanding()):
         with pytest.raises(

@@ -75,7 +75,7 @@ def test_the_gradient_of_a_constant_vanishes():
     assert gradient.abs().max() < 1e-10
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     bits = Independent(Bernoulli(torch.full((3,), 0.5)), 1)
     with pytest.raises(ValueError, match="here 8 times, and num_samples=5.*an estimator that samples"):
         Enumeration()(lambda z: z.sum(-1), bits, num_samples=5)

@@ -291,7 +291,7 @@ def test_single_precision_stays_finite_at_the_ends_of_the_noise():
         assert all(part.isfinite().all() for part in own if part is not None)
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     fair = Independent(Bernoulli(logits=torch.zeros(3)), 1)
     with pytest.raises(ValueError, match="Rebar evaluates f 3 time.*multiple of 3; 4 was given.*LeaveOneOut"):
         Rebar()(lambda z: z.sum(-1), fair, num_samples=4)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate
 from helpers.estimators.draws import draw_uniform
 from helpers.estimators.parts.discrete import bernoulli_logits, over_event, sum_over_event
 
@@ -22,6 +22,9 @@ class Arm(GradientEstimator):
     Needs independent bits. `num_samples` is even, two a pair, and 2 or more. `DisArm` is never noisier.
     Yin, Zhou 2019, "ARM: Augment-REINFORCE-Merge Gradient for Stochastic Binary Networks".
     """
+
+    label = "ARM"
+    q_needs: NeedOfQ = "bits"
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         if num_samples is None:
@@ -75,6 +78,8 @@ class DisArm(Arm):
     Needs independent bits. `num_samples` is even, two a pair, and 2 or more.
     Dong, Mnih, Tucker 2020, "DisARM: An Antithetic Gradient Estimator for Binary Latent Variables".
     """
+
+    label = "DisARM"
 
     def weight(self, b: Tensor, other: Tensor, u: Tensor, logits: Tensor) -> Tensor:
         return 0.5 * (b - other) * logits.abs().sigmoid()

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 Target = Literal["expectation", "log_mean_exp"]
+NeedOfQ = Literal["anything", "bits", "bits or categories", "finite support", "rsample", "mixture"]
+NeedOfF = Literal["value", "derivative", "relaxation"]
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,31 @@ class GradientEstimator(nn.Module):
     moved with the model.
 
     Attributes:
+        label: Name in legends and tables, such as "leave-one-out"; every estimator has its own.
         target: "expectation", E_q[f], or "log_mean_exp", E[log mean_s exp f(z_s)] with f one sample's log weight.
+        unbiased: Whether the mean gradient is the gradient of the target, if f meets `f_needs`.
+        q_needs: Distributions that it accepts; "bits" and "bits or categories" are independent ones.
+        f_needs: "value" of f at outcomes of q; its "derivative" in z there; or its "relaxation", value and derivative between the
+            outcomes of a discrete q.
     """
 
+    label: str = "gradient estimator"
     target: Target = "expectation"
+    unbiased: bool = True
+    q_needs: NeedOfQ = "anything"
+    f_needs: NeedOfF = "value"
+
+    @classmethod
+    def with_defaults(cls, event_shape: tuple[int, ...] = ()) -> Self:
+        """An estimator with default settings.
+
+        Args:
+            event_shape: Shape of an outcome z, for control variates that are networks of z; the others do not depend on it.
+
+        Returns:
+            The estimator.
+        """
+        return cls()
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         """Estimate the target and its gradient; subclasses define this.

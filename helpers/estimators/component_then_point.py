@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MixtureSameFamily, OneHotCategorical
 
 from helpers.distributions import innermost
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.enumeration import Enumeration
 from helpers.estimators.pathwise import Pathwise
 
@@ -37,6 +37,10 @@ class ComponentThenPoint(GradientEstimator):
         ValueError: If point_samples is below 1.
     """
 
+    label = "component, then point"
+    q_needs: NeedOfQ = "mixture"
+    f_needs: NeedOfF = "derivative"
+
     def __init__(
         self,
         component: GradientEstimator | None = None,
@@ -53,6 +57,8 @@ class ComponentThenPoint(GradientEstimator):
         self.point_samples = point_samples
         both_expectations = self.component.target == self.point.target == "expectation"
         self.target = "expectation" if both_expectations else "log_mean_exp"  # otherwise a bound on log E exp f
+        self.unbiased = self.component.unbiased and self.point.unbiased
+        self.f_needs = self.point.f_needs
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         components = _component_indicator(_mixture(q))

@@ -39,9 +39,13 @@ class ControlVariate(nn.Module):
     """Base class.
 
     Attributes:
+        label: Name in legends and tables, such as "centred reward"; every control variate has its own.
+        unbiased: Whether it leaves the expected gradient unchanged.
         extra_evaluations: Evaluations of f per datum that the control variate makes itself, on top of those for the rewards.
     """
 
+    label: str = "control variate"
+    unbiased: bool = True
     extra_evaluations: int = 0
 
     def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
@@ -67,6 +71,8 @@ class CentredReward(ControlVariate):
         weight: Weight of a new batch in the running mean, above 0 and at most 1.
     """
 
+    label = "centred reward"
+
     def __init__(self, weight: float = 0.1) -> None:
         super().__init__()
         self.past = RunningMoments(weight)
@@ -87,6 +93,9 @@ class ScaledReward(ControlVariate):
     Args:
         weight: Weight of a new batch in the running variance, above 0 and at most 1.
     """
+
+    label = "scaled reward"
+    unbiased = False
 
     def __init__(self, weight: float = 0.1) -> None:
         super().__init__()
@@ -111,6 +120,7 @@ class SelfCritic(ControlVariate):
     Rennie, Marcheret, Mroueh, Ross, Goel 2017, "Self-critical sequence training for image captioning".
     """
 
+    label = "self-critic"
     extra_evaluations = 1
 
     def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
@@ -132,6 +142,8 @@ class LearnedBaseline(ControlVariate):
         context_shape: Shape of one datum's context.
         network: A recipe such as `FeedForward((100,))`, or a module [*batch, *context_shape] → [*batch].
     """
+
+    label = "learned baseline"
 
     def __init__(self, context_shape: int | tuple[int, ...], network: NetworkRecipe | nn.Module) -> None:
         super().__init__()
@@ -171,10 +183,14 @@ class ControlVariateChain(ControlVariate):
         links: The control variates, in order.
     """
 
+    label = "chain"
+
     def __init__(self, *links: ControlVariate) -> None:
         super().__init__()
         self.links = nn.ModuleList(links)
         self.extra_evaluations = sum(link.extra_evaluations for link in links)
+        self.unbiased = all(link.unbiased for link in links)
+        self.label = ", ".join(link.label for link in links) or self.label
 
     def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
         auxiliary_loss: Tensor | float = 0.0

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, Target, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, Target, evaluate
 from helpers.estimators.draws import draw_reparameterised
 from helpers.estimators.parts.discrete import over_event
 from helpers.estimators.pathwise import require_rsample
@@ -34,6 +34,9 @@ class DoublyReparameterised(GradientEstimator):
     Tucker, Lawson, Gu, Maddison 2019, "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives".
     """
 
+    label = "doubly reparameterised"
+    q_needs: NeedOfQ = "rsample"
+    f_needs: NeedOfF = "derivative"
     target: Target = "log_mean_exp"
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from helpers.distributions import support
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate
 
 
 class Enumeration(GradientEstimator):
@@ -20,6 +20,9 @@ class Enumeration(GradientEstimator):
 
     Needs a finite support. Costs one evaluation of f per outcome, so `num_samples` is the size of the support or None.
     """
+
+    label = "enumeration"
+    q_needs: NeedOfQ = "finite support"
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         size = support(q).shape[0]

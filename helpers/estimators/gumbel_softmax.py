@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ
 from helpers.estimators.draws import draw_uniform
 from helpers.estimators.parts.discrete import DiscreteVariables, discrete_variables
 from helpers.estimators.parts.logistic import inside
@@ -33,6 +33,11 @@ class GumbelSoftmax(GradientEstimator):
     Raises:
         ValueError: If the temperature is not above 0.
     """
+
+    label = "Gumbel-softmax"
+    unbiased = False
+    q_needs: NeedOfQ = "bits or categories"
+    f_needs: NeedOfF = "relaxation"
 
     def __init__(self, temperature: float = 1.0) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, Target, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, Target, evaluate
 from helpers.estimators.draws import draw_reparameterised
 from helpers.estimators.pathwise import require_rsample
 
@@ -25,6 +25,9 @@ class ImportanceWeighted(GradientEstimator):
     Burda, Grosse, Salakhutdinov 2016, "Importance Weighted Autoencoders".
     """
 
+    label = "importance-weighted"
+    q_needs: NeedOfQ = "rsample"
+    f_needs: NeedOfF = "derivative"
     target: Target = "log_mean_exp"
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:

@@ -20,6 +20,8 @@ class LeaveOneOut(GradientEstimator):
     Kool, van Hoof, Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free!"; Salimans, Knowles 2014.
     """
 
+    label = "leave-one-out"
+
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         return at_least_two(self, super().resolve_num_samples(q, 2 if num_samples is None else num_samples))
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate, multiple_of_cost
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate, multiple_of_cost
 from helpers.estimators.draws import draw
 from helpers.estimators.parts.discrete import DiscreteVariables, discrete_variables
 
@@ -24,6 +24,9 @@ class LocalEnumeration(GradientEstimator):
     `num_samples` is a multiple of that. None: one pivot.
     Titsias, Lázaro-Gredilla 2015, "Local Expectation Gradients for Black Box Variational Inference".
     """
+
+    label = "local enumeration"
+    q_needs: NeedOfQ = "bits or categories"
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         cost = _cost(discrete_variables(q, type(self).__name__), q)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.draws import draw
 from helpers.estimators.parts.discrete import discrete_variables, sum_over_event
 from helpers.estimators.parts.off_support import evaluate_off_support
@@ -23,6 +23,10 @@ class MuProp(GradientEstimator):
     so `num_samples` = S means S - 1 samples, S >= 2.
     Gu, Levine, Sutskever, Mnih 2016, "MuProp: Unbiased Backpropagation for Stochastic Neural Networks".
     """
+
+    label = "MuProp"
+    q_needs: NeedOfQ = "bits or categories"
+    f_needs: NeedOfF = "relaxation"
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         if num_samples is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.draws import draw_reparameterised
 
 
@@ -17,6 +17,10 @@ class Pathwise(GradientEstimator):
     Needs `q.has_rsample`, and an f that is differentiable in z.
     Kingma, Welling 2014, "Auto-Encoding Variational Bayes"; Rezende, Mohamed, Wierstra 2014, "Stochastic Backpropagation ...".
     """
+
+    label = "pathwise"
+    q_needs: NeedOfQ = "rsample"
+    f_needs: NeedOfF = "derivative"
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         require_rsample(q, type(self).__name__)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Integrand
+from helpers.estimators.base import Integrand, NeedOfF
 from helpers.estimators.parts.conditional_reparameterisation import ConditionalReparameterisation
 from helpers.estimators.parts.off_support import differentiable, evaluate_off_support
 
@@ -33,6 +33,8 @@ class Rebar(ConditionalReparameterisation):
         ValueError: If the temperature is not above 0.
     """
 
+    label = "REBAR"
+    f_needs: NeedOfF = "relaxation"
     evaluations_per_sample = 3
 
     def __init__(self, temperature: float = 0.5, eta: float = 1.0) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from helpers.estimators.base import Integrand
 from helpers.estimators.parts.conditional_reparameterisation import ConditionalReparameterisation
 from helpers.estimators.rebar import Rebar
+from helpers.networks.recipes import FeedForward
 
 
 class Relax(ConditionalReparameterisation):
@@ -26,14 +29,19 @@ class Relax(ConditionalReparameterisation):
         network: z [..., *event], unbounded reals whose signs are the bits → [..., 1] or [...]. Twice differentiable, so no ReLU.
     """
 
+    label = "RELAX"
     evaluations_per_sample = 1
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
+    @classmethod
+    def with_defaults(cls, event_shape: tuple[int, ...] = ()) -> Self:
+        return cls(_default_network(event_shape))
+
     def control_variate(self, f: Integrand, z: Tensor, q: Distribution) -> Tensor:
-        return _one_number_each(self.network(z), z, q)
+        return _scalar_each(self.network(z), z, q)
 
 
 class ResidualRelax(Rebar):
@@ -50,15 +58,25 @@ class ResidualRelax(Rebar):
         eta: As in `Rebar`.
     """
 
+    label = "RELAX on top of REBAR"
+
     def __init__(self, network: nn.Module, temperature: float = 0.5, eta: float = 1.0) -> None:
         super().__init__(temperature, eta)
         self.network = network
 
+    @classmethod
+    def with_defaults(cls, event_shape: tuple[int, ...] = ()) -> Self:
+        return cls(_default_network(event_shape))
+
     def control_variate(self, f: Integrand, z: Tensor, q: Distribution) -> Tensor:
-        return super().control_variate(f, z, q) + _one_number_each(self.network(z), z, q)
+        return super().control_variate(f, z, q) + _scalar_each(self.network(z), z, q)
 
 
-def _one_number_each(result: Tensor, z: Tensor, q: Distribution) -> Tensor:
+def _default_network(event_shape: tuple[int, ...]) -> nn.Module:
+    return FeedForward((100,), nn.Tanh).build(event_shape, (1,))
+
+
+def _scalar_each(result: Tensor, z: Tensor, q: Distribution) -> Tensor:
     """[S, *batch] or [S, *batch, 1] → [S, *batch]; ValueError if the shape is another."""
     expected = z.shape[: z.dim() - len(q.event_shape)]
     if result.shape not in (expected, (*expected, 1)):

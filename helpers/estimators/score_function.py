@@ -24,12 +24,16 @@ class ScoreFunction(GradientEstimator):
 
     Args:
         control_variate: `CentredReward`, `ScaledReward`, `SelfCritic`, `LearnedBaseline`, or a `ControlVariateChain` of them. None: the
-            reward is f.
+            reward is f. `label` and `unbiased` of the estimator are those of its control variate.
     """
+
+    label = "score function"
 
     def __init__(self, control_variate: ControlVariate | None = None) -> None:
         super().__init__()
         self.control_variate = control_variate
+        if control_variate is not None:
+            self.label, self.unbiased = control_variate.label, control_variate.unbiased
 
     @property
     def _extra(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.pathwise import Pathwise
 
 
@@ -33,9 +33,14 @@ class StickingTheLanding(GradientEstimator):
         ValueError: If the target of `within` is not "expectation".
     """
 
+    label = "sticking the landing"
+    q_needs: NeedOfQ = "rsample"
+    f_needs: NeedOfF = "derivative"
+
     def __init__(self, within: GradientEstimator | None = None) -> None:
         super().__init__()
         self.within = Pathwise() if within is None else within
+        self.unbiased, self.q_needs, self.f_needs = self.within.unbiased, self.within.q_needs, self.within.f_needs
         if self.within.target != "expectation":
             raise ValueError(
                 f"StickingTheLanding needs an estimator of an expectation, and {type(self.within).__name__} has the target "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.draws import draw
 from helpers.estimators.parts.discrete import discrete_variables
 
@@ -22,6 +22,11 @@ class StraightThrough(GradientEstimator):
     z, so for categories keep log q - log p out of f: `AnalyticKlElbo`.
     Bengio, Léonard, Courville 2013, "Estimating or Propagating Gradients Through Stochastic Neurons ...".
     """
+
+    label = "straight-through"
+    unbiased = False
+    q_needs: NeedOfQ = "bits or categories"
+    f_needs: NeedOfF = "derivative"
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         mean = discrete_variables(q, type(self).__name__).probs  # [*batch, *event]

@@ -27,6 +27,7 @@ class Vimco(GradientEstimator):
     Mnih, Rezende 2016, "Variational inference for Monte Carlo objectives".
     """
 
+    label = "VIMCO"
     target: Target = "log_mean_exp"
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate, multiple_of_cost
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate, multiple_of_cost
 from helpers.estimators.draws import draw, draw_uniform
 from helpers.estimators.parts.discrete import bernoulli_logits, over_event, sum_over_event
 from helpers.estimators.parts.logistic import logistic_given_bit
@@ -33,6 +33,7 @@ class ConditionalReparameterisation(GradientEstimator):
         evaluations_per_sample: Evaluations of f that a sample costs; `num_samples` is a multiple of it.
     """
 
+    q_needs: NeedOfQ = "bits"
     evaluations_per_sample: ClassVar[int]
 
     def control_variate(self, f: Integrand, z: Tensor, q: Distribution) -> Tensor:

@@ -122,11 +122,11 @@ def _inside(q: MixtureSameFamily, index: Tensor) -> Distribution:
             f"ComponentThenPoint picks a component by its location and scale, and {type(base).__name__} has "
             f"{', '.join(base.arg_constraints) or 'neither'}. ScoreFunction and LeaveOneOut take any mixture."
         )
-    event = len(base.batch_shape) - len(family.batch_shape)  # dimensions that Independent declares
-    place = index.reshape(*index.shape, 1, *[1] * event)  # [picks, *batch, 1, 1...]
+    event_dims = len(base.batch_shape) - len(family.batch_shape)  # dimensions that Independent declares
+    position = index.reshape(*index.shape, 1, *[1] * event_dims)  # [picks, *batch, 1, 1...]
 
     def pick(parameter: Tensor) -> Tensor:  # [*batch, components, *event] → [picks, *batch, *event]
-        return torch.take_along_dim(parameter[None], place, dim=index.dim()).squeeze(index.dim())
+        return torch.take_along_dim(parameter[None], position, dim=index.dim()).squeeze(index.dim())
 
     point = type(base)(pick(base.loc), pick(base.scale), validate_args=False)
-    return Independent(point, event, validate_args=False) if event else point
+    return Independent(point, event_dims, validate_args=False) if event_dims else point

@@ -156,15 +156,18 @@ class LearnedBaseline(ControlVariate):
             raise ValueError(
                 "LearnedBaseline predicts the reward from a context, and none was given: estimator(f, q, S, context=x)."
             )
-        split = context.dim() - len(self.context_shape)
-        if split < 0 or context.shape[split:] != self.context_shape:
+        batch_dims = context.dim() - len(self.context_shape)
+        if batch_dims < 0 or context.shape[batch_dims:] != self.context_shape:
             raise ValueError(
                 f"The context of LearnedBaseline has shape {tuple(context.shape)}, and [*batch, "
                 f"{', '.join(map(str, self.context_shape))}] was expected."
             )
         baseline = self.network(context.detach())
         batch = reward.shape[1:]
-        if split > len(batch) or not baseline.shape == context.shape[:split] == batch[len(batch) - split :]:
+        if (
+            batch_dims > len(batch)
+            or not baseline.shape == context.shape[:batch_dims] == batch[len(batch) - batch_dims :]
+        ):
             raise ValueError(
                 f"LearnedBaseline predicted the shape {tuple(baseline.shape)} from a context of shape {tuple(context.shape)}, for rewards "
                 f"[samples, *batch] = {tuple(reward.shape)}: one number per datum was expected. Usual cause: a network that ends "

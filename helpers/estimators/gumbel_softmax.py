@@ -46,21 +46,21 @@ class GumbelSoftmax(GradientEstimator):
         self.temperature = temperature
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
-        independent = discrete_variables(q, type(self).__name__)
-        u = inside(draw_uniform(torch.Size((num_samples, *independent.logits.shape)), independent.logits.detach()))
-        z = self.relax(independent, u)  # [samples, *batch, *event]
+        sites = discrete_variables(q, type(self).__name__)
+        u = inside(draw_uniform(torch.Size((num_samples, *sites.logits.shape)), sites.logits.detach()))
+        z = self.relax(sites, u)  # [samples, *batch, *event]
         return evaluate_off_support(f, z, q, type(self).__name__).mean(dim=0)
 
-    def relax(self, independent: DiscreteVariables, u: Tensor) -> Tensor:
+    def relax(self, sites: DiscreteVariables, u: Tensor) -> Tensor:
         """Relaxed outcomes from uniform noise.
 
         Args:
-            independent: The bits or categories of q, with logits [*batch, *event].
+            sites: The bits or categories of q, with logits [*batch, *event].
             u: Uniform noise in (0, 1), [samples, *batch, *event].
 
         Returns:
             Relaxed z, same shape as u, differentiable in the logits.
         """
-        if independent.binary:
-            return ((independent.logits + u.logit()) / self.temperature).sigmoid()
-        return ((independent.logits - (-u.log()).log()) / self.temperature).softmax(-1)
+        if sites.binary:
+            return ((sites.logits + u.logit()) / self.temperature).sigmoid()
+        return ((sites.logits - (-u.log()).log()) / self.temperature).softmax(-1)

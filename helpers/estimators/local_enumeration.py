@@ -35,14 +35,14 @@ class LocalEnumeration(GradientEstimator):
         )
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
-        independent = discrete_variables(q, type(self).__name__)
-        cost = _cost(independent, q)
+        sites = discrete_variables(q, type(self).__name__)
+        cost = _cost(sites, q)
         pivot = draw(q, num_samples // cost)  # [pivots, *batch, *event]
         # [cost, pivots, *batch, *event], [cost, pivots, *batch]
-        points, probability = _neighbours(pivot, independent, q)
+        points, probability = _neighbours(pivot, sites, q)
         each = evaluate(f, points.flatten(0, 1), q)  # [cost pivots, *batch]
         probability = probability.flatten(0, 1)
-        num_sites = q.event_shape.numel() // _width(independent)
+        num_sites = q.event_shape.numel() // _width(sites)
         # The mean over cost and pivots is rescaled to a mean over sites and pivots.
         weight = probability.detach() * (cost / num_sites)
         averaged = each.reduce(lambda over_points: (weight * over_points).mean(0))
@@ -54,37 +54,37 @@ class LocalEnumeration(GradientEstimator):
         )
 
 
-def _width(independent: DiscreteVariables) -> int:
+def _width(sites: DiscreteVariables) -> int:
     """How many entries of z a site has."""
-    return 1 if independent.binary else independent.logits.shape[-1]
+    return 1 if sites.binary else sites.logits.shape[-1]
 
 
-def _cost(independent: DiscreteVariables, q: Distribution) -> int:
+def _cost(sites: DiscreteVariables, q: Distribution) -> int:
     """Evaluations of f per pivot: 1 + D (K - 1)."""
-    entries, width = q.event_shape.numel(), _width(independent)
-    return 1 + (entries if independent.binary else entries // width * (width - 1))
+    entries, width = q.event_shape.numel(), _width(sites)
+    return 1 + (entries if sites.binary else entries // width * (width - 1))
 
 
-def _neighbours(pivot: Tensor, independent: DiscreteVariables, q: Distribution) -> tuple[Tensor, Tensor]:
+def _neighbours(pivot: Tensor, sites: DiscreteVariables, q: Distribution) -> tuple[Tensor, Tensor]:
     """The pivot and all points that differ from it in one site, each with the probability of that site's outcome.
 
     Every site has its own term for the pivot, so the pivot's weight is the sum over sites. Differentiable in q's logits.
     """
-    width, event = _width(independent), q.event_shape.numel()
+    width, event = _width(sites), q.event_shape.numel()
     batch = pivot.shape[: pivot.dim() - len(q.event_shape)]  # pivots, *batch
     flat = pivot.reshape(*batch, event // width, width)  # [pivots, *batch, sites, width]
-    logits = independent.logits.reshape(*batch[1:], event // width, width)
+    logits = sites.logits.reshape(*batch[1:], event // width, width)
 
     def probability(outcome: Tensor) -> Tensor:  # [..., sites, width] → [..., sites]
-        if independent.binary:
+        if sites.binary:
             return (logits * (2 * outcome - 1)).sigmoid().squeeze(-1)
         return (logits.softmax(-1) * outcome).sum(-1)
 
     points, weights = [flat[None]], [probability(flat).sum(-1)[None]]
     chosen = torch.eye(event // width, dtype=torch.bool, device=pivot.device)  # [site that changes, sites]
     chosen = chosen.reshape(-1, *[1] * len(batch), event // width, 1)
-    for shift in range(1, 2 if independent.binary else width):
-        changed = 1 - flat if independent.binary else flat.roll(shift, -1)
+    for shift in range(1, 2 if sites.binary else width):
+        changed = 1 - flat if sites.binary else flat.roll(shift, -1)
         points.append(torch.where(chosen, changed, flat))  # [sites, pivots, *batch, sites, width]
         weights.append(probability(changed).movedim(-1, 0))
     return torch.cat(points).reshape(-1, *pivot.shape), torch.cat(weights)

@@ -63,7 +63,7 @@ class GaussHermite(DrawSource):
 
 
 class Refuses(DrawSource):
-    """Stands in for the source where nothing may be drawn."""
+    """A source for tests in which nothing may be drawn."""
 
     def sample(self, q, num_samples):
         raise AssertionError("drawn: sample")

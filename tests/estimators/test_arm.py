@@ -78,7 +78,7 @@ def test_two_samples_leave_one_out_can_beat_disarm():
     assert disarm.variance[0][1].item() == pytest.approx(2 * p**2 * (1 - p), rel=1e-9)
     assert leave_one_out.variance[0][1].item() == pytest.approx(p * (1 - p), rel=1e-9)
     assert leave_one_out.variance[0][1] < 0.7 * disarm.variance[0][1]
-    assert disarm.variance[0][0] < leave_one_out.variance[0][0]  # where f does depend on the bit, the pair wins
+    assert disarm.variance[0][0] < leave_one_out.variance[0][0]  # if f depends on the bit, the pair is better
 
 
 def test_f_is_evaluated_num_samples_times_in_pairs():

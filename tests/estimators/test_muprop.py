@@ -1,4 +1,4 @@
-"""MuProp: exact means; no noise for a linear f; and refusals where f is not defined between the outcomes."""
+"""MuProp: exact means; no noise for a linear f; and refusals if f is not defined between the outcomes."""
 
 from __future__ import annotations
 

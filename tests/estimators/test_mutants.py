@@ -68,9 +68,7 @@ class SignFlipped(CentredReward):
 
 def test_a_control_variate_with_its_sign_flipped():
     problem = bits(2, seed=20)
-    level = exact_gradient(
-        problem.f, problem.q, parameters=problem.parameters
-    ).value.item()  # what a long past would know
+    level = exact_gradient(problem.f, problem.q, parameters=problem.parameters).value.item()  # the limit of a long past
     ceiling = 0.7 * plain_variance(1)
     for control_variate, passes in ((CentredReward(), True), (SignFlipped(), False)):
         estimator = ScoreFunction(control_variate).double()
@@ -110,7 +108,7 @@ class NotDetached(ScoreFunction):
 
 
 def test_a_baseline_that_is_not_detached():
-    """The surrogate would train it to make the surrogate large; the gradient in model and guide stays exact."""
+    """Maximising the surrogate then trains it to make the surrogate large; the gradient in model and guide stays exact."""
     for kind, passes in ((ScoreFunction, True), (NotDetached, False)):
         estimator = kind(LearnedBaseline(3, FeedForward((2,)))).double()
         mean_is_exact(estimator)

@@ -56,7 +56,7 @@ def test_exact_mean_is_exact_gradient_at_two_bits(name, seed):
 
 
 def test_quadrature_for_logistic_noise():
-    """Weights sum to 1; E x² = pi²/3 and E sigmoid(x)^(1/2) = 2/3 for logistic x, where plain Gauss-Legendre is a hundred times worse."""
+    """Weights sum to 1; E x² = pi²/3 and E sigmoid(x)^(1/2) = 2/3 for logistic x; plain Gauss-Legendre is a hundred times worse."""
     errors = {}
     for make in (gauss_legendre, for_logistic_noise):
         u, w = make(16)(torch.Size((2,)))
@@ -249,7 +249,7 @@ class SlopeOfTheFirstForBoth(Rebar):
 
 
 class FlippedSign(Rebar):
-    """The score term adds the control variate where it should take it away."""
+    """The score term adds the control variate instead of subtracting it."""
 
     def estimate(self, f, q, num_samples, context):
         straight = Rebar(self.log_temperature.exp().item(), self.eta.item())

@@ -34,7 +34,7 @@ class _Draw:
     def __post_init__(self) -> None:
         outcomes, variables = self.log_weight.shape
         self.size = outcomes**variables
-        self._places = torch.arange(variables)
+        self._columns = torch.arange(variables)
         self._powers = torch.tensor([outcomes**n if self.size < 2**62 else 0 for n in range(variables)])
 
     def advance(self) -> bool:
@@ -42,14 +42,14 @@ class _Draw:
         self.choice += 1
         while self.choice < self.size:
             self.digits = self.choice // self._powers % len(self.table)  # [variables]
-            self.probability = math.exp(self.log_weight[self.digits, self._places].sum().item())
+            self.probability = math.exp(self.log_weight[self.digits, self._columns].sum().item())
             if self.probability > 0:
                 return True
             self.choice += 1
         return False
 
     def value(self) -> Tensor:
-        return self.table[self.digits, self._places]  # [variables, *event]
+        return self.table[self.digits, self._columns]  # [variables, *event]
 
 
 class EveryOutcome(DrawSource):
@@ -150,8 +150,8 @@ class EveryOutcome(DrawSource):
             ) from error
         with torch.no_grad():
             log_prob = q.log_prob(values).double().reshape(len(values), 1, -1).expand(-1, num_samples, -1)
-        places = values.dim() - len(q.event_shape)
-        values = values.reshape(len(values), 1, q.batch_shape.numel(), *values.shape[places:])
+        first_event_dim = values.dim() - len(q.event_shape)
+        values = values.reshape(len(values), 1, q.batch_shape.numel(), *values.shape[first_event_dim:])
         values = values.expand(-1, num_samples, -1, *q.event_shape)
         return values.flatten(1, 2), log_prob.flatten(1, 2)
 

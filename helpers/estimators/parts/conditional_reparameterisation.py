@@ -60,16 +60,18 @@ class ConditionalReparameterisation(GradientEstimator):
         b = draw(q, num_samples // self.evaluations_per_sample)  # [samples, *batch, *event]
         u, v = (draw_uniform(b.shape, logits.detach()) for _ in range(2))
         each = evaluate(f, b, q)
-        own = [p for p in self.parameters() if p.requires_grad] if self.training and torch.is_grad_enabled() else []
+        trainable = (
+            [p for p in self.parameters() if p.requires_grad] if self.training and torch.is_grad_enabled() else []
+        )
         with torch.enable_grad():
             # A copy of the logits per sample, so that gradients reach it through z alone, not through f's use of q.
             phi = logits.detach().expand(b.shape).clone().requires_grad_()
             z, given_b = self.relaxed_pair(phi, b, u, v)
             c, c_given_b = self.control_variate(f, torch.cat([z, given_b]), q).chunk(2)  # each [samples, *batch]
-            (path,) = torch.autograd.grad((c - c_given_b).sum(), phi, create_graph=bool(own))
+            (path,) = torch.autograd.grad((c - c_given_b).sum(), phi, create_graph=bool(trainable))
             score = b - phi.detach().sigmoid()  # of each bit, on its logit
             gradient = over_event(each.value - c_given_b, q) * score + path  # [samples, *batch, *event]
-            loss = _reaching_only(own, sum_over_event(gradient**2, q).mean()) if own else 0.0
+            loss = _with_gradient_for(trainable, sum_over_event(gradient**2, q).mean()) if trainable else 0.0
         averaged = each.mean(dim=0)
         return Estimate(
             averaged.value,
@@ -95,8 +97,8 @@ class ConditionalReparameterisation(GradientEstimator):
         return phi + noise, logistic_given_bit(phi, b, v)
 
 
-def _reaching_only(own: Sequence[Tensor], loss: Tensor) -> Tensor:
-    """The loss, with its gradient for `own` and without gradient for anything else, such as f's parameters."""
-    gradients = torch.autograd.grad(loss, own, allow_unused=True)
-    linear = sum((p * g.detach()).sum() for p, g in zip(own, gradients, strict=True) if g is not None)
+def _with_gradient_for(parameters: Sequence[Tensor], loss: Tensor) -> Tensor:
+    """The loss, with its gradient for `parameters` and without gradient for anything else, such as f's parameters."""
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+    linear = sum((p * g.detach()).sum() for p, g in zip(parameters, gradients, strict=True) if g is not None)
     return loss.detach() + (linear - linear.detach() if isinstance(linear, Tensor) else 0.0)

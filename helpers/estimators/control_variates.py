@@ -1,7 +1,7 @@
-"""Control variates of the score function: what is done to a reward before it multiplies grad log q(z).
+"""Control variates of the score function: they transform the reward before it multiplies grad log q(z).
 
-E_q[b grad log q(z)] = 0 for every b that does not depend on z. So a baseline subtracted from the reward leaves the expected gradient as it
-is, and takes noise away where it predicts the reward.
+E_q[b grad log q(z)] = 0 for every b that does not depend on z. So a baseline subtracted from the reward leaves the expected gradient
+unchanged, and lowers the noise if it predicts the reward.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Independent
+from torch.distributions import Bernoulli, Distribution
 
-from helpers.distributions import support
+from helpers.distributions import innermost, support
 from helpers.estimators.base import Integrand, evaluate
 from helpers.estimators.parts.running import RunningMoments
 from helpers.networks.recipes import NetworkRecipe
@@ -20,7 +20,14 @@ from helpers.networks.recipes import NetworkRecipe
 
 @dataclass(frozen=True)
 class RewardContext:
-    """What a control variate may look at, beside the reward: z [samples, *batch, *event] ~ q, and context [*batch, ...]."""
+    """What a control variate may depend on, beside the reward.
+
+    Args:
+        f: Integrand: z [S, *batch, *event] → [S, *batch].
+        q: Distribution with batch_shape [*batch].
+        z: The samples of q that the rewards belong to, [samples, *batch, *event].
+        context: [*batch, ...], or None if the estimator was called without.
+    """
 
     f: Integrand
     q: Distribution
@@ -31,21 +38,40 @@ class RewardContext:
 class ControlVariate(nn.Module):
     """Base class.
 
-    extra_evaluations: of f per datum, on top of those that made the reward.
+    Attributes:
+        label: Name in legends and tables, such as "centred reward"; every control variate has its own.
+        unbiased: Whether it leaves the expected gradient unchanged.
+        extra_evaluations: Evaluations of f per datum that the control variate makes itself, on top of those for the rewards.
     """
 
+    label: str = "control variate"
+    unbiased: bool = True
     extra_evaluations: int = 0
 
     def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
-        """reward: [samples, *batch], detached → what multiplies grad log q, same shape, and a scalar auxiliary loss."""
+        """Transform the reward; subclasses define this.
+
+        Args:
+            reward: f at the samples, [samples, *batch], detached.
+            reward_context: f, q, the samples and the context that the reward came from.
+
+        Returns:
+            The factor of grad log q, [samples, *batch], and a scalar auxiliary loss.
+
+        Raises:
+            NotImplementedError: In the base class.
+        """
         raise NotImplementedError
 
 
 class CentredReward(ControlVariate):
-    """reward - m, with m the running mean of past rewards: one number for all data.  Unbiased: m knows no present sample.
+    """reward - m, with m the running mean of past rewards, one scalar for all data.  Unbiased: m depends on past batches only.
 
-    weight: of a new batch in the running mean.
+    Args:
+        weight: Weight of a new batch in the running mean, above 0 and at most 1.
     """
+
+    label = "centred reward"
 
     def __init__(self, weight: float = 0.1) -> None:
         super().__init__()
@@ -60,12 +86,16 @@ class CentredReward(ControlVariate):
 class ScaledReward(ControlVariate):
     """reward / max(1, s), with s the running standard deviation of past rewards.
 
-    Biased: not a control variate but a rescaling of the guide's score term, whose expected gradient is 1 / max(1, s) times what
-    it was; the gradient that reaches f's parameters through f stays as it is. It is a step size for the guide that adapts.
+    Biased: not a control variate but a rescaling of the guide's score term, whose expected gradient is multiplied by 1 / max(1, s);
+    the gradient that reaches f's parameters through f is unchanged. It acts as an adaptive step size for the guide.
     Mnih, Gregor 2014, "Neural variational inference and learning in belief networks", section 2.4 (variance normalisation).
 
-    weight: of a new batch in the running variance.
+    Args:
+        weight: Weight of a new batch in the running variance, above 0 and at most 1.
     """
+
+    label = "scaled reward"
+    unbiased = False
 
     def __init__(self, weight: float = 0.1) -> None:
         super().__init__()
@@ -73,7 +103,7 @@ class ScaledReward(ControlVariate):
 
     @property
     def factor(self) -> Tensor:
-        """What the next reward will be multiplied by: 1 / max(1, s), a scalar."""
+        """Factor of the next reward: 1 / max(1, s), a scalar."""
         return 1 / self.past.variance.sqrt().clamp_min(1)
 
     def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
@@ -83,13 +113,14 @@ class ScaledReward(ControlVariate):
 
 
 class SelfCritic(ControlVariate):
-    """reward - f(z*), with z* the mode of q: how much better than what the guide thinks best.  Unbiased: z* is no sample.
+    """reward - f(z*), with z* the mode of q: the advantage over the guide's most probable outcome.  Unbiased: z* does not depend on z.
 
-    f is the whole reward, so with `Elbo` the critic has its -log q(z* | x) too. Costs one more evaluation of f, made without gradients.
-    Needs a q whose mode can be named: bits, categories, or a finite support.
+    f is the whole reward, so with `Elbo` the critic includes -log q(z* | x). Costs one more evaluation of f, made without gradients.
+    Needs a q whose mode is known: bits, categories, or a finite support.
     Rennie, Marcheret, Mroueh, Ross, Goel 2017, "Self-critical sequence training for image captioning".
     """
 
+    label = "self-critic"
     extra_evaluations = 1
 
     def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
@@ -101,15 +132,18 @@ class SelfCritic(ControlVariate):
 
 
 class LearnedBaseline(ControlVariate):
-    """reward - b(context), with b a network that regresses the reward.  Unbiased: b sees the datum, not the sample.
+    """reward - b(context), with b a network that regresses the reward.  Unbiased: b depends on the datum, not on the sample.
 
-    auxiliary_loss = mean over samples and batch of (reward - b(context))², which reaches b's parameters and no others; the gradient of the
-    surrogate does not reach them.
+    auxiliary_loss = mean over samples and batch of (reward - b(context))². Its gradient reaches b's parameters and no others; the
+    surrogate's does not reach them. A call raises ValueError if the context is missing, or if its shape or b's does not fit.
     Mnih, Gregor 2014, "Neural variational inference and learning in belief networks", section 2.3 (input-dependent baselines).
 
-    context_shape: shape of one datum's context.
-    network: a recipe such as `FeedForward((100,))`, or a module [*batch, *context_shape] → [*batch].
+    Args:
+        context_shape: Shape of one datum's context.
+        network: A recipe such as `FeedForward((100,))`, or a module [*batch, *context_shape] → [*batch].
     """
+
+    label = "learned baseline"
 
     def __init__(self, context_shape: int | tuple[int, ...], network: NetworkRecipe | nn.Module) -> None:
         super().__init__()
@@ -122,15 +156,18 @@ class LearnedBaseline(ControlVariate):
             raise ValueError(
                 "LearnedBaseline predicts the reward from a context, and none was given: estimator(f, q, S, context=x)."
             )
-        split = context.dim() - len(self.context_shape)
-        if split < 0 or context.shape[split:] != self.context_shape:
+        batch_dims = context.dim() - len(self.context_shape)
+        if batch_dims < 0 or context.shape[batch_dims:] != self.context_shape:
             raise ValueError(
                 f"The context of LearnedBaseline has shape {tuple(context.shape)}, and [*batch, "
                 f"{', '.join(map(str, self.context_shape))}] was expected."
             )
         baseline = self.network(context.detach())
         batch = reward.shape[1:]
-        if split > len(batch) or not baseline.shape == context.shape[:split] == batch[len(batch) - split :]:
+        if (
+            batch_dims > len(batch)
+            or not baseline.shape == context.shape[:batch_dims] == batch[len(batch) - batch_dims :]
+        ):
             raise ValueError(
                 f"LearnedBaseline predicted the shape {tuple(baseline.shape)} from a context of shape {tuple(context.shape)}, for rewards "
                 f"[samples, *batch] = {tuple(reward.shape)}: one number per datum was expected. Usual cause: a network that ends "
@@ -141,18 +178,22 @@ class LearnedBaseline(ControlVariate):
 
 
 class ControlVariateChain(ControlVariate):
-    """One after the other: each takes the reward that the one before left. `LearnedBaseline`, `CentredReward`, `ScaledReward` is NVIL.
+    """Control variates in sequence: each transforms the result of the previous one.
 
-    Unbiased where each is. Auxiliary losses add up.
+    `LearnedBaseline`, `CentredReward`, `ScaledReward` in this order is NVIL. Unbiased if each is. Auxiliary losses add up.
+
+    Args:
+        links: The control variates, in order.
     """
+
+    label = "chain"
 
     def __init__(self, *links: ControlVariate) -> None:
         super().__init__()
         self.links = nn.ModuleList(links)
-
-    @property
-    def extra_evaluations(self) -> int:
-        return sum(link.extra_evaluations for link in self.links)
+        self.extra_evaluations = sum(link.extra_evaluations for link in links)
+        self.unbiased = all(link.unbiased for link in links)
+        self.label = ", ".join(link.label for link in links) or self.label
 
     def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
         auxiliary_loss: Tensor | float = 0.0
@@ -163,10 +204,18 @@ class ControlVariateChain(ControlVariate):
 
 
 def mode(q: Distribution) -> Tensor:
-    """An outcome that no other outcome of q exceeds in probability: [*batch, *event]. Where several do, one of them."""
-    base = q
-    while isinstance(base, Independent):
-        base = base.base_dist
+    """The most probable outcome of q; one of them if several are equally probable.
+
+    Args:
+        q: Distribution with batch_shape [*batch]: one whose mode torch knows, or one with a finite support.
+
+    Returns:
+        The outcome, [*batch, *event].
+
+    Raises:
+        ValueError: If q has no known mode and its support cannot be listed.
+    """
+    base = innermost(q)
     if isinstance(base, Bernoulli):  # torch's own is NaN at p = 1/2
         return (base.logits > 0).to(base.logits.dtype)
     try:

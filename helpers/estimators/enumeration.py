@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from helpers.distributions import support
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate
 
 
 class Enumeration(GradientEstimator):
@@ -15,10 +15,14 @@ class Enumeration(GradientEstimator):
 
     E_q[f] = sum_k q(z_k) f(z_k);  grad E_q[f] = sum_k f(z_k) grad q(z_k) + q(z_k) grad f(z_k).
 
-    Costs one evaluation of f per outcome, so `num_samples` is the size of the support: pass that, or None.
-    Needs a finite support. With a nested f the outer sum is exact and the inner estimate stays what it is. What has probability 0 does
-    not count, even where f is infinite there.
+    Unbiased if a nested f is: the outer sum adds no error to the inner estimate. Outcomes of probability 0 do not count, even if f is
+    infinite there.
+
+    Needs a finite support. Costs one evaluation of f per outcome, so `num_samples` is the size of the support or None.
     """
+
+    label = "enumeration"
+    q_needs: NeedOfQ = "finite support"
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         size = support(q).shape[0]

@@ -1,4 +1,4 @@
-"""Bounds with several samples inside the logarithm."""
+"""The importance-weighted bound, with several samples inside the logarithm."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, Target, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, Target, evaluate
 from helpers.estimators.draws import draw_reparameterised
 from helpers.estimators.pathwise import require_rsample
 
@@ -18,11 +18,16 @@ class ImportanceWeighted(GradientEstimator):
     target = E[log 1/S sum_s exp f(z_s)], with f(z) = log p(x, z) - log q(z | x): a lower bound of log p(x) that tightens with S.
     grad ~ sum_s w_s grad f(z_s),  w_s = exp f(z_s) / sum_s' exp f(z_s').  Unbiased for its own target.
 
-    With S = 1 it is `Pathwise`. Terms are plain averages over samples: those of the one-sample bound, so the value exceeds
-    minus their sum. A nested f enters by its value, so the target is then that of the noisy log weight, which is lower.
+    With S = 1 it is `Pathwise`. Terms are plain averages over samples, those of the one-sample bound, so the value exceeds
+    minus their sum. A nested f enters through its value, so the target is then that of the noisy log weight, which is lower.
+
+    Needs `q.has_rsample`, and an f that is differentiable in z.
     Burda, Grosse, Salakhutdinov 2016, "Importance Weighted Autoencoders".
     """
 
+    label = "importance-weighted"
+    q_needs: NeedOfQ = "rsample"
+    f_needs: NeedOfF = "derivative"
     target: Target = "log_mean_exp"
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:

@@ -1,4 +1,4 @@
-"""Local expectation gradients: every outcome of one site at a time, the others sampled."""
+"""Local expectation gradients: sum over the outcomes of one site at a time, with the others sampled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate, multiple_of_cost
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate, multiple_of_cost
 from helpers.estimators.draws import draw
 from helpers.estimators.parts.discrete import DiscreteVariables, discrete_variables
 
@@ -16,34 +16,35 @@ class LocalEnumeration(GradientEstimator):
 
     grad_phi_i E_q[f] ~ mean_s sum_k grad q_i(k) f(z_s with site i at k).  Unbiased.
 
-    It is the score function with site i's noise summed out given the rest (Rao-Blackwell): at one pivot never noisier than the score
-    function with one sample, logit by logit, for an f that does not itself depend on q's parameters. With a single site it is
-    `Enumeration`. Value and f's own parameters get the mean over sites of sum_k q_i(k) f and sum_k q_i(k) grad f.
+    It is the score function with site i's noise summed out given the rest (Rao-Blackwell): with one pivot no logit is noisier than in the
+    score function with one sample, if f does not itself depend on q's parameters. With a single site it is `Enumeration`. Value and f's
+    own parameters get the mean over sites of sum_k q_i(k) f and sum_k q_i(k) grad f.
 
     Needs D independent sites, bits (K = 2) or one-hot K-way categories. Each pivot sample z_s costs 1 + D (K - 1) evaluations of f:
-    `num_samples` is a multiple of that; None for one pivot.
+    `num_samples` is a multiple of that. None: one pivot.
     Titsias, Lázaro-Gredilla 2015, "Local Expectation Gradients for Black Box Variational Inference".
     """
+
+    label = "local enumeration"
+    q_needs: NeedOfQ = "bits or categories"
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         cost = _cost(discrete_variables(q, type(self).__name__), q)
         return multiple_of_cost(
-            self, num_samples, cost, "here: once there, and once for each other outcome of each site"
+            self, num_samples, cost, "here: once at the sample, and once for each other outcome of each site"
         )
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
-        independent = discrete_variables(q, type(self).__name__)
-        cost = _cost(independent, q)
+        sites = discrete_variables(q, type(self).__name__)
+        cost = _cost(sites, q)
         pivot = draw(q, num_samples // cost)  # [pivots, *batch, *event]
-        points, probability = _neighbours(
-            pivot, independent, q
-        )  # [cost, pivots, *batch, *event], [cost, pivots, *batch]
+        # [cost, pivots, *batch, *event], [cost, pivots, *batch]
+        points, probability = _neighbours(pivot, sites, q)
         each = evaluate(f, points.flatten(0, 1), q)  # [cost pivots, *batch]
         probability = probability.flatten(0, 1)
-        num_sites = q.event_shape.numel() // _width(independent)
-        weight = probability.detach() * (
-            cost / num_sites
-        )  # a mean over cost and pivots makes it a mean over sites and pivots
+        num_sites = q.event_shape.numel() // _width(sites)
+        # The mean over cost and pivots is rescaled to a mean over sites and pivots.
+        weight = probability.detach() * (cost / num_sites)
         averaged = each.reduce(lambda over_points: (weight * over_points).mean(0))
         return Estimate(
             averaged.value,
@@ -53,37 +54,37 @@ class LocalEnumeration(GradientEstimator):
         )
 
 
-def _width(independent: DiscreteVariables) -> int:
+def _width(sites: DiscreteVariables) -> int:
     """How many entries of z a site has."""
-    return 1 if independent.binary else independent.logits.shape[-1]
+    return 1 if sites.binary else sites.logits.shape[-1]
 
 
-def _cost(independent: DiscreteVariables, q: Distribution) -> int:
+def _cost(sites: DiscreteVariables, q: Distribution) -> int:
     """Evaluations of f per pivot: 1 + D (K - 1)."""
-    entries, width = q.event_shape.numel(), _width(independent)
-    return 1 + (entries if independent.binary else entries // width * (width - 1))
+    entries, width = q.event_shape.numel(), _width(sites)
+    return 1 + (entries if sites.binary else entries // width * (width - 1))
 
 
-def _neighbours(pivot: Tensor, independent: DiscreteVariables, q: Distribution) -> tuple[Tensor, Tensor]:
+def _neighbours(pivot: Tensor, sites: DiscreteVariables, q: Distribution) -> tuple[Tensor, Tensor]:
     """The pivot and all points that differ from it in one site, each with the probability of that site's outcome.
 
     Every site has its own term for the pivot, so the pivot's weight is the sum over sites. Differentiable in q's logits.
     """
-    width, event = _width(independent), q.event_shape.numel()
+    width, event = _width(sites), q.event_shape.numel()
     batch = pivot.shape[: pivot.dim() - len(q.event_shape)]  # pivots, *batch
     flat = pivot.reshape(*batch, event // width, width)  # [pivots, *batch, sites, width]
-    logits = independent.logits.reshape(*batch[1:], event // width, width)
+    logits = sites.logits.reshape(*batch[1:], event // width, width)
 
     def probability(outcome: Tensor) -> Tensor:  # [..., sites, width] → [..., sites]
-        if independent.binary:
+        if sites.binary:
             return (logits * (2 * outcome - 1)).sigmoid().squeeze(-1)
         return (logits.softmax(-1) * outcome).sum(-1)
 
     points, weights = [flat[None]], [probability(flat).sum(-1)[None]]
     chosen = torch.eye(event // width, dtype=torch.bool, device=pivot.device)  # [site that changes, sites]
     chosen = chosen.reshape(-1, *[1] * len(batch), event // width, 1)
-    for shift in range(1, 2 if independent.binary else width):
-        changed = 1 - flat if independent.binary else flat.roll(shift, -1)
+    for shift in range(1, 2 if sites.binary else width):
+        changed = 1 - flat if sites.binary else flat.roll(shift, -1)
         points.append(torch.where(chosen, changed, flat))  # [sites, pivots, *batch, sites, width]
         weights.append(probability(changed).movedim(-1, 0))
     return torch.cat(points).reshape(-1, *pivot.shape), torch.cat(weights)

@@ -6,23 +6,27 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.draws import draw
 from helpers.estimators.parts.discrete import discrete_variables, sum_over_event
 from helpers.estimators.parts.off_support import evaluate_off_support
 
 
 class MuProp(GradientEstimator):
-    """Score function on what is left of f after its linear part; the linear part's gradient is known.
+    """Score function on f minus its linear part, plus the linear part's exact gradient.
 
     grad E_q[f] ~ mean_s (f(z_s) - f(m) - f'(m)·(z_s - m)) grad log q(z_s) + f'(m)·grad m,  m = E_q[z].  Unbiased.
 
-    No noise at all for a linear f, in q's parameters. f's own parameters get mean_s grad f(z_s).
+    If f is linear, the gradient on q's parameters has no noise. f's own parameters get mean_s grad f(z_s).
 
     Needs bits or one-hot categories, and an f that is defined and differentiable between them. One evaluation of f is at the mean,
-    so `num_samples` = S means S - 1 samples, and is 2 or more.
+    so `num_samples` = S means S - 1 samples, S >= 2.
     Gu, Levine, Sutskever, Mnih 2016, "MuProp: Unbiased Backpropagation for Stochastic Neural Networks".
     """
+
+    label = "MuProp"
+    q_needs: NeedOfQ = "bits or categories"
+    f_needs: NeedOfF = "relaxation"
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         if num_samples is None:
@@ -30,7 +34,7 @@ class MuProp(GradientEstimator):
         if num_samples < 2:
             raise ValueError(
                 f"MuProp evaluates f at the mean and at one sample or more, so num_samples must be 2 or more; {num_samples} was given. "
-                "ScoreFunction does with 1."
+                "ScoreFunction takes 1."
             )
         return num_samples
 
@@ -43,7 +47,7 @@ class MuProp(GradientEstimator):
         z = draw(q, num_samples - 1)  # [samples, *batch, *event]
         each = evaluate(f, z, q)
         reward = each.value - at_mean.value - sum_over_event(slope * (z - point.detach()), q)  # [samples, *batch]
-        averaged = each.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = each.mean(dim=0)
         return Estimate(
             averaged.value,
             averaged.surrogate + (reward * q.log_prob(z)).mean(0) + sum_over_event(slope[0] * mean, q),

@@ -8,32 +8,39 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Integrand
+from helpers.estimators.base import Integrand, NeedOfF
 from helpers.estimators.parts.conditional_reparameterisation import ConditionalReparameterisation
 from helpers.estimators.parts.off_support import differentiable, evaluate_off_support
 
 
 class Rebar(ConditionalReparameterisation):
-    """Score function with the concrete relaxation of f as control variate, corrected so that no bias is left.
+    """Score function with the concrete relaxation of f as control variate, corrected to be unbiased.
 
     grad_phi E_q[f] ~ mean_s (f(b) - c(z')) grad log q(b) + grad_phi c(z) - grad_phi c(z'),  c(z) = eta f(sigmoid(z / temperature)).
-    Unbiased, whatever eta and temperature are: see `ConditionalReparameterisation` for z, z' and for the auxiliary loss.
-
-    temperature: above 0; kept as `log_temperature`. eta: the control variate's strength; 0 makes it the score function. Both are
-    parameters, which the auxiliary loss trains to lower the variance.
+    Unbiased for any eta and temperature: see `ConditionalReparameterisation` for z, z' and for the auxiliary loss, which trains both
+    to lower the variance.
 
     Needs independent bits, and an f that is defined and differentiable between them. Three evaluations of f a sample, at b and at
     two relaxed points, so `num_samples` is a multiple of 3.
     Tucker, Mnih, Maddison, Lawson, Sohl-Dickstein 2017, "REBAR: Low-variance, unbiased gradient estimates for discrete latent variable
     models" (its relaxation without the second-order correction of the temperature).
+
+    Args:
+        temperature: Initial temperature of the relaxation, above 0; its logarithm is the parameter `log_temperature`.
+        eta: Initial strength of the control variate, a parameter; 0 makes it the score function.
+
+    Raises:
+        ValueError: If the temperature is not above 0.
     """
 
+    label = "REBAR"
+    f_needs: NeedOfF = "relaxation"
     evaluations_per_sample = 3
 
     def __init__(self, temperature: float = 0.5, eta: float = 1.0) -> None:
         super().__init__()
         if not temperature > 0:
-            raise ValueError(f"A temperature is above 0, and {temperature} was given.")
+            raise ValueError(f"The temperature is above 0, and {temperature} was given.")
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
         self.eta = nn.Parameter(torch.tensor(float(eta)))
 

@@ -11,23 +11,29 @@ from helpers.estimators.draws import draw
 
 
 class ScoreFunction(GradientEstimator):
-    """Score each sample by its reward: no derivative of f in z is needed, and z may be anything that q can draw and score.
+    """Multiply each sample's score by its reward: f needs no derivative in z, and z may be of any kind that q can sample and score.
 
-    grad E_q[f] ~ 1/S sum_s grad f(z_s) + r(z_s) grad log q(z_s),  r = f, or what the control variate makes of it.  Unbiased with
+    grad E_q[f] ~ 1/S sum_s grad f(z_s) + r(z_s) grad log q(z_s),  r = f, or f transformed by the control variate.  Unbiased with
     every control variate but `ScaledReward`, which rescales the second term.
 
-    control_variate: `CentredReward`, `ScaledReward`, `SelfCritic`, `LearnedBaseline`, or a `ControlVariateChain` of them.
-
-    A control variate that evaluates f too (`SelfCritic`) takes its evaluations out of `num_samples`. With a nested f the reward is
-    the inner value: the costs below this level and on it. What f leaves out, such as costs above, it is not scored by: that is
-    how nesting gives signal locality.
+    The evaluations of f that a control variate makes itself (`SelfCritic`) count in `num_samples`. With a nested f the reward is
+    the inner value: the costs at this level and below. Costs above it are no part of the reward: this is how nesting gives signal
+    locality.
     Williams 1992, "Simple statistical gradient-following algorithms ..."; Paisley, Blei, Jordan 2012, "Variational Bayesian
     inference with stochastic search"; Mnih, Gregor 2014, "Neural variational inference and learning in belief networks" (NVIL).
+
+    Args:
+        control_variate: `CentredReward`, `ScaledReward`, `SelfCritic`, `LearnedBaseline`, or a `ControlVariateChain` of them. None: the
+            reward is f. `label` and `unbiased` of the estimator are those of its control variate.
     """
+
+    label = "score function"
 
     def __init__(self, control_variate: ControlVariate | None = None) -> None:
         super().__init__()
         self.control_variate = control_variate
+        if control_variate is not None:
+            self.label, self.unbiased = control_variate.label, control_variate.unbiased
 
     @property
     def _extra(self) -> int:
@@ -39,7 +45,7 @@ class ScoreFunction(GradientEstimator):
         if 1 <= num_samples <= self._extra:
             raise ValueError(
                 f"{type(self.control_variate).__name__} evaluates f {self._extra} time(s) itself, so num_samples must be "
-                f"{1 + self._extra} or more, and {num_samples} was given. `LearnedBaseline` and `CentredReward` do with 1."
+                f"{1 + self._extra} or more, and {num_samples} was given. `LearnedBaseline` and `CentredReward` need 1."
             )
         return super().resolve_num_samples(q, num_samples)
 
@@ -49,7 +55,7 @@ class ScoreFunction(GradientEstimator):
         reward, auxiliary_loss = inner.value, 0.0  # [samples, *batch]
         if self.control_variate is not None:
             reward, auxiliary_loss = self.control_variate(reward, RewardContext(f, q, z, context))
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return Estimate(
             averaged.value,
             averaged.surrogate + (reward.detach() * q.log_prob(z)).mean(0),

@@ -1,4 +1,4 @@
-"""Sticking the landing: the path through the sample alone, without the score of q."""
+"""Sticking the landing: the path derivative through the sample, without the score of q."""
 
 from __future__ import annotations
 
@@ -7,34 +7,45 @@ from dataclasses import replace
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.pathwise import Pathwise
 
 
 class StickingTheLanding(GradientEstimator):
     """Add the score of q, whose mean is 0, so that it cancels the one inside f = log p(x, z) - log q(z | x).
 
-    grad E_q[f] ~ [estimate of `within`] + mean_s grad log q(z_s), z_s held still.  Unbiased for any f for which `within` is.
+    grad E_q[f] ~ [estimate of `within`] + mean_s grad log q(z_s), z_s detached.  Unbiased for any f for which `within` is.
 
-    q's parameters enter f twice: through z, and through log q(z | x) with z held still. The second route is minus the score: mean 0,
-    but noise that stays when q is exact. Without it the gradient of an exact q is 0 at every sample, so that training, once it has
-    arrived, stays. Elsewhere the score may help or hurt: neither variance is always the smaller.
+    q's parameters enter f twice: through z, and through log q(z | x) at a fixed z. The gradient by the second route is minus the score:
+    its mean is 0, but its noise remains when q is the exact posterior. Without it the gradient is then 0 at every sample, so that
+    training stays at this optimum. Away from it the score may raise or lower the variance.
 
-    within: an unbiased estimator of expectations; `Pathwise()` by default, `ComponentThenPoint()` for a mixture, whose whole score it
-        then adds. With `Elbo` keep `rate_weight` at 1: else the score cancels in part only (and the mean is still right).
+    With `Elbo` keep `rate_weight` at 1: otherwise the score cancels only in part (the mean is still right).
 
-    Needs what `within` needs, and log q at a z held still, which a flow without an inverse cannot give.
+    Needs what `within` needs, and log q at a detached z, which a flow without an inverse does not have.
     Roeder, Wu, Duvenaud 2017, "Sticking the Landing: Simple, Lower-Variance Gradient Estimators for Variational Inference".
+
+    Args:
+        within: An unbiased estimator of expectations. Default: `Pathwise()`. `ComponentThenPoint()` for a mixture, whose whole score is
+            then added.
+
+    Raises:
+        ValueError: If the target of `within` is not "expectation".
     """
+
+    label = "sticking the landing"
+    q_needs: NeedOfQ = "rsample"
+    f_needs: NeedOfF = "derivative"
 
     def __init__(self, within: GradientEstimator | None = None) -> None:
         super().__init__()
         self.within = Pathwise() if within is None else within
+        self.unbiased, self.q_needs, self.f_needs = self.within.unbiased, self.within.q_needs, self.within.f_needs
         if self.within.target != "expectation":
             raise ValueError(
                 f"StickingTheLanding needs an estimator of an expectation, and {type(self.within).__name__} has the target "
                 f"{self.within.target!r}: there each score has a weight that depends on the sample, so its mean is not 0, and dropping it "
-                "is biased. DoublyReparameterised puts the right thing in its place."
+                "is biased. DoublyReparameterised replaces it without bias."
             )
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
@@ -49,14 +60,23 @@ class StickingTheLanding(GradientEstimator):
 
 
 def log_prob_held_still(q: Distribution, z: Tensor, caller: str) -> Tensor:
-    """log q(z), whose gradient reaches q's parameters directly and not through z: [samples, *batch].
+    """log q(z) at a detached z: its gradient reaches q's parameters directly, not through z.
 
-    Raises ValueError where q cannot score a z that it did not just make, as a flow without an inverse.
+    Args:
+        q: Distribution with batch_shape [*batch].
+        z: Samples of q, [samples, *batch, *event].
+        caller: Name of the estimator, for the message.
+
+    Returns:
+        log q(z), [samples, *batch].
+
+    Raises:
+        ValueError: If q can score only the samples it has just made, as a flow without an inverse.
     """
     try:
         return q.log_prob(z.detach())
     except (NotImplementedError, KeyError) as error:
         raise ValueError(
             f"{caller} needs log q(z) at a z held still, and this {type(q).__name__} can score only the samples it has just made: one of "
-            "its transforms has no inverse. Pathwise and ImportanceWeighted do without, and so does a flow with an inverse."
+            "its transforms has no inverse. Pathwise and ImportanceWeighted do not need it; a flow with an inverse has it."
         ) from error

@@ -14,17 +14,20 @@ from helpers.estimators.leave_one_out import at_least_two
 
 
 class Vimco(GradientEstimator):
-    """Score function of the importance-weighted bound, each sample credited with what it adds to the bound of the others.
+    """Score function of the importance-weighted bound; a sample's reward is the bound minus a bound without that sample.
 
     target = E[L],  L = log 1/S sum_s exp f(z_s),  with f(z) = log p(x, z) - log q(z | x),  S >= 2.
     grad ~ sum_s w_s grad f(z_s) + (L - L_s) grad log q(z_s),  w_s = exp f(z_s) / sum_s' exp f(z_s').  Unbiased for its own target.
     L_s is L with f(z_s) replaced by the mean of the other samples' f (the geometric mean of their weights).
 
-    Terms are plain averages over samples: those of the one-sample bound, so the value exceeds minus their sum. A nested f enters by its
-    value, so the target is then that of the noisy log weight, which is lower.
+    Terms are plain averages over samples, those of the one-sample bound, so the value exceeds minus their sum. A nested f enters through
+    its value, so the target is then that of the noisy log weight, which is lower.
+
+    Needs S >= 2; z may be of any kind that q can sample and score.
     Mnih, Rezende 2016, "Variational inference for Monte Carlo objectives".
     """
 
+    label = "VIMCO"
     target: Target = "log_mean_exp"
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
@@ -36,10 +39,12 @@ class Vimco(GradientEstimator):
         log_weight = each.value  # [samples, *batch]
         bound = log_weight.logsumexp(0) - math.log(num_samples)  # [*batch]
 
-        itself = torch.eye(num_samples, dtype=torch.bool, device=log_weight.device)
-        itself = itself.reshape(num_samples, num_samples, *[1] * bound.dim())  # [left out, samples, 1...]
-        others = torch.where(itself, 0.0, log_weight).sum(1, keepdim=True) / (num_samples - 1)  # [left out, 1, *batch]
-        without = torch.where(itself, others, log_weight).logsumexp(1) - math.log(num_samples)  # [left out, *batch]
+        diagonal = torch.eye(num_samples, dtype=torch.bool, device=log_weight.device)
+        diagonal = diagonal.reshape(num_samples, num_samples, *[1] * bound.dim())  # [left out, samples, 1...]
+        others = torch.where(diagonal, 0.0, log_weight).sum(1, keepdim=True) / (
+            num_samples - 1
+        )  # [left out, 1, *batch]
+        without = torch.where(diagonal, others, log_weight).logsumexp(1) - math.log(num_samples)  # [left out, *batch]
 
         score = ((bound - without) * q.log_prob(z)).sum(0)
         return Estimate(

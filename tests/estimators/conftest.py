@@ -21,7 +21,7 @@ class ScoreWithBaseline(GradientEstimator):
         inner = evaluate(f, z, q)
         baseline = self.baseline(context.detach()).squeeze(-1)
         reward = inner.value - baseline.detach()
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return Estimate(
             averaged.value,
             averaged.surrogate + (reward * q.log_prob(z)).mean(0),
@@ -63,7 +63,7 @@ class GaussHermite(DrawSource):
 
 
 class Refuses(DrawSource):
-    """Stands in for the source where nothing may be drawn."""
+    """A source for tests in which nothing may be drawn."""
 
     def sample(self, q, num_samples):
         raise AssertionError("drawn: sample")

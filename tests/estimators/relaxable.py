@@ -28,7 +28,7 @@ def relaxable_bits(number: int, batch: tuple[int, ...] = (), seed: int = 0) -> P
 
 
 def smooth_on_logits(q_logits: Tensor, seed: int = 0) -> Problem:
-    """f = theta · sin(A z), which knows nothing of q, smooth on all of space; q's logits are themselves the parameters."""
+    """f = theta · sin(A z), independent of q, smooth on all of space; q's logits are themselves the parameters."""
     number = q_logits.shape[-1]
     theta, mix = leaf(4, seed=seed), leaf(number, 4, seed=seed + 1)
     q = Independent(Bernoulli(logits=q_logits, validate_args=False), 1)
@@ -36,7 +36,7 @@ def smooth_on_logits(q_logits: Tensor, seed: int = 0) -> Problem:
 
 
 def categories(shape: tuple[int, ...], seed: int = 0) -> Problem:
-    """One-hot sites of event shape `shape`, and an f of all of them together that knows nothing of q."""
+    """One-hot sites of event shape `shape`, and an f of all of them together that is independent of q."""
     logits, theta, mix = leaf(*shape, seed=seed), leaf(4, seed=seed + 1), leaf(*shape, 4, seed=seed + 2)
     q = Independent(OneHotCategorical(logits=logits, validate_args=False), len(shape) - 1)
 
@@ -55,7 +55,7 @@ def thresholds(problem: Problem) -> Tensor:
 class AllAtOnce(DrawSource):
     """Every outcome of a problem's bits by every node of two uniform draws: one long batch, and its weights.
 
-    Only for estimators in which data do not meet, and with one sample.
+    Only for estimators in which no datum depends on another, and with one sample.
     """
 
     def __init__(self, problem: Problem, nodes: int) -> None:

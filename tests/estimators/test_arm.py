@@ -78,7 +78,7 @@ def test_two_samples_leave_one_out_can_beat_disarm():
     assert disarm.variance[0][1].item() == pytest.approx(2 * p**2 * (1 - p), rel=1e-9)
     assert leave_one_out.variance[0][1].item() == pytest.approx(p * (1 - p), rel=1e-9)
     assert leave_one_out.variance[0][1] < 0.7 * disarm.variance[0][1]
-    assert disarm.variance[0][0] < leave_one_out.variance[0][0]  # where f does depend on the bit, the pair wins
+    assert disarm.variance[0][0] < leave_one_out.variance[0][0]  # if f depends on the bit, the pair is better
 
 
 def test_f_is_evaluated_num_samples_times_in_pairs():
@@ -151,7 +151,7 @@ def test_mutants_are_killed_by_their_mean(mutant):
 
 
 @pytest.mark.parametrize("make", [Arm, DisArm])
-def test_refusals_name_an_estimator_that_would_do(make):
+def test_refusals_name_an_estimator_that_fits(make):
     fair = Independent(Bernoulli(logits=torch.zeros(3)), 1)
     for odd in (1, 3, 0, -2):
         with pytest.raises(ValueError, match=f"even and 2 or more; {odd} was given.*LeaveOneOut"):

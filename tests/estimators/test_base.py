@@ -44,6 +44,64 @@ def test_a_tensor_or_number_may_be_added(add):
     assert sum([estimate, estimate]).value.tolist() == [2.0, 2.0]  # sum() starts from 0
 
 
+def estimate_of(w: torch.Tensor) -> Estimate:
+    """Value (1, 2), a surrogate whose gradient on w is 3, and a value of its own that means nothing."""
+    return Estimate(torch.tensor([1.0, 2.0]), 3 * w + 100, {"rate": torch.tensor([5.0, 6.0])}, torch.tensor(0.5))
+
+
+@pytest.mark.parametrize(
+    "multiply", [lambda estimate, factor: factor * estimate, lambda estimate, factor: estimate * factor]
+)
+@pytest.mark.parametrize("factor", [-2.0, torch.tensor(-2.0), torch.tensor([-2.0, 4.0]), torch.tensor([3.0])])
+def test_a_factor_scales_value_and_surrogate_and_leaves_terms_and_auxiliary_loss(multiply, factor):
+    w = torch.ones(2, requires_grad=True)
+    product = multiply(estimate_of(w), factor)
+    expected = torch.as_tensor(factor).expand(2)
+    assert torch.equal(product.value, expected * torch.tensor([1.0, 2.0]))
+    assert torch.equal(torch.autograd.grad(product.surrogate.sum(), w)[0], expected * 3)
+    assert product.terms["rate"].tolist() == [5.0, 6.0]
+    assert product.auxiliary_loss == 0.5
+
+
+def test_the_negative_and_the_difference_follow_from_the_factor():
+    w = torch.ones(2, requires_grad=True)
+    a, b = estimate_of(w), Estimate(torch.tensor([10.0, 10.0]), 7 * w, {"rate": torch.ones(2)}, 1.0)
+    assert (-a).value.tolist() == [-1.0, -2.0]
+    assert torch.autograd.grad((-a).surrogate.sum(), w, retain_graph=True)[0].tolist() == [-3.0, -3.0]
+    assert (-a).terms["rate"].tolist() == [5.0, 6.0]
+    assert (a - b).value.tolist() == [-9.0, -8.0]
+    assert torch.autograd.grad((a - b).surrogate.sum(), w, retain_graph=True)[0].tolist() == [-4.0, -4.0]
+    assert (a - b).terms["rate"].tolist() == [6.0, 7.0]  # as in a sum
+    assert (a - b).auxiliary_loss == 1.5  # both are minimised
+    minus_tensor, minus_float, from_float, from_tensor = a - 2 * w, a - 1.0, 1.0 - a, 2 * w - a
+    assert minus_tensor.value.tolist() == [-1.0, 0.0]
+    assert torch.autograd.grad(minus_tensor.surrogate.sum(), w, retain_graph=True)[0].tolist() == [1.0, 1.0]
+    assert minus_float.value.tolist() == [0.0, 1.0]
+    assert from_float.value.tolist() == [0.0, -1.0]
+    assert torch.autograd.grad(from_tensor.surrogate.sum(), w, retain_graph=True)[0].tolist() == [-1.0, -1.0]
+
+
+def test_a_factor_with_a_gradient_or_a_larger_shape_is_refused():
+    w = torch.ones(2, requires_grad=True)
+    with pytest.raises(ValueError, match="requires a gradient.*detach"):
+        w * estimate_of(w)
+    for factor in (torch.ones(3, 2), torch.ones(3)):
+        with pytest.raises(ValueError, match=r"shape \(2,\).*factor of shape \(3"):
+            factor * estimate_of(w)
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_the_mean_is_over_one_dimension_of_value_surrogate_and_terms(dim):
+    w = torch.arange(6.0).reshape(2, 3).requires_grad_()
+    estimate = Estimate(w.detach() + 1, w**2, {"rate": w.detach() * 10}, torch.tensor(0.5))
+    mean = estimate.mean(dim=dim)
+    assert torch.equal(mean.value, (w.detach() + 1).mean(dim))
+    assert torch.equal(mean.surrogate, (w**2).mean(dim))
+    assert torch.equal(mean.terms["rate"], (w.detach() * 10).mean(dim))
+    assert mean.auxiliary_loss == 0.5
+    assert torch.equal(estimate.mean().value, estimate.mean(dim=0).value)
+
+
 @pytest.mark.parametrize(
     "f",
     [

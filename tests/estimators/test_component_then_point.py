@@ -205,12 +205,13 @@ class FirstOnes(DrawSource):
 
 
 @pytest.mark.parametrize("logit", [-200.0, -1e30, -math.inf])
-@pytest.mark.parametrize("where", [0.0, 1e15])
+@pytest.mark.parametrize("location", [0.0, 1e15])
 @pytest.mark.parametrize("component", [Enumeration, ScoreFunction, LeaveOneOut])
-def test_a_component_that_dies_leaves_the_others_right(component, logit, where):
+def test_a_component_that_dies_leaves_the_others_right(component, logit, location):
     """Float32, its weight 0, its place harmless or far away: as if it were not there."""
     parameters = [
-        torch.tensor(values, requires_grad=True) for values in ([0.2, -0.4, logit], [0.5, -1.0, where], [0.0, 0.3, 0.1])
+        torch.tensor(values, requires_grad=True)
+        for values in ([0.2, -0.4, logit], [0.5, -1.0, location], [0.0, 0.3, 0.1])
     ]
     found = []
     for kept in (3, 2):
@@ -286,11 +287,11 @@ def test_shapes_terms_and_the_number_of_evaluations(batch, event, component, poi
     torch.testing.assert_close(estimate.value, 2 * estimate.terms["total"])
     first = estimate.surrogate.flatten()[0]
     (gradient,) = torch.autograd.grad(first, normal.loc)
-    if batch:  # data do not meet
+    if batch:  # no datum's gradient depends on another datum
         assert gradient.flatten(0, len(batch) - 1)[1:].abs().max() == 0
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     q = mixture(LOGITS, LOC, RAW)
     with pytest.raises(ValueError, match=r"needs a mixture \(MixtureSameFamily\), and Normal was given. Pathwise"):
         ComponentThenPoint()(lambda z: z, Normal(0.0, 1.0))
@@ -308,5 +309,5 @@ def test_refusals_name_an_estimator_that_would_do():
     waiting = MixtureSameFamily(Categorical(torch.ones(2)), Exponential(torch.ones(2)))
     with pytest.raises(ValueError, match="location and scale, and Exponential has rate. ScoreFunction"):
         ComponentThenPoint()(lambda z: z, waiting)
-    with pytest.raises(ValueError, match="MixtureSameFamily has none. If it is a mixture, ComponentThenPoint will do"):
+    with pytest.raises(ValueError, match="MixtureSameFamily has none. If it is a mixture, use ComponentThenPoint"):
         Pathwise()(lambda z: z, q)

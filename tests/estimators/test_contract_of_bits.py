@@ -76,7 +76,7 @@ def test_shapes_and_dtypes(name, dtype, batch, event):
     first = estimate.surrogate.flatten()[0]
     (gradient,) = torch.autograd.grad(first, logits)
     assert gradient.isfinite().all()
-    if batch:  # data do not meet
+    if batch:  # no datum's gradient depends on another datum
         assert gradient.flatten(0, len(batch) - 1)[1:].abs().max() == 0
 
 

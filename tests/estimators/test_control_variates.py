@@ -1,4 +1,4 @@
-"""Control variates of the score function: what each leaves as it is, and by how much each helps where it should."""
+"""Control variates of the score function: what each leaves unchanged, and by how much each lowers the variance."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_scaled_reward_leaves_what_reaches_the_guide_through_f():
 
 
 def test_a_perfect_baseline_leaves_no_noise_of_the_constant_part():
-    """f = c(x) + small(z), c far larger: a baseline that knows c takes its noise away; the mean of past rewards knows one c only."""
+    """f = c(x) + small(z), c far larger: a baseline b(c) removes its noise; the mean of past rewards is one scalar."""
     logits, level = leaf(2), torch.tensor([30.0, -30.0], dtype=DOUBLE)
     q = Bernoulli(logits=logits)
 
@@ -94,8 +94,8 @@ def test_a_perfect_baseline_leaves_no_noise_of_the_constant_part():
             ScoreFunction(control_variate), lambda z: level + 0.1 * z, q, 1, parameters=[logits], context=level[:, None]
         ).total_variance
 
-    knows = LearnedBaseline(1, nn.Flatten(-2))  # the context is the level, and so is the prediction
-    assert variance(knows) < 1e-4 * variance(None)
+    exact_baseline = LearnedBaseline(1, nn.Flatten(-2))  # the context is the level, and so is the prediction
+    assert variance(exact_baseline) < 1e-4 * variance(None)
     assert variance(with_past(CentredReward(), mean=0.0)) > 0.9 * variance(None)
 
 

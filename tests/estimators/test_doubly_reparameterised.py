@@ -83,7 +83,7 @@ def test_sticking_the_landing_by_quadrature(num_samples):
     assert ours.total_variance > 1e-2  # it does sample
 
 
-def test_the_lattice_knows_the_closed_form():
+def test_the_lattice_agrees_with_the_closed_form():
     """One sample: the ELBO, whose expectation is a quadratic's."""
     scale = RAW.exp()
     likelihood = -0.5 * ((X - B * LOC) ** 2 + (B * scale) ** 2) - 0.5 * math.log(2 * math.pi)
@@ -283,7 +283,7 @@ class OneWay(transforms.ExpTransform):
         raise NotImplementedError
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     bits = Independent(Bernoulli(torch.full((3,), 0.5)), 1)
     for estimator in (DoublyReparameterised(), StickingTheLanding()):
         with pytest.raises(

@@ -98,7 +98,7 @@ def test_a_nested_estimator_meets_the_same_source(estimator):
 
 @pytest.mark.parametrize("estimator", [Pathwise(), Enumeration(), ImportanceWeighted()])
 def test_no_estimator_samples_behind_its_back(estimator):
-    """With a source that draws nothing, torch's generator must stand where it stood."""
+    """With a source that draws nothing, torch's generator is unchanged."""
     torch.manual_seed(0)
     before = torch.get_rng_state()
     gaussian, bits = Normal(torch.zeros(3), 1.0), Bernoulli(torch.full((3,), 0.5))

@@ -12,7 +12,7 @@ from helpers.estimators import Enumeration, drawing_from
 
 
 def test_value_and_gradient_on_bits_are_the_closed_form(refuses):
-    """f(z) = a · z + c z_0 z_1 over independent bits: E f = a · p + c p_0 p_1, whatever the correlation of f's parts."""
+    """f(z) = a · z + c z_0 z_1 over independent bits: E f = a · p + c p_0 p_1, for any correlation of f's parts."""
     torch.manual_seed(0)
     logits = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
     a = torch.randn(3, dtype=torch.float64, requires_grad=True)
@@ -75,7 +75,7 @@ def test_the_gradient_of_a_constant_vanishes():
     assert gradient.abs().max() < 1e-10
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     bits = Independent(Bernoulli(torch.full((3,), 0.5)), 1)
     with pytest.raises(ValueError, match="here 8 times, and num_samples=5.*an estimator that samples"):
         Enumeration()(lambda z: z.sum(-1), bits, num_samples=5)

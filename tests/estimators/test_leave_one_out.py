@@ -45,10 +45,10 @@ def test_adding_a_constant_to_f_changes_nothing(problem, num_samples):
 
 
 def test_where_it_is_noisier_than_doing_nothing():
-    """One fair bit, f = 2 b - 1: the plain score function is (2 b - 1)(b - 1/2) = 1/2, whatever b, without any noise.
+    """One fair bit, f = 2 b - 1: the plain score function is (2 b - 1)(b - 1/2) = 1/2 for any b, without noise.
 
-    The other sample's reward is a baseline of no use here: the best constant is 0. With two samples leave-one-out gives 0 where
-    the bits agree, and 1 where they differ: variance 1/4.
+    The other sample's reward is a baseline of no use here: the best constant is 0. With two samples leave-one-out gives 0 if
+    the bits agree, and 1 if they differ: variance 1/4.
     """
     logit = torch.zeros((), dtype=DOUBLE, requires_grad=True)
     q = Bernoulli(logits=logit)

@@ -99,7 +99,7 @@ def test_mutant_that_forgets_the_present_outcome(monkeypatch):
         assert_unbiased(LocalEnumeration(), bits(3, seed=20), 4)
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     f = lambda z: z.sum(-1)  # noqa: E731
     with pytest.raises(ValueError, match="evaluates f 4 times a sample.*multiple.*; 6 was given.*LeaveOneOut"):
         LocalEnumeration()(f, Independent(Bernoulli(logits=torch.zeros(3)), 1), num_samples=6)

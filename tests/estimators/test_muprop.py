@@ -1,4 +1,4 @@
-"""MuProp: exact means; no noise for a linear f; and refusals where f is not defined between the outcomes."""
+"""MuProp: exact means; no noise for a linear f; and refusals if f is not defined between the outcomes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_works_where_gradients_are_off():
     assert not estimate.surrogate.requires_grad
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     fair = Independent(Bernoulli(logits=torch.zeros(3, requires_grad=True)), 1)
     with pytest.raises(ValueError, match="2 or more; 1 was given.*ScoreFunction"):
         MuProp()(lambda z: z.sum(-1), fair, num_samples=1)

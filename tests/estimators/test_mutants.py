@@ -68,9 +68,7 @@ class SignFlipped(CentredReward):
 
 def test_a_control_variate_with_its_sign_flipped():
     problem = bits(2, seed=20)
-    level = exact_gradient(
-        problem.f, problem.q, parameters=problem.parameters
-    ).value.item()  # what a long past would know
+    level = exact_gradient(problem.f, problem.q, parameters=problem.parameters).value.item()  # the limit of a long past
     ceiling = 0.7 * plain_variance(1)
     for control_variate, passes in ((CentredReward(), True), (SignFlipped(), False)):
         estimator = ScoreFunction(control_variate).double()
@@ -86,7 +84,7 @@ class Accumulated(ScoreFunction):
     def estimate(self, f, q, num_samples, context):
         z = draw(q, num_samples)
         inner = evaluate(f, z, q)
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return averaged + Estimate(0 * averaged.value, (inner.value.cumsum(0) * q.log_prob(z)).mean(0))
 
 
@@ -105,12 +103,12 @@ class NotDetached(ScoreFunction):
         z = draw(q, num_samples)
         inner = evaluate(f, z, q)
         reward = inner.value - self.control_variate.network(context)
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return averaged + Estimate(0 * averaged.value, (reward * q.log_prob(z)).mean(0))
 
 
 def test_a_baseline_that_is_not_detached():
-    """The surrogate would train it to make the surrogate large; the gradient in model and guide stays exact."""
+    """Maximising the surrogate then trains it to make the surrogate large; the gradient in model and guide stays exact."""
     for kind, passes in ((ScoreFunction, True), (NotDetached, False)):
         estimator = kind(LearnedBaseline(3, FeedForward((2,)))).double()
         mean_is_exact(estimator)
@@ -186,7 +184,7 @@ class AllSamples(LeaveOneOut):
     def estimate(self, f, q, num_samples, context):
         z = draw(q, num_samples)
         inner = evaluate(f, z, q)
-        averaged = inner.reduce(lambda over_samples: over_samples.mean(0))
+        averaged = inner.mean(dim=0)
         return averaged + Estimate(0 * averaged.value, ((inner.value - averaged.value) * q.log_prob(z)).mean(0))
 
 

@@ -63,7 +63,7 @@ def test_the_average_over_draws_is_unbiased():
     assert ((value - loc**2 - 0.25).abs() < 5 * error).all()
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     with pytest.raises(ValueError, match="has_rsample.*OneHotCategorical.*Enumeration"):
         Pathwise()(lambda z: z.sum(-1), OneHotCategorical(torch.ones(2, 3)))
     mixture = MixtureSameFamily(Categorical(torch.ones(2)), Normal(torch.zeros(2), 1.0))

@@ -9,11 +9,10 @@ import torch
 from torch import nn
 from torch.distributions import Bernoulli, Categorical, Independent, OneHotCategorical
 
-from helpers.estimators import Estimate, ScoreFunction, drawing_from, exact_gradient, gauss_legendre
+from helpers.estimators import Estimate, ScoreFunction, drawing_from, exact_gradient
 from helpers.estimators.harness.every_outcome import EveryOutcome
 from helpers.estimators.harness.quadrature import for_logistic_noise
 from helpers.estimators.parts.conditional_reparameterisation import ConditionalReparameterisation
-from helpers.estimators.parts.logistic import logistic_given_bit
 from helpers.estimators.parts.off_support import differentiable
 from helpers.estimators.rebar import Rebar
 from helpers.estimators.relax import Relax, ResidualRelax
@@ -53,42 +52,6 @@ def test_exact_mean_is_exact_gradient_at_two_bits(name, seed):
     problem = relaxable_bits(2, seed=seed)
     ours = mean_by_quadrature(make(2), problem, num_samples, nodes=16)
     assert_same(ours, exact_gradient(problem.f, problem.q, parameters=problem.parameters).gradient, 1e-6)
-
-
-def test_quadrature_for_logistic_noise():
-    """Weights sum to 1; E x² = pi²/3 and E sigmoid(x)^(1/2) = 2/3 for logistic x, where plain Gauss-Legendre is a hundred times worse."""
-    errors = {}
-    for make in (gauss_legendre, for_logistic_noise):
-        u, w = make(16)(torch.Size((2,)))
-        assert u.shape == w.shape == (16, 2)
-        torch.testing.assert_close(w.sum(0), torch.ones(2, dtype=DOUBLE))
-        errors[make] = [
-            abs((w * u.logit() ** 2).sum(0)[0].item() - math.pi**2 / 3),
-            abs((w * u.sqrt()).sum(0)[0].item() - 2 / 3),
-        ]
-    assert max(errors[for_logistic_noise]) < 1e-4
-    assert all(
-        100 * ours < plain for ours, plain in zip(errors[for_logistic_noise], errors[gauss_legendre], strict=True)
-    )
-    with pytest.raises(ValueError, match="3 nodes or more.*2 were asked for"):
-        for_logistic_noise(2)
-
-
-@pytest.mark.parametrize("logit", [-40.0, -3.0, 0.0, 0.5, 40.0])
-def test_noise_given_the_bit(logit):
-    """It has the bit's sign, and is phi + logit(v rescaled into the bit's part of the unit interval); finite at the ends."""
-    v = torch.tensor([0.0, 1e-9, 0.2, 0.7, 1 - 1e-9], dtype=DOUBLE)
-    phi = torch.full_like(v, logit).requires_grad_()
-    p = torch.tensor(logit, dtype=DOUBLE).sigmoid()
-    for bit, rescaled in ((1.0, 1 - p + v * p), (0.0, v * (1 - p))):
-        z = logistic_given_bit(phi, torch.full_like(v, bit), v)
-        assert (z > 0 if bit else z < 0).all()
-        assert z.isfinite().all()
-        if abs(logit) < 10:
-            torch.testing.assert_close(z[1:].detach(), (logit + rescaled.logit())[1:], rtol=1e-6, atol=1e-9)
-            (slope,) = torch.autograd.grad(z.sum(), phi)
-            expected = v * p / (1 - p + v * p) if bit else (1 - p) * (1 - v) / (1 - v * (1 - p))
-            torch.testing.assert_close(slope, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_strength_nothing_is_the_score_function():
@@ -249,7 +212,7 @@ class SlopeOfTheFirstForBoth(Rebar):
 
 
 class FlippedSign(Rebar):
-    """The score term adds the control variate where it should take it away."""
+    """The score term adds the control variate instead of subtracting it."""
 
     def estimate(self, f, q, num_samples, context):
         straight = Rebar(self.log_temperature.exp().item(), self.eta.item())
@@ -291,7 +254,7 @@ def test_single_precision_stays_finite_at_the_ends_of_the_noise():
         assert all(part.isfinite().all() for part in own if part is not None)
 
 
-def test_refusals_name_an_estimator_that_would_do():
+def test_refusals_name_an_estimator_that_fits():
     fair = Independent(Bernoulli(logits=torch.zeros(3)), 1)
     with pytest.raises(ValueError, match="Rebar evaluates f 3 time.*multiple of 3; 4 was given.*LeaveOneOut"):
         Rebar()(lambda z: z.sum(-1), fair, num_samples=4)

@@ -113,6 +113,6 @@ def test_no_closed_form_for_the_kl_and_what_would_do(one_dimensional):
     model, guide, x = one_dimensional
     with pytest.raises(ValueError, match="no closed form.*MixtureSameFamily.*Use `Elbo`"):
         AnalyticKlElbo(model, guide, ComponentThenPoint())(x[None])
-    with pytest.raises(ValueError, match="ComponentThenPoint will do"):
+    with pytest.raises(ValueError, match="use ComponentThenPoint"):
         Elbo(model, guide)(x[None])
     assert math.isfinite(Elbo(model, guide, ComponentThenPoint())(x[None]).value.item())

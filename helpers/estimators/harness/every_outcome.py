@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Normal
 
-from helpers.distributions import support
+from helpers.distributions import innermost, support
 from helpers.estimators.draws import DrawSource, drawing_from
 from helpers.estimators.harness.quadrature import UniformRule, gauss_hermite
 
@@ -22,9 +22,9 @@ MAX_OUTCOMES = 2**16
 
 @dataclass
 class _Draw:
-    """One draw of some numbers that are independent of each other, and which of its joint outcomes the present path takes.
+    """One draw of several independent variables, and the joint outcome of them that the current path takes.
 
-    table: [outcomes, numbers, *event] what each number can be; log_weight: [outcomes, numbers].
+    table: [outcomes, variables, *event], the outcomes of each variable; log_weight: [outcomes, variables].
     """
 
     table: Tensor
@@ -32,37 +32,38 @@ class _Draw:
     choice: int = -1
 
     def __post_init__(self) -> None:
-        outcomes, numbers = self.log_weight.shape
-        self.size = outcomes**numbers
-        self._places = torch.arange(numbers)
-        self._powers = torch.tensor([outcomes**n if self.size < 2**62 else 0 for n in range(numbers)])
+        outcomes, variables = self.log_weight.shape
+        self.size = outcomes**variables
+        self._columns = torch.arange(variables)
+        self._powers = torch.tensor([outcomes**n if self.size < 2**62 else 0 for n in range(variables)])
 
     def advance(self) -> bool:
-        """Take the next joint outcome that is possible; False where there is none left."""
+        """Take the next joint outcome of positive probability; False if none is left."""
         self.choice += 1
         while self.choice < self.size:
-            self.digits = self.choice // self._powers % len(self.table)  # [numbers]
-            self.probability = math.exp(self.log_weight[self.digits, self._places].sum().item())
+            self.digits = self.choice // self._powers % len(self.table)  # [variables]
+            self.probability = math.exp(self.log_weight[self.digits, self._columns].sum().item())
             if self.probability > 0:
                 return True
             self.choice += 1
         return False
 
     def value(self) -> Tensor:
-        return self.table[self.digits, self._places]  # [numbers, *event]
+        return self.table[self.digits, self._columns]  # [variables, *event]
 
 
 class EveryOutcome(DrawSource):
     """Replays a computation once per joint outcome of all its draws.
 
-        for probability, result in EveryOutcome().replay(run): ...
+        for probability, result in EveryOutcome().outcomes(run): ...
 
-    A draw's outcomes may depend on earlier ones, as they do in nested estimators: draws form a tree, walked depth first. Joint
-    outcomes are counted over samples and over the batch: K outcomes, S samples, B data make K^(S B).
+    A draw's outcomes may depend on earlier ones, as in nested estimators: draws form a tree, traversed depth first. Joint
+    outcomes are counted over samples and over the batch: K outcomes, S samples and B data make K^(S B).
 
-    max_outcomes: more than that raises a ValueError that says how many there are.
-    uniform: quadrature for uniform noise (see `gauss_legendre`); without it a uniform draw is an error.
-    gaussian_nodes: Gauss-Hermite nodes for each number of a Gaussian draw; without it a Gaussian draw is an error.
+    Args:
+        max_outcomes: Largest number of joint outcomes; more raise a ValueError that says how many there are.
+        uniform: Quadrature for uniform noise (see `gauss_legendre`). None: a uniform draw raises ValueError.
+        gaussian_nodes: Gauss-Hermite nodes for each coordinate of a Gaussian draw. None: a Gaussian draw raises ValueError.
     """
 
     def __init__(
@@ -75,7 +76,17 @@ class EveryOutcome(DrawSource):
         self._depth = 0
 
     def outcomes(self, run: Callable[[], Result]) -> Iterator[tuple[float, Result]]:
-        """Yield (probability, run()) for every joint outcome of the draws that `run` makes. Probabilities sum to 1."""
+        """Run a computation once for every joint outcome of its draws.
+
+        Args:
+            run: The computation. Given the same outcomes it must make the same draws.
+
+        Yields:
+            (probability, run()) for each joint outcome. Probabilities sum to 1.
+
+        Raises:
+            ValueError: If there are more than `max_outcomes`, if `run` cannot be replayed, or if probabilities do not sum to 1.
+        """
         self._path = []
         total = 0.0
         while True:
@@ -84,7 +95,7 @@ class EveryOutcome(DrawSource):
                 result = run()
             if self._depth != len(self._path):
                 raise ValueError(
-                    "Given the same outcomes, the computation made fewer draws than before: it cannot be replayed."
+                    "Given the same outcomes, the computation made fewer draws than before, so it cannot be replayed."
                 )
             probability = math.prod(draw.probability for draw in self._path)
             total += probability
@@ -103,60 +114,56 @@ class EveryOutcome(DrawSource):
         if _normal_inside(q) is not None:
             return self.rsample(q, num_samples).detach()
         shape = (num_samples, *q.batch_shape)
-        return self._next(lambda: self._outcomes(q, num_samples), len(q.event_shape)).reshape(*shape, *q.event_shape)
+        return self._next(lambda: self._outcomes(q, num_samples)).reshape(*shape, *q.event_shape)
 
     def rsample(self, q: Distribution, num_samples: int) -> Tensor:
-        normal = _normal_inside(q)
-        if normal is None or not self.gaussian_nodes:
+        normal, nodes = _normal_inside(q), self.gaussian_nodes
+        if normal is None or not nodes:
             raise ValueError(
                 f"A draw of {type(q if normal is None else normal).__name__} has no outcomes to list. For a Gaussian pass gaussian_nodes, "
                 "the number of quadrature nodes; otherwise `sampled_moments` estimates the moments, with standard errors."
             )
         shape = (num_samples, *normal.batch_shape)
-        noise = self._next(lambda: self._rule(shape), 0).reshape(shape)
+        noise = self._next(lambda: _gaussian_table(nodes, shape)).reshape(shape)
         return normal.loc + normal.scale * noise.to(normal.loc)
 
     def uniform(self, shape: torch.Size, like: Tensor) -> Tensor:
-        if self.uniform_rule is None:
+        rule = self.uniform_rule
+        if rule is None:
             raise ValueError(
                 "The estimator draws uniform noise, which has no outcomes to list. Pass a quadrature rule as `uniform`, such as "
                 "gauss_legendre(2, breakpoints), or use `sampled_moments`."
             )
 
         def table() -> tuple[Tensor, Tensor]:
-            nodes, weights = self.uniform_rule(torch.Size(shape))
+            nodes, weights = rule(torch.Size(shape))
             return nodes.flatten(1), weights.log().flatten(1)
 
-        return self._next(table, 0).reshape(shape).to(like)
+        return self._next(table).reshape(shape).to(like)
 
     def _outcomes(self, q: Distribution, num_samples: int) -> tuple[Tensor, Tensor]:
         try:
             values = support(q)  # [support, *batch, *event]
         except ValueError as error:
             raise ValueError(
-                f"Exact moments need draws whose outcomes can be listed. {error} `sampled_moments` does without, with standard errors."
+                f"Exact moments need draws whose outcomes can be listed. {error} `sampled_moments` needs no list, and has standard errors."
             ) from error
         with torch.no_grad():
             log_prob = q.log_prob(values).double().reshape(len(values), 1, -1).expand(-1, num_samples, -1)
-        places = values.dim() - len(q.event_shape)
-        values = values.reshape(len(values), 1, q.batch_shape.numel(), *values.shape[places:])
+        first_event_dim = values.dim() - len(q.event_shape)
+        values = values.reshape(len(values), 1, q.batch_shape.numel(), *values.shape[first_event_dim:])
         values = values.expand(-1, num_samples, -1, *q.event_shape)
         return values.flatten(1, 2), log_prob.flatten(1, 2)
 
-    def _rule(self, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        nodes, weights = gauss_hermite(self.gaussian_nodes)
-        numbers = torch.Size(shape).numel()
-        return nodes[:, None].expand(-1, numbers), weights.log()[:, None].expand(-1, numbers)
-
-    def _next(self, table: Callable[[], tuple[Tensor, Tensor]], event_dims: int) -> Tensor:
-        """The value that the present path takes at the draw that is due; a draw met for the first time takes its first outcome."""
+    def _next(self, table: Callable[[], tuple[Tensor, Tensor]]) -> Tensor:
+        """The next draw's value on the current path; a draw that is new to the path takes its first outcome."""
         if self._depth == len(self._path):
             draw = _Draw(*table())
             size = draw.size * math.prod(earlier.size for earlier in self._path)
             if size > self.max_outcomes:
-                outcomes, numbers = draw.log_weight.shape
+                outcomes, variables = draw.log_weight.shape
                 count = f"{size:,}" if size < 10**9 else f"about 10^{math.log10(size):.0f}"
-                self._refuse(f"{count} or more, this draw alone {outcomes}^{numbers}")
+                self._refuse(f"{count} or more, this draw alone {outcomes}^{variables}")
             draw.advance()
             self._path.append(draw)
         self._depth += 1
@@ -165,11 +172,17 @@ class EveryOutcome(DrawSource):
     def _refuse(self, count: str) -> None:
         raise ValueError(
             f"The joint outcomes of all draws are too many to enumerate: {count}, and max_outcomes is {self.max_outcomes:,}. "
-            "Use fewer bits, samples or data, or `sampled_moments`, which estimates the same with standard errors."
+            "Use fewer bits, samples or data, or `sampled_moments`, which estimates the moments with standard errors."
         )
 
 
+def _gaussian_table(num_nodes: int, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Nodes of standard normals of that shape, flat, and their log weights: both [nodes, variables]."""
+    nodes, weights = gauss_hermite(num_nodes)
+    variables = torch.Size(shape).numel()
+    return nodes[:, None].expand(-1, variables), weights.log()[:, None].expand(-1, variables)
+
+
 def _normal_inside(q: Distribution) -> Normal | None:
-    while isinstance(q, Independent):
-        q = q.base_dist
-    return q if isinstance(q, Normal) else None
+    base = innermost(q)
+    return base if isinstance(base, Normal) else None

@@ -1,4 +1,4 @@
-"""The exact harness: what a target's gradient is, and what an estimator's mean and variance are, by enumeration in float64."""
+"""The exact harness: a target's gradient, and an estimator's mean and variance, by enumeration in float64."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ from helpers.estimators.draws import DrawSource, drawing_from
 from helpers.estimators.harness.every_outcome import MAX_OUTCOMES, EveryOutcome
 from helpers.estimators.harness.moments import GradientMoments, Moments, gradient_of, same_state
 from helpers.estimators.harness.quadrature import UniformRule
+from helpers.estimators.parts.off_support import differentiable
 
 
 @dataclass(frozen=True)
 class ExactGradient:
-    """value: [*batch] of the target. gradient: of the value's sum over the batch, one tensor per parameter."""
+    """A target's value and gradient.
+
+    Args:
+        value: The target, [*batch].
+        gradient: Gradient of the value's sum over the batch, one tensor per parameter.
+    """
 
     value: Tensor
     gradient: tuple[Tensor, ...]
@@ -37,16 +43,24 @@ def exact_gradient(
 ) -> ExactGradient:
     """Value and gradient of a target, by summing over all outcomes and differentiating the sum.
 
-    "expectation":   sum_z q(z) f(z), whatever num_samples is.
+    "expectation":   sum_z q(z) f(z), for any num_samples.
     "log_mean_exp":  sum over z_1 ... z_S of prod_s q(z_s) log 1/S sum_s exp f(z_s).
 
-    f: without draws of its own; where it is nested, let `Enumeration` be inside.
-    q: finite support, batch_shape [*batch].
-    parameters: float64 tensors, f's and q's.
+    Args:
+        f: Integrand: z [S, *batch, *event] → [S, *batch]. It must not draw; a nested f uses `Enumeration`.
+        q: Distribution with a finite support and batch_shape [*batch].
+        target: "expectation" or "log_mean_exp".
+        num_samples: Samples inside the logarithm, S; not used by "expectation".
+        parameters: float64 tensors of f and q whose gradients are returned.
+        max_outcomes: Largest number of terms of the sum.
 
-    Raises ValueError where there are more than `max_outcomes` terms, or where f draws.
+    Returns:
+        The value [*batch], and one gradient tensor per parameter.
+
+    Raises:
+        ValueError: If there are more than `max_outcomes` terms, if f draws, or if a parameter is not float64.
     """
-    parameters = _double(parameters)
+    parameters = _all_double(parameters)
     z = support(q)  # [support, *batch, *event]
     draws = num_samples if target == "log_mean_exp" else 1
     if len(z) ** draws > max_outcomes:
@@ -57,10 +71,8 @@ def exact_gradient(
     with drawing_from(_NoDraws()):
         inner = evaluate(f, z, q)
     log_prob = q.log_prob(z)  # [support, *batch]
-    reward = inner.value + (inner.surrogate - inner.surrogate.detach())  # the value of one, the gradient of the other
-    reward = torch.where(
-        log_prob > -torch.inf, reward, 0.0
-    )  # what cannot happen does not count, even where f is infinite there
+    # Outcomes of probability 0 do not count, even if f is infinite there.
+    reward = torch.where(log_prob > -torch.inf, differentiable(inner), 0.0)
     tuples = torch.cartesian_prod(*[torch.arange(len(z), device=z.device)] * draws).reshape(-1, draws)
     log_mean_exp = reward[tuples].logsumexp(1) - math.log(draws)  # [tuples, *batch]; of one draw: itself
     value = (log_prob[tuples].sum(1).exp() * log_mean_exp).sum(0)
@@ -82,14 +94,27 @@ def exact_moments(
 ) -> Moments:
     """Exact mean and exact variance, per coordinate, of an estimator's gradient: a sum over all outcomes of all its draws.
 
-    Arguments as the estimator's, and:
-    parameters: float64 tensors, f's and q's, whose gradients are looked at.
-    stateful: modules with state besides the estimator, such as estimators nested in f.
-    max_outcomes: of all draws together; more raise a ValueError that says how many.
-    uniform, gaussian_nodes: quadrature for continuous noise; see `EveryOutcome`.
+    The estimator runs in training mode, and each outcome starts from the same saved state, so that a running statistic that includes
+    the current draws before it is used shows as a bias. State and mode are restored at the end.
 
-    The estimator runs in training mode, and each outcome starts from the same saved state, so that a statistic that lets the
-    present draws into their own gradient shows as a bias. State and mode are put back at the end.
+    Args:
+        estimator: The estimator.
+        f: Integrand, as in the estimator's call.
+        q: Distribution with batch_shape [*batch], as in the estimator's call.
+        num_samples: Evaluations of f per datum. None: the estimator's minimum.
+        parameters: float64 tensors of f and q whose gradients are examined.
+        context: As in the estimator's call.
+        stateful: Other modules with state, such as estimators nested in f.
+        max_outcomes: Largest number of joint outcomes of all draws.
+        uniform: Quadrature for uniform noise; see `EveryOutcome`.
+        gaussian_nodes: Quadrature nodes for Gaussian noise; see `EveryOutcome`.
+
+    Returns:
+        Moments of the value and of the surrogate's gradient.
+
+    Raises:
+        ValueError: If there are more than `max_outcomes`, if a draw has no outcomes to list, if something draws from torch's generator
+            directly, or if a parameter is not float64.
     """
     return exact_moments_of(
         lambda: estimator(f, q, num_samples, context=context),
@@ -106,11 +131,21 @@ def exact_moments_of(
     stateful: Sequence[nn.Module] = (),
     source: EveryOutcome | None = None,
 ) -> Moments:
-    """`exact_moments` of anything that returns an `Estimate`, such as an objective: run = lambda: objective(x).
+    """`exact_moments` of any computation that returns an `Estimate`, such as an objective: run = lambda: objective(x).
 
-    stateful: modules to run in training mode, whose buffers are put back before each outcome.
+    Args:
+        run: The computation.
+        parameters: float64 tensors whose gradients are examined.
+        stateful: Modules that run in training mode, and whose buffers are restored before each outcome.
+        source: Where outcomes come from. None: `EveryOutcome()`, without quadrature.
+
+    Returns:
+        Moments of the value and of the surrogate's gradient.
+
+    Raises:
+        ValueError: As in `exact_moments`.
     """
-    parameters = _double(parameters)
+    parameters = _all_double(parameters)
     source = EveryOutcome() if source is None else source
     stream, count = GradientMoments(parameters), 0
     generator = torch.get_rng_state()
@@ -125,7 +160,7 @@ def exact_moments_of(
             count += 1
     if not torch.equal(generator, torch.get_rng_state()):
         raise ValueError(
-            "Something drew from torch's generator behind the source of draws, so these moments would not be exact. Usual causes: an "
+            "Something drew from torch's generator, behind the source of draws, so these moments are not exact. Usual causes: an "
             "estimator that calls q.sample, or dropout."
         )
     return stream.moments(count)
@@ -133,20 +168,16 @@ def exact_moments_of(
 
 class _NoDraws(DrawSource):
     def sample(self, q: Distribution, num_samples: int) -> Tensor:
-        raise ValueError(
-            "f draws, and an exact gradient wants an f of z alone. Let the estimator inside f be `Enumeration`."
-        )
+        raise ValueError("f draws, and an exact gradient needs an f of z alone. Use `Enumeration` inside f.")
 
     def rsample(self, q: Distribution, num_samples: int) -> Tensor:
         return self.sample(q, num_samples)
 
     def uniform(self, shape: torch.Size, like: Tensor) -> Tensor:
-        raise ValueError(
-            "f draws, and an exact gradient wants an f of z alone. Let the estimator inside f be `Enumeration`."
-        )
+        raise ValueError("f draws, and an exact gradient needs an f of z alone. Use `Enumeration` inside f.")
 
 
-def _double(parameters: Iterable[Tensor]) -> tuple[Tensor, ...]:
+def _all_double(parameters: Iterable[Tensor]) -> tuple[Tensor, ...]:
     parameters = (parameters,) if isinstance(parameters, Tensor) else tuple(parameters)
     for parameter in parameters:
         if parameter.dtype != torch.float64:

@@ -1,1 +1,1 @@
-"""What several estimators share."""
+"""Parts that several estimators share."""

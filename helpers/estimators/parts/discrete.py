@@ -1,21 +1,22 @@
-"""What discrete estimators ask of q beyond sampling: that it is independent bits or independent one-hot choices, and their logits."""
+"""The logits of independent bits and independent one-hot categories, for discrete estimators, and sums over event dimensions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.distributions import Bernoulli, Distribution, Independent, OneHotCategorical
+from torch.distributions import Bernoulli, Distribution, OneHotCategorical
 
-from helpers.distributions import LayeredBits
+from helpers.distributions import LayeredBits, innermost
 
 
 @dataclass(frozen=True)
 class DiscreteVariables:
     """Independent sites of one kind.
 
-    logits: [*batch, *event], nats, with a gradient. One per bit; for categories one per outcome, on the last dimension.
-    binary: True for bits, False for one-hot categories.
+    Args:
+        logits: [*batch, *event], in nats, with a gradient. One per bit; for categories one per outcome, on the last dimension.
+        binary: True for bits, False for one-hot categories.
     """
 
     logits: Tensor
@@ -28,8 +29,19 @@ class DiscreteVariables:
 
 
 def discrete_variables(q: Distribution, caller: str) -> DiscreteVariables:
-    """The sites of `q`, bits or one-hot categories; ValueError, naming estimators that would do, where it has none."""
-    base = _innermost(q)
+    """The independent sites of a distribution of bits or of one-hot categories.
+
+    Args:
+        q: Distribution of an estimator's call.
+        caller: Name of the estimator, for the message.
+
+    Returns:
+        The sites, with logits [*batch, *event].
+
+    Raises:
+        ValueError: If q is of another kind. The message names estimators that accept it.
+    """
+    base = innermost(q)
     if isinstance(base, Bernoulli):
         return DiscreteVariables(base.logits, True)
     if isinstance(base, OneHotCategorical):
@@ -41,8 +53,19 @@ def discrete_variables(q: Distribution, caller: str) -> DiscreteVariables:
 
 
 def bernoulli_logits(q: Distribution, caller: str) -> Tensor:
-    """The logits [*batch, *event] of independent bits; ValueError, naming estimators that would do, where `q` is anything else."""
-    base = _innermost(q)
+    """The logits of independent bits.
+
+    Args:
+        q: Distribution of an estimator's call.
+        caller: Name of the estimator, for the message.
+
+    Returns:
+        Logits [*batch, *event], in nats, with a gradient.
+
+    Raises:
+        ValueError: If q is of another kind. The message names estimators that accept it.
+    """
+    base = innermost(q)
     if isinstance(base, Bernoulli):
         return base.logits
     also = " LocalEnumeration sums over each category in turn." if isinstance(base, OneHotCategorical) else ""
@@ -52,25 +75,35 @@ def bernoulli_logits(q: Distribution, caller: str) -> Tensor:
 
 
 def sum_over_event(x: Tensor, q: Distribution) -> Tensor:
-    """[..., *event] → [...]."""
-    places = len(q.event_shape)
-    return x.sum(tuple(range(-places, 0))) if places else x  # sum(()) would sum everything
+    """Sum over the event dimensions of q.
+
+    Args:
+        x: [..., *event].
+        q: Distribution with event_shape [*event].
+
+    Returns:
+        [...].
+    """
+    event_dims = len(q.event_shape)
+    return x.sum(tuple(range(-event_dims, 0))) if event_dims else x  # sum(()) sums over all dimensions
 
 
 def over_event(x: Tensor, q: Distribution) -> Tensor:
-    """[...] → [..., 1, ..., 1], to be multiplied with something of shape [..., *event]."""
+    """Append a dimension of size 1 for each event dimension of q, for products with tensors [..., *event].
+
+    Args:
+        x: [...].
+        q: Distribution with event_shape [*event].
+
+    Returns:
+        [..., 1, ..., 1].
+    """
     return x.reshape(*x.shape, *[1] * len(q.event_shape))
-
-
-def _innermost(q: Distribution) -> Distribution:
-    while isinstance(q, Independent):
-        q = q.base_dist
-    return q
 
 
 def _instead(base: Distribution) -> str:
     if base.has_rsample:
         return "Pathwise differentiates through its samples."
     if base.has_enumerate_support and not isinstance(base, LayeredBits):
-        return "ScoreFunction and LeaveOneOut take any distribution, and Enumeration sums over its outcomes where they are few."
+        return "ScoreFunction and LeaveOneOut take any distribution, and Enumeration sums over its outcomes if they are few."
     return "ScoreFunction and LeaveOneOut take any distribution; layers that depend on each other are nested, one estimator a layer."

@@ -1,4 +1,4 @@
-"""Evaluating f where it was not meant to be evaluated: between the outcomes of a discrete z."""
+"""Evaluating f off the support of a discrete z: between its outcomes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,30 @@ from helpers.estimators.base import Estimate, Integrand, evaluate
 
 
 def evaluate_off_support(f: Integrand, z: Tensor, q: Distribution, caller: str) -> Estimate:
-    """f at relaxed z [S, *batch, *event]; ValueError, naming estimators that would do, where f refuses or has no gradient in z.
+    """f at relaxed z, with an error that names the cause if f refuses z or has no gradient in it.
 
-    Two traps of torch: `Bernoulli.log_prob` refuses a relaxed z unless the distribution is made with `validate_args=False`, as this
-    package's are; and `OneHotCategorical.log_prob` looks only at the largest entry, so that no gradient with respect to z comes of it.
+    Two pitfalls in torch: `Bernoulli.log_prob` refuses a relaxed z unless the distribution is made with `validate_args=False`, as this
+    package's are; and `OneHotCategorical.log_prob` uses only the index of the largest entry, so it has no gradient in z.
+
+    Args:
+        f: Integrand: z [S, *batch, *event] → [S, *batch].
+        z: Relaxed points, [S, *batch, *event].
+        q: Distribution with batch_shape [*batch]; only its shape is used.
+        caller: Name of the estimator, for the message.
+
+    Returns:
+        An `Estimate` of shape [S, *batch].
+
+    Raises:
+        ValueError: If f refuses z, returns another shape, or has no gradient in z although z requires one. The message names
+            estimators that evaluate f at outcomes only.
     """
     try:
         estimate = evaluate(f, z, q)
     except ValueError as error:
         if "within the support" not in str(error):
             raise
-        refusal, _, _ = str(error).partition(", but")  # what follows prints the whole of z
+        refusal, _, _ = str(error).partition(", but")  # the rest of torch's message prints all of z
         raise ValueError(
             f"{caller} evaluates f between the outcomes, and f refused: {refusal}. Usual cause: Bernoulli.log_prob, which "
             "checks its argument; make that distribution with validate_args=False. LeaveOneOut and DisArm evaluate f at outcomes only."
@@ -33,12 +46,19 @@ def evaluate_off_support(f: Integrand, z: Tensor, q: Distribution, caller: str) 
 
 
 def differentiable(estimate: Estimate) -> Tensor:
-    """[S, *batch]: the value of an estimate, with the gradient of its surrogate."""
+    """The value of an estimate, with the gradient of its surrogate.
+
+    Args:
+        estimate: An `Estimate` of shape [S, *batch].
+
+    Returns:
+        [S, *batch].
+    """
     return estimate.value + (estimate.surrogate - estimate.surrogate.detach())
 
 
 def _depends_on(y: Tensor, z: Tensor) -> bool:
-    """Whether a gradient flows from y to z: a walk over the graph, which spends no backward pass."""
+    """Whether y's gradient reaches z: a search of the autograd graph, without a backward pass."""
     seen, stack = set(), [y.grad_fn]
     while stack:
         node = stack.pop()

@@ -104,7 +104,7 @@ def test_moments_of_the_plain_score_function_on_one_bit_are_the_closed_form(num_
 
 
 def test_draws_form_a_tree():
-    """A second draw only where the first is 1, and with another number of outcomes: 1 + 3 paths, each with its probability."""
+    """A second draw only if the first is 1, and with another number of outcomes: 1 + 3 paths, each with its probability."""
     p = torch.tensor(0.3, dtype=DOUBLE)
 
     def run():
@@ -199,7 +199,7 @@ def test_a_module_nested_in_f_is_stateful_too():
 
 class BehindTheBack(GradientEstimator):
     def estimate(self, f, q, num_samples, context):
-        return evaluate(f, q.sample((num_samples,)), q).reduce(lambda over_samples: over_samples.mean(0))
+        return evaluate(f, q.sample((num_samples,)), q).mean(dim=0)
 
 
 def test_what_cannot_be_exact_is_refused_in_a_sentence():
@@ -248,7 +248,7 @@ def test_sampled_moments_agree_within_their_standard_errors(repeats):
         assert ours.mean[place].shape == parameter.shape
         assert ((ours.mean[place] - exact.mean[place]).abs() <= 5 * ours.mean_error[place]).all()
         assert ((ours.variance[place] - exact.variance[place]).abs() <= 5 * ours.variance_error[place]).all()
-        # The errors themselves: neither zero nor so large that anything would pass.
+        # The errors themselves: neither zero nor so large that anything passes.
         expected = (exact.variance[place] / repeats).sqrt()
         torch.testing.assert_close(ours.mean_error[place], expected, rtol=0.1, atol=1e-12)
         assert (ours.variance_error[place] < 0.2 * exact.variance[place] + 1e-12).all()

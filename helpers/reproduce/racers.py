@@ -10,6 +10,7 @@ from torch import nn
 from helpers.estimators import (
     Arm,
     CentredReward,
+    ControlVariate,
     ControlVariateChain,
     DisArm,
     GradientEstimator,
@@ -34,82 +35,75 @@ EVALUATIONS = 6  # 2, 3 and 6 divide it: pairs, REBAR's triples, one sample more
 
 @dataclass(frozen=True)
 class Racer:
-    """An estimator in the race.
+    """An estimator in the race. Its label and whether it is unbiased are the estimator's own.
 
     Attributes:
         name: Of the row.
-        label: For a legend.
         title: As code.
         build: Makes the estimator.
-        unbiased: For its own target.
+        own_label: For a legend, if the estimator's own label says too little.
         evaluations: Of f, per image and step.
         target: In words.
     """
 
     name: str
-    label: str
     title: str
     build: Callable[[], GradientEstimator]
-    unbiased: bool = True
+    own_label: str | None = None
     evaluations: int = EVALUATIONS
     target: str = "elbo"
+
+    @property
+    def label(self) -> str:
+        """For a legend."""
+        return self.own_label or self.build().label
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether the mean of its gradient is that of its own target."""
+        return self.build().unbiased
 
 
 def _baseline() -> LearnedBaseline:
     return LearnedBaseline(IMAGE, FeedForward((100,), nn.Tanh))
 
 
-def _learned_and_centred() -> ControlVariateChain:
-    return ControlVariateChain(_baseline(), CentredReward())
-
-
-def _nvil() -> ControlVariateChain:
-    return ControlVariateChain(_baseline(), CentredReward(), ScaledReward())
-
-
-def _residual_relax() -> ResidualRelax:
-    return ResidualRelax(FeedForward((100,), nn.Tanh).build((BITS,), (1,)))
+def _scored(*control_variates: ControlVariate) -> ScoreFunction:
+    return ScoreFunction(ControlVariateChain(*control_variates))
 
 
 RACERS = (
-    Racer("race-score-function", "score function", "ScoreFunction", ScoreFunction),
-    Racer("race-centred", "centred reward", "ScoreFunction(CentredReward)", lambda: ScoreFunction(CentredReward())),
+    Racer("race-score-function", "ScoreFunction", ScoreFunction),
+    Racer("race-centred", "ScoreFunction(CentredReward)", lambda: ScoreFunction(CentredReward())),
     Racer(
         "race-centred-scaled",
-        "centred and scaled",
         "ScoreFunction(CentredReward, ScaledReward)",
-        lambda: ScoreFunction(ControlVariateChain(CentredReward(), ScaledReward())),
-        unbiased=False,
+        lambda: _scored(CentredReward(), ScaledReward()),
+        "centred and scaled",
     ),
-    Racer("race-self-critic", "self-critic", "ScoreFunction(SelfCritic)", lambda: ScoreFunction(SelfCritic())),
-    Racer(
-        "race-learned-baseline",
-        "learned baseline",
-        "ScoreFunction(LearnedBaseline)",
-        lambda: ScoreFunction(_baseline()),
-    ),
+    Racer("race-self-critic", "ScoreFunction(SelfCritic)", lambda: ScoreFunction(SelfCritic())),
+    Racer("race-learned-baseline", "ScoreFunction(LearnedBaseline)", lambda: ScoreFunction(_baseline())),
     Racer(
         "race-learned-centred",
-        "learned baseline, centred",
         "ScoreFunction(LearnedBaseline, CentredReward)",
-        lambda: ScoreFunction(_learned_and_centred()),
+        lambda: _scored(_baseline(), CentredReward()),
+        "learned baseline, centred",
     ),
     Racer(
         "race-nvil",
-        "NVIL: learned baseline, centred, scaled",
         "ScoreFunction(LearnedBaseline, CentredReward, ScaledReward)",
-        lambda: ScoreFunction(_nvil()),
-        unbiased=False,
+        lambda: _scored(_baseline(), CentredReward(), ScaledReward()),
+        "NVIL: learned baseline, centred, scaled",
     ),
-    Racer("race-leave-one-out", "leave-one-out", "LeaveOneOut", LeaveOneOut),
-    Racer("race-vimco", "VIMCO", "Vimco", Vimco, target=f"importance-weighted bound of {EVALUATIONS} samples"),
-    Racer("race-arm", "ARM", "Arm", Arm),
-    Racer("race-disarm", "DisARM", "DisArm", DisArm),
-    Racer("race-muprop", "MuProp", "MuProp", MuProp),
-    Racer("race-rebar", "REBAR", "Rebar", Rebar),
-    Racer("race-relax", "RELAX on top of REBAR", "ResidualRelax", _residual_relax),
-    Racer("race-local-enumeration", "local enumeration", "LocalEnumeration", LocalEnumeration, evaluations=1 + BITS),
-    Racer("race-straight-through", "straight-through", "StraightThrough", StraightThrough, unbiased=False),
-    Racer("race-gumbel-softmax", "Gumbel-softmax, temperature 1", "GumbelSoftmax", GumbelSoftmax, unbiased=False),
+    Racer("race-leave-one-out", "LeaveOneOut", LeaveOneOut),
+    Racer("race-vimco", "Vimco", Vimco, target=f"importance-weighted bound of {EVALUATIONS} samples"),
+    Racer("race-arm", "Arm", Arm),
+    Racer("race-disarm", "DisArm", DisArm),
+    Racer("race-muprop", "MuProp", MuProp),
+    Racer("race-rebar", "Rebar", Rebar),
+    Racer("race-relax", "ResidualRelax", lambda: ResidualRelax.with_defaults((BITS,))),
+    Racer("race-local-enumeration", "LocalEnumeration", LocalEnumeration, evaluations=1 + BITS),
+    Racer("race-straight-through", "StraightThrough", StraightThrough),
+    Racer("race-gumbel-softmax", "GumbelSoftmax", GumbelSoftmax, "Gumbel-softmax, temperature 1"),
 )
 COMMON = "race-leave-one-out"  # its parameters are those at which all gradients are compared, so it runs first

@@ -66,6 +66,12 @@ def test_racers_have_names_and_legends_of_their_own():
     assert COMMON in [racer.name for racer in RACERS]
 
 
+def test_committed_rows_bear_the_estimators_own_labels():
+    for racer in RACERS:
+        for made in read_row(racer.name).runs:
+            assert (made.details["label"], made.details["unbiased"]) == (racer.label, racer.unbiased), racer.name
+
+
 def test_rows_of_the_race(options):
     rows = run(Nvil(), options)
     assert [row.name for row in rows] == list(TWO)  # in the order of RACERS, although the common one runs first

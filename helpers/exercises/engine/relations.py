@@ -15,7 +15,7 @@ Pairs = Sequence[tuple[Tensor, Tensor]]  # (given, wanted), one a case, of equal
 FACTORS = {2.0: "2 times too large", 0.5: "half of the expected value", 4.0: "4 times too large", 0.25: "a quarter of the expected value",
            math.log(2): "ln 2 times the right one: are the units bits or nats?",
            1 / math.log(2): "1 / ln 2 times the right one: bits in place of nats?",
-           math.sqrt(2): "√2 times too large", math.sqrt(0.5): "too small by the factor √2", math.pi: "π times too large",
+           math.sqrt(2): "√2 times too large", 1 / math.sqrt(2): "too small by the factor √2", math.pi: "π times too large",
            2 * math.pi: "2π times too large", math.sqrt(2 * math.pi): "√(2π) times too large"}  # fmt: skip
 OFFSETS = {0.5 * math.log(2 * math.pi): "½ log 2π", math.log(2 * math.pi): "log 2π", 0.5 * math.log(math.pi): "½ log π",
            math.log(2): "log 2",
@@ -89,13 +89,13 @@ def _offset(got: Tensor, want: Tensor) -> float | None:
 
 def _size_factor(factors: Sequence[float], sizes: Sequence[dict[str, int]]) -> str | None:
     for name in sizes[0] if sizes else ():
-        n = [size.get(name, 1) for size in sizes]
-        if max(n) == 1:
+        counts = [size.get(name, 1) for size in sizes]
+        if max(counts) == 1:
             continue
-        told = [(factor, size) for factor, size in zip(factors, n, strict=True) if factor == factor]
-        if told and all(math.isclose(factor, size, rel_tol=1e-6) for factor, size in told):
+        comparable = [(factor, size) for factor, size in zip(factors, counts, strict=True) if factor == factor]
+        if comparable and all(math.isclose(factor, size, rel_tol=1e-6) for factor, size in comparable):
             return f"too large by the size of `{name}`: a sum over `{name}` is used where a mean is needed"
-        if told and all(math.isclose(factor, 1 / size, rel_tol=1e-6) for factor, size in told):
+        if comparable and all(math.isclose(factor, 1 / size, rel_tol=1e-6) for factor, size in comparable):
             return f"too small by the size of `{name}`: a mean over `{name}` is used where a sum is needed"
     return None
 

@@ -62,8 +62,8 @@ def wrong_dtype(comparison: Comparison) -> Fault | None:
             if not given.is_floating_point() or not wanted.is_floating_point():
                 usual = "Look for a comparison, a rounding or a conversion that is missing or not needed."
             return Fault(
-                f"{comparison.subject(index)} has dtype {dtype_name(given)}; the exercise asks for {dtype_name(wanted)}, "
-                f"the dtype of the inputs. {usual}",
+                f"{comparison.subject(index)} has dtype {dtype_name(given)}; the exercise asks for {dtype_name(wanted)}"
+                f"{', the dtype of the inputs' if wanted.is_floating_point() else ''}. {usual}",
                 (comparison.case_fact(got.case),),
             )
         if given.device != wanted.device or given.layout != wanted.layout:

@@ -116,7 +116,9 @@ def test_a_dimension_left_unsummed_is_told_by_its_values():
     [
         (
             lambda *a: (sample_and_cost(*a)[0], sample_and_cost(*a)[1].float()),
-            ("Your second result, the cost, has dtype float32; the exercise asks for float64",),
+            (
+                "Your second result, the cost, has dtype float32; the exercise asks for float64, the dtype of the inputs.",
+            ),
         ),
         (
             lambda *a: (sample_and_cost(*a)[0].T, sample_and_cost(*a)[1]),

@@ -1,4 +1,4 @@
-"""Finding an exercise by its id, and the nearest one where there is none."""
+"""Finding an exercise by its id or name, and the nearest one if no exercise has this id."""
 
 from __future__ import annotations
 
@@ -19,19 +19,36 @@ class UnknownExercise(LookupError):
 
 
 def lessons() -> list[str]:
-    """The numbers of the lessons that have exercises, as ["00", "01"]."""
+    """Numbers of the lessons that have exercises, as ["00", "01"]."""
     names = [module.name for module in pkgutil.iter_modules(exercises.__path__)]
     return sorted(name.removeprefix("lesson_") for name in names if re.fullmatch(r"lesson_\d\d", name))
 
 
 @cache
 def exercises_of(lesson: str) -> tuple[Exercise, ...]:
-    """The exercises of one lesson; its file is read when first asked for."""
+    """The exercises of one lesson. The lesson's package is imported at the first call.
+
+    Args:
+        lesson: Number of the lesson, as "01".
+
+    Returns:
+        The exercises, in order.
+    """
     return tuple(importlib.import_module(f"helpers.exercises.lesson_{lesson}").EXERCISES)
 
 
 def find(id: Any) -> Exercise:
-    """The exercise with this id, as "01.1". Raises UnknownExercise."""
+    """The exercise with an id.
+
+    Args:
+        id: The id, as "01.1"; any object is accepted and judged.
+
+    Returns:
+        The exercise.
+
+    Raises:
+        UnknownExercise: If no exercise has this id. The message names the nearest one.
+    """
     if isinstance(id, str):
         lesson = id.partition(".")[0]
         if lesson in lessons():
@@ -42,12 +59,28 @@ def find(id: Any) -> Exercise:
 
 
 def solutions_of(lesson: str) -> SimpleNamespace:
-    """The solutions of one lesson by name: `solutions_of("06").unlabelled_bound` is the answer to 06.1. For use after the exercises."""
+    """The solutions of one lesson by name: `solutions_of("06").unlabelled_bound` is the solution of 06.1.
+
+    For use in a lesson after its exercises.
+
+    Args:
+        lesson: Number of the lesson, as "06".
+
+    Returns:
+        A namespace of functions.
+    """
     return SimpleNamespace(**{exercise.name: exercise.solution for exercise in exercises_of(lesson)})
 
 
 def by_name(name: str) -> Exercise | None:
-    """The exercise that asks for a function of this name."""
+    """The exercise that asks for a function with a name.
+
+    Args:
+        name: Name of the function.
+
+    Returns:
+        The exercise; None if there is none.
+    """
     return next((exercise for lesson in lessons() for exercise in exercises_of(lesson) if exercise.name == name), None)
 
 
@@ -57,11 +90,9 @@ def _nearest(id: Any) -> str:
         return "There are no exercises here."
     if not isinstance(id, str):
         if isinstance(id, (int, float)) and not isinstance(id, bool):
-            given = f"An exercise is named by a text in quotes, not by the number {id!r}."
+            given = f"The id of an exercise is a text in quotes, not the number {id!r}."
         else:
-            given = (
-                f'An exercise is named by a text, as "{every[0].id}"; you gave something of type {type(id).__name__}.'
-            )
+            given = f'The id of an exercise is a text, such as "{every[0].id}"; you gave something of type {type(id).__name__}.'
         id = str(id) if isinstance(id, (int, float)) else ""
     else:
         given = f"There is no exercise {id!r}."
@@ -71,7 +102,7 @@ def _nearest(id: Any) -> str:
 
 
 def _closest(id: str, every: list[Exercise]) -> Exercise:
-    """By numbers where there are two ("1.1", "01-1", "lesson 1, exercise 1"), else by letters, the function's name among them."""
+    """The nearest by numbers, if `id` has any ("1.1", "01-1", "lesson 1, exercise 1"), else by the letters of id, name and title."""
     numbers = [int(n) for n in re.findall(r"\d+", id[:50])]
     if len(numbers) == 1:
         numbers.append(1)

@@ -1,7 +1,7 @@
-"""`python -m helpers.exercises.solutions`: the teacher's notebooks, the lessons with every stub replaced by its solution.
+"""`python -m helpers.exercises.solutions`: the teacher's notebooks, which are the lessons with every stub replaced by its solution.
 
-Reads notebooks/*.ipynb and writes notebooks/solutions/*.ipynb (ignored by git). There a check that does not say "passed" stops the run, and
-under each exercise stands why the solution is so, and what learners write instead.
+Reads notebooks/*.ipynb and writes notebooks/solutions/*.ipynb (ignored by git). In these, a check that does not pass stops the run, and a
+cell under each exercise gives the reason for the solution and the usual misconceptions.
 """
 
 from __future__ import annotations
@@ -18,12 +18,20 @@ from helpers.exercises import registry
 from helpers.exercises.exercise import Exercise
 
 HEADER = (
-    "> **The teacher's copy**, with solutions. Made from `{source}` by `make solutions`, which writes it "
-    "anew each time: edit the lesson, not this."
+    "> **The teacher's copy**, with solutions. Made from `{source}` by `make solutions`, which overwrites "
+    "it each time: edit the lesson, not this copy."
 )
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Command line: write the teacher's notebooks and print their paths.
+
+    Args:
+        arguments: Command-line arguments. None: those of the process.
+
+    Raises:
+        SystemExit: If there is no folder of notebooks, or if a lesson does not fit its exercises.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m helpers.exercises.solutions",
         description="Write the lessons with every stub replaced by its solution.",
@@ -45,10 +53,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def build(folder: Path) -> list[tuple[Path, int]]:
-    """Write FOLDER/solutions/NAME.ipynb for every FOLDER/NAME.ipynb; solutions of lessons that are gone are deleted.
+    """Write FOLDER/solutions/NAME.ipynb for every FOLDER/NAME.ipynb, and delete the solutions of lessons that no longer exist.
 
-    Returns the paths written, each with its number of solutions. Raises ValueError where a lesson lacks one of its exercises, or an
-    exercise's cell its stub.
+    Args:
+        folder: Folder of the lessons' notebooks.
+
+    Returns:
+        The paths written, each with its number of solutions.
+
+    Raises:
+        ValueError: If a lesson lacks one of its exercises, or the cell of an exercise lacks its stub.
     """
     target = folder / "solutions"
     target.mkdir(exist_ok=True)
@@ -65,7 +79,18 @@ def build(folder: Path) -> list[tuple[Path, int]]:
 
 
 def solve(notebook: Any, name: str) -> int:
-    """Put the solutions into `notebook`, in place. Returns how many. Raises ValueError as `build` does."""
+    """Put the solutions into a notebook, in place.
+
+    Args:
+        notebook: A notebook of nbformat, version 4.
+        name: File name, which begins with the lesson's number.
+
+    Returns:
+        The number of solutions.
+
+    Raises:
+        ValueError: If the lesson lacks one of its exercises, checks an unknown one, or the cell of an exercise lacks its stub.
+    """
     cells, found = [], []
     for number, cell in enumerate(notebook.cells, 1):
         cell.source = re.sub(r"(\]\(|src=\")\.\./", r"\1../../", cell.source)  # one folder deeper
@@ -85,7 +110,9 @@ def solve(notebook: Any, name: str) -> int:
     if lesson in registry.lessons():
         missing = [exercise.id for exercise in registry.exercises_of(lesson) if found.count(exercise.id) != 1]
         if missing:
-            raise ValueError(f"{name}: each exercise must be checked in one cell; not so {', '.join(missing)}.")
+            raise ValueError(
+                f"{name}: each exercise must be checked in exactly one cell; this is not the case for {', '.join(missing)}."
+            )
     header = nbformat.v4.new_markdown_cell(
         HEADER.format(source=name), id="teachers-copy", metadata={"slideshow": {"slide_type": "skip"}}
     )
@@ -96,17 +123,30 @@ def solve(notebook: Any, name: str) -> int:
 
 
 def solved(source: str, exercise: Exercise, check: ast.Expr, where: str) -> str:
-    """The cell's source with the solution for the stub, and an assertion behind the check."""
+    """The source of an exercise's cell with the solution in place of the stub, and with an assertion that the check passes.
+
+    Args:
+        source: Source of the cell.
+        exercise: The exercise that it checks.
+        check: The statement of `source` that calls `check`.
+        where: Notebook and cell, for messages.
+
+    Returns:
+        The new source.
+
+    Raises:
+        ValueError: If the cell does not define the function exactly once, before its check.
+    """
     functions = [
         node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == exercise.name
     ]
     if len(functions) != 1:
         raise ValueError(
-            f"{where}: the cell checks {exercise.id} and should define `{exercise.name}` once; it does so {len(functions)} times."
+            f"{where}: the cell checks {exercise.id} and must define `{exercise.name}` once; it does so {len(functions)} times."
         )
     (function,) = functions
     if function.end_lineno >= check.lineno:
-        raise ValueError(f"{where}: the stub of {exercise.id} stands behind its check.")
+        raise ValueError(f"{where}: the stub of {exercise.id} comes after its check.")
     lines = source.splitlines()
     text = "\n".join(lines[check.lineno - 1 : check.end_lineno])
     asserted = f"verdict = {text}\nassert verdict.passed, verdict\nverdict"
@@ -116,7 +156,7 @@ def solved(source: str, exercise: Exercise, check: ast.Expr, where: str) -> str:
 
 
 def _checked(source: str) -> tuple[str, ast.Expr] | None:
-    """The id and the statement where a cell says check("01.1", ...)."""
+    """The id and the statement, if a cell calls check("01.1", ...)."""
     try:
         tree = ast.parse(source)
     except SyntaxError:  # a magic

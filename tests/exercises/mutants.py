@@ -53,7 +53,7 @@ def _line(node: ast.AST, statement: ast.stmt) -> str:
 
 
 def _replace(function: Any, number: int, position: int, replacement: ast.AST) -> None:
-    """Put `replacement` where the node number `position` of the statement stands."""
+    """Put `replacement` in place of the statement's node number `position`."""
     statement = function.body[number]
     target = list(ast.walk(statement))[position]
     if target is statement:

@@ -108,14 +108,14 @@ def test_jupyter_does_not_pair_them_with_texts(folder):
 @pytest.mark.parametrize(
     ("codes", "words"),
     [
-        ((cell(ENERGY),), "not so 77.2"),
-        ((cell(ENERGY), cell(SAMPLE), cell(SAMPLE)), "not so 77.2"),
+        ((cell(ENERGY),), "not the case for 77.2"),
+        ((cell(ENERGY), cell(SAMPLE), cell(SAMPLE)), "not the case for 77.2"),
         (
             (cell(ENERGY).replace("def energy", "def other"), cell(SAMPLE)),
-            "should define `energy` once; it does so 0 times",
+            "must define `energy` once; it does so 0 times",
         ),
         ((cell(ENERGY).replace('"77.1"', '"77.7"'), cell(SAMPLE)), "There is no exercise '77.7'. The nearest is"),
-        (('check("77.1", energy)\n\n' + ENERGY.stub, cell(SAMPLE)), "stands behind its check"),
+        (('check("77.1", energy)\n\n' + ENERGY.stub, cell(SAMPLE)), "comes after its check"),
     ],
 )
 def test_a_lesson_that_lacks_something_is_named(folder, codes, words):

@@ -1,4 +1,4 @@
-"""`check`, `hint`, `solution`, `progress`: what a lesson says to the learner."""
+"""`check`, `hint`, `solution`, `progress`: the functions that a lesson calls."""
 
 from __future__ import annotations
 
@@ -17,62 +17,88 @@ from helpers.exercises.exercise import Exercise
 Shown = TypeVar("Shown")
 
 _NOTHING: Any = object()
-_of_this_cell: list[Any] = []  # what was said in the cell that runs
-_hints_shown: Counter[str] = Counter()  # of this kernel: after a restart, hints begin again with the first
+_of_this_cell: list[Any] = []  # what the running cell has returned to the learner so far
+_hints_shown: Counter[str] = Counter()  # of this kernel: after a restart, hints start again with the first
 
 
 def check(id: str = _NOTHING, answer: Any = _NOTHING) -> Verdict:
-    """Judge `answer`, a function, as the answer to exercise `id`: "not attempted", "passed" or "not yet", with the most useful sentence.
+    """Judge an answer to an exercise.
 
-    As the last line of a cell the verdict shows itself. Never raises; leaves random state, default dtype and the like as they are. Passes
-    are kept in the progress file, `settings.progress_file()`.
+    Leaves random state, default dtype and similar settings as they are. Passes are kept in the progress file,
+    `settings.progress_file()`.
+
+    Args:
+        id: Id of the exercise, as "01.1".
+        answer: The learner's function.
+
+    Returns:
+        The verdict: "not attempted", "passed" or "not yet", with the most useful sentence. The cell displays it. Errors,
+        such as an unknown id, are verdicts too.
     """
     if id is _NOTHING or answer is _NOTHING:
         what = "the function" if id is not _NOTHING else "the exercise's id and your function"
         shown = id if isinstance(id, str) else "01.1"
-        return _echoed(
+        return _displayed(
             Verdict("", "", "not yet", f'`check` also needs {what}: `check("{shown}", name_of_your_function)`.')
         )
     if callable(id) and isinstance(answer, str):
         name = getattr(id, "__name__", "your_function")
-        return _echoed(Verdict("", "", "not yet", f'First the id, then the function: `check("{answer}", {name})`.'))
-    exercise, trouble = _found(id)
+        return _displayed(Verdict("", "", "not yet", f'First the id, then the function: `check("{answer}", {name})`.'))
+    exercise, trouble = _find(id)
     if exercise is None:
-        return _echoed(Verdict("", "", "not yet", trouble))
+        return _displayed(Verdict("", "", "not yet", trouble))
     verdict = judge(exercise, answer)
     notes = list(verdict.notes)
-    if not verdict.passed and (meant := _meant(exercise, answer)):
-        notes.append(meant)
+    if not verdict.passed and (note := _note_on_name(exercise, answer)):
+        notes.append(note)
     if verdict.status != "not attempted":
         notes += record(exercise.id, verdict.passed)
-    return _echoed(replace(verdict, notes=tuple(notes)))
+    return _displayed(replace(verdict, notes=tuple(notes)))
 
 
 def hint(id: str = _NOTHING) -> Page:
-    """The next of three hints to exercise `id`: a nudge, the formula, the first line. After the third, all of them."""
-    exercise, trouble = _found(id)
+    """The next of three hints: a nudge, the formula, the first line. After the third, all of them.
+
+    Args:
+        id: Id of the exercise, as "01.1".
+
+    Returns:
+        A page with the hint. The cell displays it.
+    """
+    exercise, trouble = _find(id)
     if exercise is None:
-        return _echoed(Page("Hint", trouble))
+        return _displayed(Page("Hint", trouble))
     _hints_shown[exercise.id] += 1
-    return _echoed(hint_page(exercise, _hints_shown[exercise.id]))
+    return _displayed(hint_page(exercise, _hints_shown[exercise.id]))
 
 
 def solution(id: str = _NOTHING) -> Page:
-    """The solution of exercise `id`, with a sentence on why it is so."""
-    exercise, trouble = _found(id)
+    """The solution of an exercise, with the reason for it.
+
+    Args:
+        id: Id of the exercise, as "01.1".
+
+    Returns:
+        A page with the solution. The cell displays it.
+    """
+    exercise, trouble = _find(id)
     if exercise is None:
-        return _echoed(Page("Solution", trouble))
-    return _echoed(solution_page(exercise))
+        return _displayed(Page("Solution", trouble))
+    return _displayed(solution_page(exercise))
 
 
 def progress() -> Board:
-    """What is done, lesson by lesson."""
+    """The learner's progress, lesson by lesson.
+
+    Returns:
+        A board of all exercises. The cell displays it.
+    """
     every = {lesson: registry.exercises_of(lesson) for lesson in registry.lessons()}
     entries, notes = table()
-    return _echoed(Board(every, entries, tuple(notes)))
+    return _displayed(Board(every, entries, tuple(notes)))
 
 
-def _found(id: Any) -> tuple[Exercise | None, str]:
+def _find(id: Any) -> tuple[Exercise | None, str]:
     if id is _NOTHING:
         return None, 'Say which exercise, by its id in quotes, as "01.1".'
     try:
@@ -83,8 +109,8 @@ def _found(id: Any) -> tuple[Exercise | None, str]:
         return None, f"The exercises of this lesson cannot be loaded ({type(error).__name__}: {error})."
 
 
-def _meant(exercise: Exercise, answer: Any) -> str | None:
-    """A note where the function bears the name that another exercise asks for."""
+def _note_on_name(exercise: Exercise, answer: Any) -> str | None:
+    """A note if the function has the name that another exercise asks for."""
     name = getattr(answer, "__name__", None)
     if not isinstance(name, str) or name == exercise.name:
         return None
@@ -94,11 +120,11 @@ def _meant(exercise: Exercise, answer: Any) -> str | None:
     )
 
 
-def _echoed(shown: Shown) -> Shown:
-    """See that `shown` is shown, once: an interactive Python shows a line's value, a script shows nothing by itself.
+def _displayed(shown: Shown) -> Shown:
+    """Make sure that `shown` is displayed exactly once: an interactive Python displays a line's value, a script displays nothing.
 
-    A cell of IPython shows the value of its last line only, so a `check` above a `hint` would be silent: what is not the cell's
-    value is shown when the cell has run.
+    IPython displays only the value of a cell's last line. To display a `check` above a `hint` too, everything that is not the
+    cell's value is displayed when the cell has run.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is not None:
@@ -111,7 +137,7 @@ def _echoed(shown: Shown) -> Shown:
 
 
 def _show_the_rest(result: Any) -> None:
-    """Show what was said in the cell that has run, but is not its value. result: IPython's `ExecutionResult`."""
+    """Display what the finished cell returned to the learner, except its value. `result` is IPython's `ExecutionResult`."""
     from IPython import get_ipython
     from IPython.display import display
 

@@ -1,15 +1,11 @@
-"""What an exception in an answer means, in plain words, and the line of the answer that raised it."""
+"""What an exception in an answer means, in plain words, with its usual cause."""
 
 from __future__ import annotations
 
 import builtins
 import difflib
-import linecache
 import re
-import traceback
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import torch
@@ -25,7 +21,15 @@ IMPORTS = {
 
 
 def explain(error: BaseException, known: Iterable[str] = ()) -> str:
-    """One or two sentences on what `error` means and what usually causes it. `known`: names that the answer could have meant."""
+    """What an exception means and what usually causes it.
+
+    Args:
+        error: The exception that the answer raised.
+        known: Names that the answer could have meant, for suggestions after a NameError.
+
+    Returns:
+        One or two sentences; "" if the exception is not a known one.
+    """
     message = " ".join(str(error).split())
     if isinstance(error, RecursionError):
         return "The function calls itself without end. The exercise needs no recursion: call the torch function that you meant."
@@ -50,13 +54,23 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
 SIZED = re.compile(r"(?:torch\.)?\b(?:eye|zeros|ones|full|empty|randn|arange)\(\s*[(\[]?\s*\d+[^()]*\)")
 
 
-def size_as_number(error: BaseException, source: str) -> str:
-    """A question about a size that the answer writes as a number, where shapes do not fit; else "". source: of the answer."""
+def fixed_size_remark(error: BaseException, source: str) -> str:
+    """A remark on a size that the answer writes as a number, if shapes do not fit.
+
+    Args:
+        error: The exception that the answer raised.
+        source: Source of the answer, "" if unknown.
+
+    Returns:
+        A sentence or two; "" if the exception is not about shapes, or if the source has no fixed size.
+    """
     found = SIZED.search(source)
     if found is None or not re.search(r"size of tensor|shapes cannot be multiplied|size mismatch|inconsistent tensor size|Incompatible",
                                       str(error)):  # fmt: skip
         return ""
-    return f"Is a size written as a number? In `{found[0]}` it is; take it from the shape of an argument, for each input has other sizes."
+    return (
+        f"`{found[0]}` has a fixed size. Take the size from the shape of an argument: it differs from input to input."
+    )
 
 
 def _unknown_name(error: NameError, known: Iterable[str]) -> str:
@@ -68,15 +82,15 @@ def _unknown_name(error: NameError, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, [*known, *IMPORTS, *dir(builtins)], n=1)
     if near:
         return f"Nothing is called `{name}` here. Did you mean `{near[0]}`?"
-    return f"Nothing is called `{name}` here: it is no argument, was not assigned, and no cell that has run defines it."
+    return f"Nothing is called `{name}` here: it is not an argument, it was not assigned, and no cell that has run defines it."
 
 
 def _unknown_attribute(error: AttributeError) -> str:
     owner, name = error.obj, error.name or ""
     if owner is None:
-        return f"Something is None where it should have a `{name}`: often the result of a function without `return`."
+        return f"`.{name}` is used on None: often the result of a function without `return`."
     if isinstance(owner, (int, float)):
-        return f"`{name}` is asked of a Python number. Only tensors have it; `math` has functions for numbers."
+        return f"`.{name}` is used on a Python number. Only tensors have it; `math` has functions for numbers."
     names = dir(owner)
     near = difflib.get_close_matches(name, [n for n in names if not n.startswith("_")], n=1)
     kind = (
@@ -102,21 +116,21 @@ def _products(found: re.Match[str]) -> str:
     return (
         f"A matrix product of [{found[1].replace('x', ', ')}] with [{found[2].replace('x', ', ')}]: the last "
         "size of the first must be the first "
-        "size of the second. Is a transpose (`.T`) missing, or the order the other way round?"
+        "size of the second. Is a transpose (`.T`) missing, or is the order reversed?"
     )
 
 
 MIXED_TYPES = (
-    "Two tensors of different dtype meet. The inputs are float64 here: make new tensors like them (`torch.zeros_like(x)`, "
+    "Two tensors of different dtypes are combined. The inputs are float64 here: make new tensors like them (`torch.zeros_like(x)`, "
     "`torch.eye(n).to(x)`) rather than in the default float32, and leave out `.float()`."
 )
 PYTHON_NUMBER = (
-    "A tensor is used where Python wants one number: `math.log` and its kin take numbers, "
+    "A tensor is used where Python needs one number: `math.log` and similar functions take numbers, "
     "`torch.log` and `x.log()` take tensors."
 )
 MEANINGS: tuple[tuple[Any, str, str | Words], ...] = (
-    (RuntimeError, r"raised KeyboardInterrupt itself", "It raises KeyboardInterrupt itself, which belongs to "
-    "whoever sits at the keyboard."),
+    (RuntimeError, r"raised KeyboardInterrupt itself", "The answer raises KeyboardInterrupt itself. "
+     "That exception is reserved for the user's interrupt."),
     (RuntimeError, r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\) at non-singleton dimension (\d+)", _mismatch),
     (RuntimeError, r"mat1 and mat2 shapes cannot be multiplied \((\S+) and (\S+)\)", _products),
     (RuntimeError, r"size mismatch, got input|inconsistent tensor size|Expected size for first two dimensions|vector \+ matrix",
@@ -132,18 +146,18 @@ MEANINGS: tuple[tuple[Any, str, str | Words], ...] = (
     (IndexError, r"out of bounds|out of range|too many indices", "An index points outside the tensor or list."),
     ((RuntimeError, TypeError), r"must have the same dtype|expected scalar type|expected m1 and m2|same dtype", MIXED_TYPES),
     (RuntimeError, r"Subtraction, the `-` operator, with .*bool",
-     "Two comparisons are subtracted, and truth values have no minus. Make numbers of them first, of an input's dtype: `(u > p).to(u)`."),
+     "Two comparisons are subtracted, but truth values have no `-`. Convert them to an input's dtype first: `(u > p).to(u)`."),
     (RuntimeError, r"result type \w+ can't be cast|could not infer output dtype|not implemented for '(Long|Int|Bool)'",
-     "The operation needs floating-point numbers, and the tensor holds integers or truth values."),
+     "The operation needs floating-point numbers, but the tensor holds integers or truth values."),
     (RuntimeError, r"leaf Variable that requires grad is being used in an in-place|view of a leaf Variable",
      "The answer changes its argument in place, as `x += 1`, `x[i] = ...` or `x.log_()` do. Make a new tensor: `x = x + 1`."),
     (RuntimeError, r"modified by an inplace operation",
      "A tensor that the gradient needs was changed in place. Make a new tensor instead of changing one."),
-    (RuntimeError, r"Can't call numpy\(\)", "Arrays of NumPy know no gradients. Stay in torch: it has the same functions."),
+    (RuntimeError, r"Can't call numpy\(\)", "NumPy arrays carry no gradients. Stay in torch, which has the same functions."),
     (RuntimeError, r"does not require grad and does not have a grad_fn|One of the differentiated Tensors",
      "A gradient is taken of something that no longer depends on a tensor with gradients: look for `.detach()`, `.item()`, `no_grad()`."),
     (RuntimeError, r"Boolean value of Tensor with more than one value",
-     "An `if`, `and`, `or`, `max` or `min` of Python asks a whole tensor for one truth value. Use "
+     "A Python `if`, `and`, `or`, `max` or `min` needs one truth value and got a whole tensor. Use "
      "`torch.where`, `&`, `|`, `torch.maximum`."),
     (RuntimeError, r"Expected all tensors to be on the same device", "The tensors are on different devices. "
     "Make new ones like the inputs: `torch.zeros_like(x)`."),
@@ -151,7 +165,7 @@ MEANINGS: tuple[tuple[Any, str, str | Words], ...] = (
     (ValueError, r"Expected parameter (\w+) .*of distribution (\w+)\(.*constraint (\w+)",
      lambda m: f"`{m[2]}` got a `{m[1]}` outside its range ({m[3]}). Is it a logarithm or a raw network output "
      "that must first be transformed?"),
-    (ValueError, r"Expected value argument .*support", "`log_prob` was asked of a value outside the distribution's support."),
+    (ValueError, r"Expected value argument .*support", "`log_prob` got a value outside the distribution's support."),
     (ValueError, r"not enough values to unpack|too many values to unpack", "The number of names on the left "
     "differs from the number of values on the right."),
     (TypeError, r"(\w+)\(\): argument '(\w+)' .*must be Tensor, not (\w+)",
@@ -163,7 +177,8 @@ MEANINGS: tuple[tuple[Any, str, str | Words], ...] = (
     (TypeError, r"unsupported operand type\(s\) for (.+): '(\w+)' and '(\w+)'",
      lambda m: f"`{m[1]}` does not work between {m[2]} and {m[3]}. Is one of them a function that was not called, or still None?"),
     (TypeError, r"'(\w+)' object is not callable",
-     lambda m: f"Parentheses after something that is no function (a {m[1]}). Is a `*` missing, or does a variable hide a function's name?"),
+     lambda m: f"Parentheses follow something that is not a function (a {m[1]}). Is a `*` missing, "
+     "or does a variable hide a function's name?"),
     (TypeError, r"'(\w+)' object is not (subscriptable|iterable)", lambda m: f"A {m[1]} is used as if it were a list or a tensor."),
 )  # fmt: skip
 BY_TYPE = {
@@ -172,57 +187,3 @@ BY_TYPE = {
     AssertionError: "An `assert` in the answer does not hold for these inputs.",
     KeyError: "There is no such key in the dictionary.",
 }
-
-
-def raised_at(error: BaseException, code: CodeType | None) -> str:
-    """The line of the answer that raised, with marks under the part that did: "line 3 of your answer:" and the line. "" if unknown.
-
-    code: of the answer's function, to tell its frames from those of torch. Where it is None, the last frame outside installed packages.
-    """
-    ours = Path(__file__).parent
-    frames = [
-        (frame, number)
-        for frame, number in traceback.walk_tb(error.__traceback__)
-        if Path(frame.f_code.co_filename).parent != ours
-    ]
-    theirs = [
-        (f, n)
-        for f, n in frames
-        if code is not None and f.f_code.co_filename == code.co_filename and _within(f.f_code, code)
-    ]
-    elsewhere = [
-        (f, n) for f, n in frames if "site-packages" not in f.f_code.co_filename and f.f_code.co_filename[:1] != "<"
-    ]
-    if not theirs and not elsewhere:
-        return ""
-    frame, number = (theirs or elsewhere)[-1]
-    text = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).rstrip("\n")
-    where = (
-        f"line {number - code.co_firstlineno + 1} of your answer"
-        if theirs and code
-        else f"line {number} of {Path(frame.f_code.co_filename).name}"
-    )
-    if not text.strip():
-        return where
-    return f"{where}:\n\n" + _marked(error, number, text, frame.f_code.co_filename)
-
-
-def _within(inner: CodeType, outer: CodeType) -> bool:
-    return inner is outer or any(
-        _within(inner, constant) for constant in outer.co_consts if isinstance(constant, CodeType)
-    )
-
-
-def _marked(error: BaseException, number: int, text: str, file: str) -> str:
-    """The line, with ^^^ under what raised where the compiler noted it."""
-    indent = len(text) - len(text.lstrip())
-    line = "    " + text.strip()
-    entries = traceback.extract_tb(error.__traceback__)[::-1]
-    entry = next((entry for entry in entries if (entry.filename, entry.lineno) == (file, number)), None)
-    if entry is None or entry.colno is None or entry.end_colno is None or entry.lineno != entry.end_lineno:
-        return line
-    start = len(text.encode()[: entry.colno].decode(errors="replace"))
-    end = len(text.encode()[: entry.end_colno].decode(errors="replace"))
-    if end - start >= len(text.strip()):
-        return line
-    return f"{line}\n    {' ' * (start - indent)}{'^' * (end - start)}"

@@ -1,26 +1,26 @@
-"""`judge`: what to say to an answer. It is run beside the solution, and told the one most useful sentence."""
+"""`judge`: runs an answer beside the solution, and finds the one most useful sentence to say."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from helpers.exercises.engine import form
-from helpers.exercises.engine.faults import first_fault
-from helpers.exercises.engine.limits import Stopped
-from helpers.exercises.engine.setting import Setting
+from helpers.exercises.engine import static_checks
+from helpers.exercises.engine.closeness import TOLERANCE
+from helpers.exercises.engine.comparison import Comparison
+from helpers.exercises.engine.diagnosis import first_fault
+from helpers.exercises.engine.global_state import preserved_global_state
 from helpers.exercises.engine.shapes import named_sizes
-from helpers.exercises.engine.state import undisturbed
+from helpers.exercises.engine.time_limit import Stopped
 from helpers.exercises.engine.trial import (
     Trial,
     agrees,
     behaves_like,
+    case_arguments,
     comparable_in_float32,
-    inputs,
     same_values,
     try_answer,
 )
-from helpers.exercises.engine.values import TOLERANCE
 from helpers.exercises.engine.verdict import Verdict
 from helpers.exercises.exercise import Exercise, Misconception
 
@@ -28,34 +28,42 @@ SECONDS = 5.0  # an answer needs milliseconds
 
 
 def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Verdict:
-    """Judge `answer`, whatever it is. Changes nothing outside: no random state, no default, no file.
+    """Judge an answer, whatever it is. Changes no random state, no default and no file.
 
-    An answer is right if on every case, in float64, its values and gradients are those of the solution; and if it gives the
-    same without gradients and in float32, leaves its arguments alone, and neither seeds nor uses the global random state. Else
-    the first of these that applies is said: it has no form that can be called; it behaves like a misconception; what is wrong
-    in general (`faults`).
+    An answer is right if on every case its values and gradients in float64 are those of the solution, if it returns the same
+    without gradients and in float32, if it does not change its arguments, and if it neither seeds nor uses the global random
+    state. Otherwise the verdict says the first of these that applies: it cannot be called as asked (`static_checks`), it
+    behaves like a misconception of the exercise, or what is wrong in general (`diagnosis`).
 
-    seconds: how long the answer may take in all.
-    Raises nothing but the user's KeyboardInterrupt.
+    Args:
+        exercise: The exercise.
+        answer: The learner's answer; usually a function.
+        seconds: Time limit of all calls together.
+
+    Returns:
+        The verdict. Errors of the answer are part of it.
+
+    Raises:
+        KeyboardInterrupt: If the user interrupts. Nothing else is raised.
     """
     try:
-        with undisturbed():
+        with preserved_global_state():
             return _judge(exercise, answer, seconds)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         words = (
-            "Your answer could not be judged, for it does something that `check` did not expect "
+            "Your answer could not be judged, because it does something that `check` did not expect "
             f"({type(error).__name__}: {str(error)[:200]})."
         )
         return Verdict(exercise.id, exercise.title, "not yet", words)
 
 
 def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
-    if form.is_stub(answer):
+    if static_checks.is_stub(answer):
         words = f'Write the body of `{exercise.name}` in place of `...`, then run the cell again. `hint("{exercise.id}")` gives a nudge.'
         return Verdict(exercise.id, exercise.title, "not attempted", words)
-    complaint = form.complaint(exercise, answer)
+    complaint = static_checks.complaint(exercise, answer)
     if complaint is not None:
         return Verdict(exercise.id, exercise.title, "not yet", complaint)
 
@@ -69,7 +77,7 @@ def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
         if any(isinstance(one.error, Stopped) for one in got[-1].runs):
             words = (
                 f"Your answer was still running after {seconds:g} seconds, and was stopped. Look for a loop "
-                "that never ends; no loop may be needed at all."
+                "that never ends. Perhaps no loop is needed."
             )
             return Verdict(exercise.id, exercise.title, "not yet", words, (("Case", got[-1].case),))
     notes = _notes(got)
@@ -85,21 +93,21 @@ def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
             notes=notes,
             misconception=misconception.name,
         )
-    sizes = [named_sizes(inputs(exercise, case), exercise.dimensions) for case in exercise.cases]
-    fault = first_fault(Setting(exercise, answer, got, want, sizes))
+    sizes = [named_sizes(case_arguments(exercise, case), exercise.dimensions) for case in exercise.cases]
+    fault = first_fault(Comparison(exercise, answer, got, want, sizes))
     return Verdict(exercise.id, exercise.title, "not yet", fault.sentence, fault.facts, fault.code, notes)
 
 
 def _misconception(exercise: Exercise, got: list[Trial], want: list[Trial]) -> Misconception | None:
-    """The one that the answer behaves like; else one whose values it has, if these are wrong."""
-    theirs: dict[tuple[str, str], Trial] = {}
+    """The misconception that the answer behaves like; else one with the same values, if these values are wrong."""
+    trials: dict[tuple[str, str], Trial] = {}  # of the misconceptions, by name and case
 
     def everywhere(misconception: Misconception, alike: Callable[[Trial, Trial], bool]) -> bool:
         for trial in got:
             key = misconception.name, trial.case
-            if key not in theirs:
-                theirs[key] = try_answer(exercise, misconception.answer, trial.case, 60.0)
-            if not alike(trial, theirs[key]):
+            if key not in trials:
+                trials[key] = try_answer(exercise, misconception.answer, trial.case, 60.0)
+            if not alike(trial, trials[key]):
                 return False
         return True
 

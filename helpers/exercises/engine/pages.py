@@ -1,4 +1,4 @@
-"""What `hint`, `solution` and `progress` return: pages that show themselves, as HTML or as plain text."""
+"""What `hint`, `solution` and `progress` return: pages that display as HTML or as plain text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from helpers.exercises.engine.verdict import EDGES, SYMBOLS, card, marked, preformatted, wrapped
 from helpers.exercises.exercise import Exercise
 
-FRAME = (  # of a bar of progress, in the colour of the page's text
+FRAME = (  # of a progress bar, in the colour of the page's text
     "display:inline-block;width:12em;height:0.75em;border:1px solid currentColor;border-radius:3px;"
     "vertical-align:middle;margin:0 0.7em"
 )
@@ -21,7 +21,14 @@ KINDS = ("a nudge", "the formula", "the first line")
 
 @dataclass(frozen=True, repr=False)
 class Page:
-    """A title, paragraphs, and code, if any, between the first paragraph and the rest."""
+    """A page with a title, a paragraph, code, and a last paragraph. Empty parts are left out.
+
+    Args:
+        title: Title.
+        text: Paragraph above the code. `Backticks` mark code.
+        code: Python code; "" for none.
+        after: Paragraph below the code; "" for none.
+    """
 
     title: str
     text: str
@@ -49,7 +56,15 @@ class Page:
 
 
 def hint_page(exercise: Exercise, number: int) -> Page:
-    """The hint with this number, from 1; beyond the last, all of them."""
+    """One hint of an exercise.
+
+    Args:
+        exercise: The exercise.
+        number: Number of the hint, from 1. Beyond the last, the page shows all hints.
+
+    Returns:
+        The page.
+    """
     count, solution = len(exercise.hints), f'`solution("{exercise.id}")` shows a solution.'
     if number > count:
         every = "\n".join(f"{n}. {text}" for n, text in enumerate(exercise.hints, 1))
@@ -61,17 +76,31 @@ def hint_page(exercise: Exercise, number: int) -> Page:
 
 
 def solution_page(exercise: Exercise) -> Page:
-    """The solution's source, and why it is so."""
+    """The solution of an exercise.
+
+    Args:
+        exercise: The exercise.
+
+    Returns:
+        A page with the solution's source and the reason for it.
+    """
     return Page(f"Solution · {exercise.id} {exercise.title}", "", exercise.solution_source, exercise.why)
 
 
 def highlighted(code: str) -> str:
-    """Python as HTML, on a light ground of its own, so that its colours are readable on any page."""
+    """Python code as HTML, on its own light background, so that the colours are readable on any page.
+
+    Args:
+        code: Python code.
+
+    Returns:
+        HTML; without colours if pygments is missing.
+    """
     try:
         from pygments import highlight
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import PythonLexer
-    except ImportError:  # it comes with IPython, which a script may do without
+    except ImportError:  # pygments comes with IPython, which a script may lack
         return preformatted(code)
     style = "background:#f7f7f7;color:#1f1f1f;padding:0.6em 0.8em;margin:0.4em 0;border-radius:3px;overflow-x:auto;line-height:1.4"
     return highlight(
@@ -81,13 +110,27 @@ def highlighted(code: str) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Board:
-    """What is done. lessons: the exercises of each; entries: what the progress file says of each exercise; notes: about that file."""
+    """The learner's progress, lesson by lesson.
+
+    Args:
+        lessons: The exercises of each lesson, by its number, such as "01".
+        entries: The progress file's entry of each exercise tried, by id: "tries" (a count) and "passed" (a time or None).
+        notes: What the learner should know about the progress file.
+    """
 
     lessons: Mapping[str, tuple[Exercise, ...]]
     entries: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...] = ()
 
     def passed(self, exercise: Exercise) -> bool:
+        """Whether an exercise has been passed.
+
+        Args:
+            exercise: The exercise.
+
+        Returns:
+            True if the progress file says so.
+        """
         return bool(self.entries.get(exercise.id, {}).get("passed"))
 
     def _rows(self) -> list[tuple[str, int, int, list[tuple[str, str]]]]:
@@ -97,12 +140,12 @@ class Board:
             for exercise in exercises:
                 tries = self.entries.get(exercise.id, {}).get("tries", 0)
                 status = "passed" if self.passed(exercise) else "not yet" if tries else "not attempted"
-                told = {
+                words = {
                     "passed": "passed",
                     "not yet": f"tried {tries}×",
                     "not attempted": f"{exercise.minutes} minutes",
                 }[status]
-                lines.append((SYMBOLS[status], f"{exercise.id} {exercise.title} · {exercise.dots} · {told}"))
+                lines.append((SYMBOLS[status], f"{exercise.id} {exercise.title} · {exercise.dots} · {words}"))
             rows.append((lesson, sum(map(self.passed, exercises)), len(exercises), lines))
         return rows
 

@@ -25,7 +25,15 @@ PATIENCE = 2.0  # seconds to wait for another kernel's lock; nobody holds it for
 
 
 def record(id: str, passed: bool) -> list[str]:
-    """Count one more try of exercise `id`, passed or not. A pass stays a pass. Returns what the learner should know."""
+    """Count one more try of an exercise. A pass stays a pass.
+
+    Args:
+        id: Id of the exercise.
+        passed: Whether the try passed.
+
+    Returns:
+        Sentences that the learner should read; empty if all went well.
+    """
     path: Path | None = None
     notes: list[str] = []
     try:
@@ -46,7 +54,11 @@ def record(id: str, passed: bool) -> list[str]:
 
 
 def table() -> tuple[Entries, list[str]]:
-    """What the file says of every exercise tried, and what the learner should know about the file."""
+    """The contents of the progress file.
+
+    Returns:
+        The entry of every exercise tried, by id, and sentences that the learner should read about the file.
+    """
     try:
         return _read(settings.progress_file())
     except (OSError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""`run`: call an answer once and note everything about it that is judged."""
+"""`run`: call an answer once and record everything that is judged."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from helpers.exercises.engine.limits import Stopped, within_seconds
-from helpers.exercises.engine.state import undisturbed
+from helpers.exercises.engine.global_state import preserved_global_state
+from helpers.exercises.engine.time_limit import Stopped, within_seconds
 
-Gradients = dict[str, Tensor]  # by what they are taken with respect to
+Gradients = dict[str, Tensor]  # by the argument with respect to which they are taken
 
 
 @dataclass
 class Run:
     """One call of an answer.
 
-    outputs: what it returned, as a list: of its items where that was a tuple or a list.
-    several: whether it was.
-    error: what it raised; a Stopped where it did not end.
-    gradients: per output the gradients of (output * fixed random numbers).sum(), empty where the output has none.
-    gradient_error: what the backward pass raised.
-    changed: the arguments that are not what they were.
-    shared: the arguments whose memory an output shares.
-    drew: the global generators that were used or set.
-    states: the states of the global generators afterwards.
-    reseeded: whether torch was given another seed.
+    Args:
+        outputs: What it returned, as a list; the items of a returned tuple or list.
+        several: Whether it returned a tuple or a list.
+        error: What it raised; a Stopped if it did not end in time; None if it returned.
+        gradients: For each output, the gradients of (output * fixed random weights).sum() by argument; empty if it has none.
+        gradient_error: What the backward pass raised.
+        printed: The first thousand characters it printed.
+        changed: Arguments that it changed in place.
+        shared: Arguments whose memory an output shares.
+        drew: Global random generators that it used or set: "torch", "numpy", "random".
+        states: States of the global random generators after the call.
+        reseeded: Whether it gave torch another seed.
+        seconds: Duration of the call, without the backward pass.
     """
 
     outputs: list[Any] = field(default_factory=list)
@@ -58,54 +61,73 @@ def run(
     seconds: float,
     seed: int = 1,
 ) -> Run:
-    """Call `answer` on `arguments`, in the order of `signature`, from the global random state `seed`, for `seconds` at most.
+    """Call an answer once, and take the gradients of its outputs.
 
-    Raises nothing but the user's KeyboardInterrupt.
+    Args:
+        answer: The function to call.
+        arguments: Its arguments by name.
+        signature: The solution's signature, which says which arguments are given by position.
+        seconds: Time limit of call and gradients together; the gradients get at least 0.1 s.
+        seed: Seed of the global random generators before the call.
+
+    Returns:
+        The record of the call. Errors of the answer are part of it.
+
+    Raises:
+        KeyboardInterrupt: If the user interrupts. Nothing else is raised.
     """
-    noted = Run()
+    record = Run()
     positional, named = in_order(arguments, signature)
     before = {name: _snapshot(tensor) for name, tensor in tensors(arguments)}
     printed = _Printed()
-    with undisturbed(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    with preserved_global_state(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         _seed(seed)
         states = _generators()
         began = time.perf_counter()
         try:
             value = within_seconds(lambda: answer(*positional, **named), seconds)
-            noted.several = isinstance(value, (tuple, list))
-            noted.outputs = list(value) if noted.several else [value]
+            record.several = isinstance(value, (tuple, list))
+            record.outputs = list(value) if record.several else [value]
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a SystemExit and a Stopped too
-            noted.error = error
-        noted.seconds = time.perf_counter() - began
-        noted.states = _generators()
-        noted.reseeded = torch.initial_seed() != seed
-        noted.drew = tuple(name for name in states if noted.states[name] != states[name])
-        if noted.error is None:
+            record.error = error
+        record.seconds = time.perf_counter() - began
+        record.states = _generators()
+        record.reseeded = torch.initial_seed() != seed
+        record.drew = tuple(name for name in states if record.states[name] != states[name])
+        if record.error is None:
             try:
-                noted.gradients = within_seconds(
-                    lambda: _gradients(noted.outputs, arguments), max(seconds - noted.seconds, 0.1)
+                record.gradients = within_seconds(
+                    lambda: _gradients(record.outputs, arguments), max(seconds - record.seconds, 0.1)
                 )
             except KeyboardInterrupt:
                 raise
             except Stopped as error:
-                noted.error = error
+                record.error = error
             except BaseException as error:
-                noted.gradient_error = error
-    noted.printed = printed.getvalue()
+                record.gradient_error = error
+    record.printed = printed.getvalue()
     now = dict(tensors(arguments))
-    noted.changed = tuple(
+    record.changed = tuple(
         name for name in {**before, **now} if name not in before or name not in now or _differs(before[name], now[name])
     )
-    noted.shared = tuple(
-        name for name, tensor in now.items() if any(_share(tensor, output) for output in noted.outputs)
+    record.shared = tuple(
+        name for name, tensor in now.items() if any(_share(tensor, output) for output in record.outputs)
     )
-    return noted
+    return record
 
 
 def in_order(arguments: Mapping[str, Any], signature: inspect.Signature) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments as the solution's callers give them: by position, and by name where it wants names."""
+    """The arguments as a caller of the solution gives them: by position, or by name if they are keyword-only.
+
+    Args:
+        arguments: Arguments by name.
+        signature: The solution's signature.
+
+    Returns:
+        Positional arguments, and the remaining ones by name.
+    """
     positional: list[Any] = []
     named = dict(arguments)
     for name, parameter in signature.parameters.items():
@@ -116,7 +138,15 @@ def in_order(arguments: Mapping[str, Any], signature: inspect.Signature) -> tupl
 
 
 def tensors(arguments: Any, label: str = "") -> Iterator[tuple[str, Any]]:
-    """Every tensor and array in the arguments, with what to call it in a sentence: loc, weights[0], decoder.weight."""
+    """Every tensor and array in the arguments, with its name in sentences: loc, weights[0], decoder.weight.
+
+    Args:
+        arguments: A tensor, an array, a module, or a mapping or sequence of these, nested to any depth.
+        label: Name of `arguments` itself; "" for a mapping of arguments by name.
+
+    Yields:
+        Name, and tensor or array.
+    """
     if isinstance(arguments, (Tensor, numpy.ndarray)):
         yield label, arguments
     elif isinstance(arguments, nn.Module):
@@ -174,7 +204,7 @@ def _share(tensor: Any, output: Any) -> bool:
 def _seed(seed: int) -> None:
     random.seed(seed)
     numpy.random.seed(seed)
-    torch.default_generator.manual_seed(seed)  # of the CPU alone, so that no GPU is woken
+    torch.default_generator.manual_seed(seed)  # of the CPU alone, so that no GPU is initialised
 
 
 def _generators() -> dict[str, Any]:

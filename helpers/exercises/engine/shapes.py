@@ -1,4 +1,4 @@
-"""What a wrong shape tells: the dimension that was left unsummed, summed too much, or put elsewhere."""
+"""What a wrong shape shows: the dimension that was left unsummed, summed by mistake, or moved."""
 
 from __future__ import annotations
 
@@ -8,23 +8,39 @@ from typing import Any
 
 from torch import Tensor
 
-from helpers.exercises.engine.values import close
+from helpers.exercises.engine.closeness import close
 
 Names = tuple[str, ...]
 
 
 def named_sizes(arguments: Mapping[str, Any], dimensions: Mapping[str, Any]) -> dict[str, int]:
-    """The size of every named dimension, read off the arguments."""
+    """The size of every named dimension.
+
+    Args:
+        arguments: Arguments of one case, by name.
+        dimensions: Names of the dimensions of each argument, as `Exercise.dimensions`.
+
+    Returns:
+        Size by name of the dimension.
+    """
     sizes: dict[str, int] = {}
     for argument, names in dimensions.items():
         value = arguments.get(argument)
-        if isinstance(value, Tensor) and (aligned := align(names, value.ndim)):
+        if isinstance(value, Tensor) and (aligned := align_names(names, value.ndim)):
             sizes |= {name: size for name, size in zip(aligned, value.shape, strict=True) if name}
     return sizes
 
 
-def align(names: Any, ndim: int) -> Names | None:
-    """The names of `ndim` dimensions, of which the first, as "*batch" or "...", may stand for several; None if they do not fit."""
+def align_names(names: Any, ndim: int) -> Names | None:
+    """One name for each of a tensor's dimensions.
+
+    Args:
+        names: Names of the dimensions. A first name such as "*batch" or "..." stands for any number of dimensions.
+        ndim: Number of dimensions of the tensor.
+
+    Returns:
+        `ndim` names, "" for those that the first name stands for; None if the names do not fit.
+    """
     if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
         return None
     if names and names[0].startswith(("*", "...")):
@@ -33,10 +49,17 @@ def align(names: Any, ndim: int) -> Names | None:
     return tuple(names) if len(names) == ndim else None
 
 
-def with_names(shape: Sequence[int], names: Names | None, sizes: Mapping[str, int]) -> str:
-    """As "[4, 3], that is [batch, latent]". Without `names`, the names of the sizes, where these are all known and different.
+def describe_shape(shape: Sequence[int], names: Names | None, sizes: Mapping[str, int]) -> str:
+    """A shape in words, as "[4, 3], that is [batch, latent]".
 
-    A size of 1 then stays a 1: it may be what a sum with `keepdim=True` left, whatever dimension of the arguments has one too.
+    Args:
+        shape: The shape.
+        names: Names of its dimensions. None: the dimensions of these sizes, if each size belongs to exactly one. A size of 1
+            is then not named, since it may come from a sum with `keepdim=True`.
+        sizes: Sizes of the named dimensions.
+
+    Returns:
+        The shape and, if they are known, the names of its dimensions.
     """
     plain = str(list(shape))
     if names is None:
@@ -47,8 +70,18 @@ def with_names(shape: Sequence[int], names: Names | None, sizes: Mapping[str, in
     return f"{plain}, that is [{', '.join(names)}]" if names and all(names) else plain
 
 
-def about_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping[str, int]) -> str:
-    """What was probably done, as one sentence; "" if the shapes do not tell."""
+def explain_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping[str, int]) -> str:
+    """What probably made the shape wrong.
+
+    Args:
+        got: Output of the answer.
+        want: Output of the solution, of another shape.
+        names: Names of the dimensions of `want`; None if unknown.
+        sizes: Sizes of the named dimensions.
+
+    Returns:
+        One or two sentences; "" if the shapes do not tell.
+    """
     given, wanted = tuple(got.shape), tuple(want.shape)
 
     def called(dimensions: Sequence[int], tensor: Tensor) -> str:
@@ -62,10 +95,10 @@ def about_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping[s
 
     if [n for n in given if n != 1] == [n for n in wanted if n != 1]:
         if len(given) > len(wanted):
-            return "A dimension of size 1 is left over: `keepdim=True` or an `unsqueeze` too many?"
-        return "A dimension of size 1 is missing: is it a `keepdim=True` or an `unsqueeze`?"
+            return "A dimension of size 1 is left over: is there a `keepdim=True` or an `unsqueeze` too many?"
+        return "A dimension of size 1 is missing: is a `keepdim=True` or an `unsqueeze` needed?"
     if len(given) > 1 and sorted(given) == sorted(wanted):
-        return "The dimensions are there, in another order: transpose or permute."
+        return "The dimensions are right but in another order: transpose or permute."
     if len(given) > len(wanted):
         for extra in _inserted(given, wanted):
             if not got.is_floating_point() or got.dtype != want.dtype:
@@ -79,8 +112,8 @@ def about_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping[s
         if len(set(given)) < len(given) and len(set(wanted)) == len(wanted):
             twice = next(n for n in given if given.count(n) > 1)
             return (
-                f"The size {twice} appears twice: broadcasting made every pair, as [{twice}, 1] with [{twice}] gives [{twice}, {twice}]. "
-                "Look for a `keepdim=True` or an `unsqueeze` that one side has and the other has not."
+                f"The size {twice} appears twice: broadcasting made every pair, just as [{twice}, 1] with [{twice}] gives "
+                f"[{twice}, {twice}]. Look for a `keepdim=True` or an `unsqueeze` that one side has and the other has not."
             )
         for extra in _inserted(given, wanted):
             return f"The dimension {called(extra, got)} is still there: was it left unsummed?"
@@ -91,7 +124,9 @@ def about_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping[s
     if len(given) == len(wanted):
         other = [d for d in range(len(given)) if given[d] != wanted[d]]
         if len(other) == 1 and (known := [name for name in sizes if sizes[name] == given[other[0]] != 1]):
-            return f"`{known[0]}` stands where {called(other, want)} should: you probably reduced over the wrong dimension."
+            return (
+                f"`{known[0]}` is in the place of {called(other, want)}: you probably reduced over the wrong dimension."
+            )
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What `check` returns, and the card that it, hints and solutions are shown on: HTML in a notebook, plain text in a terminal."""
+"""What `check` returns, and the card that shows verdicts, hints and solutions: HTML in a notebook, plain text in a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 Status = Literal["not attempted", "passed", "not yet"]
 SYMBOLS = {"not attempted": "○", "passed": "✓", "not yet": "➜"}
 HEADLINES = {"not attempted": "Not attempted yet", "passed": "Passed", "not yet": "Not yet"}
-# Seen on white and on black; they repeat what symbol and headline say. Text takes the page's own colour.
+# Visible on white and on black; they repeat what symbol and headline say. Text has the page's own colour.
 EDGES = {"not attempted": "#8c8c8c", "passed": "#2e9e5b", "not yet": "#d9822b"}
 _MARK = re.compile(r"`([^`\n]+)`")
 
@@ -20,13 +20,15 @@ _MARK = re.compile(r"`([^`\n]+)`")
 class Verdict:
     """What `check` found.
 
-    exercise: its id; "" where none was meant. title: its title.
-    status: "not attempted", "passed" or "not yet".
-    sentence: the one most useful sentence. `Backticks` mark code.
-    facts: what it rests on, as (label, text).
-    code: lines of the answer, where they help.
-    notes: what does not matter for the status: what the answer printed, whether progress could be saved.
-    misconception: the name of the misconception that the answer equals, or None.
+    Args:
+        exercise: Id of the exercise; "" if `check` was called without a known one.
+        title: Its title.
+        status: "not attempted", "passed" or "not yet".
+        sentence: The one most useful sentence. `Backticks` mark code.
+        facts: Evidence, as (label, text).
+        code: Lines of the answer; "" if none help.
+        notes: What does not affect the status, such as what the answer printed, or that progress could not be saved.
+        misconception: Name of the misconception that the answer equals, or None.
     """
 
     exercise: str
@@ -45,7 +47,7 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """As "✓ Passed · 01.1 A divergence in closed form"."""
+        """Status and exercise, as "✓ Passed · 01.1 A divergence in closed form"."""
         what = f" · {self.exercise} {self.title}".rstrip() if self.exercise else ""
         return f"{SYMBOLS[self.status]} {HEADLINES[self.status]}{what}"
 
@@ -71,7 +73,17 @@ class Verdict:
 
 
 def card(headline: str, body: str, edge: str, name: str) -> str:
-    """A headline over `body`, which is HTML, with a coloured edge."""
+    """A headline over a body, with a coloured edge.
+
+    Args:
+        headline: Plain text.
+        body: HTML.
+        edge: CSS colour of the edge.
+        name: CSS class of the card.
+
+    Returns:
+        HTML.
+    """
     style = (
         f"border:1px solid #8886;border-left:0.45em solid {edge};border-radius:4px;padding:0.5em 0.9em;margin:0.4em 0;"
         "max-width:60em;line-height:1.45"
@@ -80,7 +92,14 @@ def card(headline: str, body: str, edge: str, name: str) -> str:
 
 
 def marked(text: str) -> str:
-    """Plain text as HTML: escaped, with `backticks` as code. $math$ is left to the page, which typesets it."""
+    """Plain text as HTML: escaped, with `backticks` as code. The page itself typesets $math$.
+
+    Args:
+        text: Plain text.
+
+    Returns:
+        HTML.
+    """
     parts = _MARK.split(text)
     parts[::2] = [html.escape(part) for part in parts[::2]]
     parts[1::2] = [f"<code>{html.escape(part)}</code>" for part in parts[1::2]]
@@ -88,12 +107,26 @@ def marked(text: str) -> str:
 
 
 def preformatted(code: str) -> str:
-    """Lines of code as HTML. Nothing in them is typeset as mathematics."""
+    """Lines of code as HTML. Nothing in them is typeset as mathematics.
+
+    Args:
+        code: Lines of code.
+
+    Returns:
+        HTML.
+    """
     return f'<pre style="margin:0.4em 0;white-space:pre-wrap;background:transparent;color:inherit">{html.escape(code)}</pre>'
 
 
 def wrapped(text: str) -> str:
-    """Folded for a terminal."""
+    """Text folded and indented for a terminal.
+
+    Args:
+        text: Plain text. Its line breaks are kept.
+
+    Returns:
+        Lines of at most 100 characters, unless a word is longer.
+    """
     return "\n".join(
         textwrap.fill(line, 100, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
         for line in text.split("\n")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from helpers.exercises.engine.inputs import normal_leaf, uniform
 from helpers.exercises.exercise import Exercise, Inputs, Misconception
 
 
@@ -80,13 +81,13 @@ def _log_of_sigmoid(logits: Tensor, x: Tensor) -> Tensor:
 
 
 def _images(batch: int, channels: int, height: int, width: int, scale: float, grey: bool) -> Inputs:
-    """Logits of spread `scale`, off centre, and pixels that are greys or bits and do not follow them."""
+    """Logits from N(0.3, scale²), and pixels that are greys or bits, independent of the logits."""
 
     def make(generator: torch.Generator) -> dict[str, Tensor]:
         shape = (batch, channels, height, width)
-        logits = scale * torch.randn(shape, generator=generator, dtype=torch.float64) + 0.3
-        x = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return {"logits": logits.requires_grad_(), "x": x if grey else (x < 0.35).to(torch.float64)}
+        logits = normal_leaf(generator, *shape, scale=scale, loc=0.3)
+        x = uniform(generator, *shape)
+        return {"logits": logits, "x": x if grey else (x < 0.35).double()}
 
     return make
 
@@ -95,7 +96,7 @@ CASES: dict[str, Callable[[torch.Generator], dict[str, Tensor]]] = {
     "bits, one channel": _images(5, 1, 3, 4, 1.5, grey=False),
     "greys, two channels": _images(3, 2, 4, 5, 1.0, grey=True),
     "a batch of one": _images(1, 3, 2, 4, 0.7, grey=True),
-    # The sigmoid of ±90 and beyond cannot be told from 0 or 1 in float32, nor its logarithm be taken near ±800 in float64.
+    # Beyond ±90 the sigmoid is rounded to 0 or 1 in float32; near ±800 its logarithm is infinite in float64.
     "a very sure decoder": _images(4, 2, 3, 5, 600.0, grey=False),
 }
 
@@ -168,7 +169,7 @@ LOG_PROB = Exercise(
         Misconception(
             "takes the sigmoid twice",
             _sigmoid_twice,
-            "The logits seem to pass through the sigmoid twice: `logsigmoid` takes it already, so it wants the logits themselves.",
+            "The logits seem to pass through the sigmoid twice: `logsigmoid` takes it already, so give it the logits themselves.",
         ),
         Misconception(
             "adds 1e-8 inside the logarithm",

@@ -40,7 +40,7 @@ def _with_covariance(x, weight, bias, noise):
 
 def _without_prior(x, weight, bias, noise):
     precision = weight.T @ weight / noise**2
-    # Not positive definite where there are fewer observed than latent dimensions: the pseudo-inverse answers there too.
+    # Singular if there are fewer observed than latent dimensions: the pseudo-inverse exists nevertheless.
     return (x - bias) @ weight / noise**2 @ torch.linalg.pinv(precision, hermitian=True), precision
 
 

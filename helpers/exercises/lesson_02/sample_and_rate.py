@@ -176,7 +176,7 @@ SAMPLE_AND_RATE = Exercise(
         Misconception(
             "square root of scale in the density",
             _root_in_density,
-            "Your sample is right; your log q(z) takes the square root of scale. `Normal` wants the standard deviation, and scale is "
+            "Your sample is right; your log q(z) takes the square root of scale. `Normal` takes the standard deviation, and scale is "
             "that already.",
         ),
         Misconception(

@@ -143,7 +143,7 @@ CATEGORICAL_POSTERIOR = Exercise(
         Misconception(
             "posterior as probabilities",
             _posterior_with(lambda log_prior, log_likelihood: (log_prior + log_likelihood).softmax(-1)),
-            "Your log p(x) is right, and your posterior is p(z | x) itself. Its logarithm is asked.",
+            "Your log p(x) is right, and your posterior is p(z | x) itself. Return its logarithm.",
         ),
         Misconception(
             "likelihood divided by the evidence",
@@ -173,7 +173,7 @@ CATEGORICAL_POSTERIOR = Exercise(
                 (log_prior + log_likelihood).log_softmax(-1),
                 -(log_prior + log_likelihood).logsumexp(-1),
             ),
-            "Your posterior is right. Your second result is −log p(x), a loss; log p(x) itself is asked.",
+            "Your posterior is right. Your second result is −log p(x), a loss; return log p(x) itself.",
         ),
     ),
 )

@@ -156,7 +156,7 @@ LEARNED_BASELINE = Exercise(
         Misconception(
             "sum for the auxiliary loss",
             _losses_with(loss=lambda f, log_q, b: ((f.detach() - b) ** 2).sum()),
-            "Your surrogate is right. Your auxiliary loss is a sum over samples and batch; a mean is asked.",
+            "Your surrogate is right. Your auxiliary loss is a sum over samples and batch; take the mean.",
         ),
         Misconception(
             "auxiliary loss of each datum",
@@ -166,7 +166,7 @@ LEARNED_BASELINE = Exercise(
         Misconception(
             "half of the auxiliary loss",
             _losses_with(loss=lambda f, log_q, b: 0.5 * ((f.detach() - b) ** 2).mean()),
-            "Your surrogate is right. Your auxiliary loss is half of what is asked: the mean of (f − b)², without a ½.",
+            "Your surrogate is right. Your auxiliary loss is half of the right one: take the mean of (f − b)², without a ½.",
         ),
         Misconception(
             "absolute residuals",

@@ -25,7 +25,7 @@ def optimal_baseline(probability, f, score):
 def _outcomes(
     generator: Generator, bits: int, inputs: int = 0, loc: float = 0.0, scale: float = 2.0
 ) -> dict[str, Tensor]:
-    """Every outcome of some bits, with the score of their logits; or, with inputs, that of a linear encoder of so many."""
+    """Every outcome of some bits, with the score of their logits; if `inputs` > 0, of a linear encoder with that many inputs."""
     z = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * bits).reshape(
         -1, bits
     )  # [outcomes, bits]
@@ -168,7 +168,8 @@ OPTIMAL_BASELINE = Exercise(
         Misconception(
             "a baseline for each parameter",
             _one_each,
-            "You give each parameter a baseline of its own. That is unbiased, and less noisy still; here one b for all of them is asked: "
+            "You give each parameter a baseline of its own. That is unbiased, and less noisy still; but the exercise asks for "
+            "one b for all of them: "
             "sum |s|² over the parameters first.",
         ),
         Misconception(
@@ -184,22 +185,22 @@ OPTIMAL_BASELINE = Exercise(
         Misconception(
             "standard deviation",
             _variance_with(lambda p, f, score, b: optimal_baseline(p, f, score)[1].clamp(min=0).sqrt()),
-            "Your b is right. You took the root of the variance; the variance itself is asked.",
+            "Your b is right. You took the root of the variance; return the variance itself.",
         ),
         Misconception(
             "variances not summed",
             _variance_with(_each_variance),
-            "Your b is right. You keep one variance for each parameter; their sum is asked.",
+            "Your b is right. You keep one variance for each parameter; return their sum.",
         ),
         Misconception(
             "variances averaged",
             _variance_with(lambda p, f, score, b: _each_variance(p, f, score, b).mean()),
-            "Your b is right. You average the variance over the parameters; their sum is asked.",
+            "Your b is right. You average the variance over the parameters; return their sum.",
         ),
         Misconception(
             "variance of the reward",
             _variance_with(lambda p, f, score, b: p @ f**2 - (p @ f) ** 2),
-            "Your b is right. Your variance is that of the reward f; that of the gradient, (f − b) s, is asked.",
+            "Your b is right. Your variance is that of the reward f; return that of the gradient, (f − b) s.",
         ),
     ),
 )

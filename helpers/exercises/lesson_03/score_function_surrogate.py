@@ -117,13 +117,13 @@ SURROGATE = Exercise(
         Misconception(
             "q for log q",
             _surrogate_with(lambda f, log_q: (f + f.detach() * log_q.exp()).mean(0)),
-            "You weigh q(z) where log q(z) is asked. The samples come from q already; ∇q = q ∇log q would count q twice.",
+            "You multiply f by q(z); multiply it by log q(z). The samples come from q already; ∇q = q ∇log q would count q twice.",
         ),
         Misconception(
             "right gradients, value of f",
             _surrogate_with(lambda f, log_q: (f + f.detach() * (log_q - log_q.detach())).mean(0)),
-            "Your gradients are right, and so would training be. Your value is the mean of f, where f + f log q is asked: leave out what "
-            "you subtract.",
+            "Your gradients are right, and so would training be. Your value is the mean of f, but the exercise asks for "
+            "that of f + f log q: leave out what you subtract.",
         ),
         Misconception(
             "a loss",

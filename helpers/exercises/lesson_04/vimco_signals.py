@@ -121,8 +121,7 @@ VIMCO = Exercise(
             "the arithmetic mean of the others",
             _signals_with(lambda log_weight: _sum_of_the_others(log_weight) - math.log(len(log_weight) - 1)),
             "You leave sample s out, or put the mean of the others' w in its place, which is the same. That has no bias either, but "
-            "asked "
-            "is the mean of their log w, that is, the geometric mean.",
+            "the exercise uses the mean of their log w, that is, the geometric mean.",
         ),
         Misconception(
             "reduced over the copies",

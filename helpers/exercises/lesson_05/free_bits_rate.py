@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal
+from helpers.exercises.engine.inputs import normal, uniform
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -20,12 +20,10 @@ def free_bits_rate(loc, scale, floor):
 
 
 def _codes(generator: Generator, batch: int, latent: int, floor: float) -> dict[str, Tensor | float]:
-    """Coordinates that are used by turns much, and next to not at all."""
+    """Coordinates that are used, in turn, moderately, hardly at all, and much."""
     use = torch.tensor([0.5, 0.1, 1.5], dtype=torch.float64)[torch.arange(latent) % 3]
     loc = normal(generator, batch, latent) * use
-    scale = (1 - 0.6 * use.clamp(max=1.0)) * (
-        0.9 + 0.2 * torch.rand(batch, latent, generator=generator, dtype=torch.float64)
-    )
+    scale = (1 - 0.6 * use.clamp(max=1.0)) * (0.9 + 0.2 * uniform(generator, batch, latent))
     return {"loc": loc.requires_grad_(), "scale": scale.requires_grad_(), "floor": floor}
 
 

@@ -39,7 +39,7 @@ def _series(logits):
 
 
 def _near_zero(value, wide=0.1):
-    """A wrong answer: right away from 0, and this function of the logits where they are smaller than `wide`."""
+    """A wrong answer: right for logits beyond ±`wide`, and this function of the logits nearer to 0."""
 
     def answer(logits):
         small = logits.abs() < wide
@@ -108,7 +108,7 @@ LOG_NORMALISER = Exercise(
         Misconception(
             "a constant near 0",
             _near_zero(lambda logits: torch.full_like(logits, math.log(2)), wide=1e-3),
-            "The values are right to the digits asked, and near 0 the gradient is lost: log 2 alone (or a clamp) is constant. It is "
+            "The values are right to the digits asked for, but near 0 the gradient is lost: log 2 alone (or a clamp) is constant. It is "
             "η/6 there, from η²/12.",
         ),
         Misconception(
@@ -119,7 +119,7 @@ LOG_NORMALISER = Exercise(
         Misconception(
             "a little added to the logit",
             lambda logits: ((logits + 1e-6) / ((logits + 1e-6) / 2).tanh()).log(),
-            "The values are right to the digits asked. A little added to the logit moves the place where the slope is 0, and leaves a "
+            "The values are right to the digits asked for. A little added to the logit moves the place where the slope is 0, and leaves a "
             "difference of large numbers there. Near 0 the slope should be η/6: take the series.",
         ),
         Misconception(
@@ -150,7 +150,7 @@ LOG_NORMALISER = Exercise(
         Misconception(
             "the series of C near 0",
             _near_zero(lambda logits: _series(logits).exp()),
-            "Away from 0 it is right. Near 0 that is C itself; asked is log C.",
+            "Away from 0 it is right. Near 0 that is C itself; return log C.",
         ),
         Misconception(
             "the series everywhere",
@@ -165,7 +165,7 @@ LOG_NORMALISER = Exercise(
         Misconception(
             "C for log C",
             _away_from_zero(lambda away: away / (away / 2).tanh()),
-            "Near 0 it is right. Farther out that is C; asked is its logarithm.",
+            "Near 0 it is right. Farther out that is C; return its logarithm.",
         ),
         Misconception(
             "the integral for the normaliser",

@@ -133,7 +133,7 @@ SPLIT_RATE = Exercise(
         Misconception(
             "sums for means",
             lambda log_q, log_prior: tuple(len(log_q) * part for part in split_rate(log_q, log_prior)),
-            "Both parts are summed over the images. They are asked per image: take means.",
+            "Both parts are summed over the images. The exercise asks for nats per image: take means.",
         ),
         Misconception(
             "the two exchanged",

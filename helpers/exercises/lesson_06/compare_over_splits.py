@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
+from helpers.exercises.engine.inputs import uniform
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -26,9 +27,9 @@ def compare_over_splits(correct, other):
 def _split_inputs(
     generator: Generator, splits: int, images: int, low: float = 0.5, high: float = 0.7
 ) -> dict[str, Tensor]:
-    """Shares of right answers that rise and fall together from split to split, as they do."""
-    common = 0.25 * torch.rand(splits, 1, generator=generator, dtype=torch.float64)
-    draw = torch.rand(2, splits, images, generator=generator, dtype=torch.float64)
+    """Right and wrong answers of two methods whose accuracies rise and fall together from split to split."""
+    common = 0.25 * uniform(generator, splits, 1)
+    draw = uniform(generator, 2, splits, images)
     correct, other = (draw < torch.tensor([high, low], dtype=torch.float64)[:, None, None] + common).double()
     return {"correct": correct, "other": other}
 
@@ -162,7 +163,7 @@ SPLITS = Exercise(
         Misconception(
             "the median",
             _splits_with(difference=lambda a, b: (a - b).median()),
-            "Both errors are right. You take the median difference, and asked is the mean.",
+            "Both errors are right. You take the median difference; take the mean.",
         ),
     ),
 )

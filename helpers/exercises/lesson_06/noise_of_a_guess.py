@@ -187,12 +187,12 @@ NOISE = Exercise(
                 noise_of_a_guess(logits, bound, baseline)[0],
                 noise_of_a_guess(logits, bound, baseline)[1].sqrt(),
             ),
-            "The mean is right. The second is the standard deviation; asked is the variance.",
+            "The mean is right. The second is the standard deviation; return the variance.",
         ),
         Misconception(
             "the variance of every logit",
             _guess_with(variance=lambda q, gradient, mean: (q[:, :, None] * (gradient - mean[:, None]) ** 2).sum(1)),
-            "The mean is right. You return the variance of each logit; asked is their sum, one number an image.",
+            "The mean is right. You return the variance of each logit; return their sum, one number per image.",
         ),
     ),
 )

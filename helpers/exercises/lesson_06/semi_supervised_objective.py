@@ -111,7 +111,7 @@ OBJECTIVE = Exercise(
         Misconception(
             "sums for means",
             _objective_with(bound=lambda s, labelled, unlabelled: s * labelled.sum() + (1 - s) * unlabelled.sum()),
-            "You sum the bounds over the batch. They are asked per image: means.",
+            "You sum the bounds over the batch. The exercise asks for nats per image: take means.",
         ),
         Misconception(
             "the classifier loss summed",

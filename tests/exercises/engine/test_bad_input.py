@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from helpers.exercises.engine.judge import judge
-from tests.exercises.saying import says
+from tests.exercises.assertions import assert_verdict
 from tests.exercises.toys import ENERGY, MATRIX, SAMPLE, energy, sample_and_cost
 
 # --- right answers in other clothes ---
@@ -97,18 +97,18 @@ def none(loc, scale):
 
 @pytest.mark.parametrize("answer", [dots, passes, not_implemented, lambda loc, scale: ..., functools.partial(dots)])
 def test_a_stub_is_not_attempted(answer):
-    says(answer, "in place of `...`", 'hint("77.1")', status="not attempted")
+    assert_verdict(answer, "in place of `...`", 'hint("77.1")', status="not attempted")
 
 
 def test_a_stub_without_source_is_not_attempted():
     scope: dict = {}
     exec('def energy(loc, scale):\n    """Doc."""\n    ...', scope)
-    says(scope["energy"], status="not attempted")
+    assert_verdict(scope["energy"], status="not attempted")
 
 
 @pytest.mark.parametrize("answer", [begun, none])
 def test_a_begun_answer_or_a_written_none_is_an_attempt(answer):
-    says(answer, "returns None", "`return` missing")
+    assert_verdict(answer, "returns None", "`return` missing")
 
 
 # --- no function ---
@@ -132,21 +132,21 @@ def test_a_begun_answer_or_a_written_none_is_an_attempt(answer):
     ids=str,
 )
 def test_no_function(answer, words):
-    says(answer, words)
+    assert_verdict(answer, words)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda: 1, "a function of 2 arguments, `loc`, `scale`. Yours takes other ones: none"),
-        (lambda loc: loc, "Yours takes other ones: `loc`"),
+        (lambda: 1, "a function of 2 arguments, `loc`, `scale`. Yours takes: none"),
+        (lambda loc: loc, "Yours takes: `loc`"),
         (lambda loc, scale, more: loc, "`more`"),
         (lambda scale, loc: energy(loc, scale), "in this order"),
         (functools.partial(energy, torch.zeros(1)), "2 arguments"),
     ],
 )
 def test_other_parameters(answer, words):
-    says(answer, words)
+    assert_verdict(answer, words)
 
 
 # --- answers that raise ---
@@ -204,7 +204,7 @@ def odd(loc, scale):
         (lambda loc, scale: torch.tensor(loc.numpy()), ("NumPy",), ""),
         (lambda loc, scale: torch.distributions.Normal(scale, loc).mean, ("`Normal` got a `scale` outside its range",), ""),
         (lambda loc, scale: loc.view(7), ("cannot be given the shape [7]",), ""),
-        (lambda loc, scale: (2 + loc)(scale), ("Parentheses after something that is no function",), ""),
+        (lambda loc, scale: (2 + loc)(scale), ("Parentheses follow something that is not a function",), ""),
         (lambda loc, scale: loc + None, ("does not work between",), ""),
         (lambda loc, scale: 1 / 0, ("divided by zero",), ""),
         (recurses, ("RecursionError", "calls itself"), ""),
@@ -216,14 +216,14 @@ def odd(loc, scale):
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore")
 def test_an_exception_names_its_line_and_what_it_means(answer, words, line):
-    verdict = says(answer, *words)
+    verdict = assert_verdict(answer, *words)
     assert line in verdict.code
     if words:
         assert dict(verdict.facts)["Case"] == "four: loc [4, 3], scale [4, 3]" and "Python says" in dict(verdict.facts)
 
 
 def test_the_part_of_the_line_that_raised_is_marked():
-    code = says(broadcasts_badly).code.splitlines()
+    code = assert_verdict(broadcasts_badly).code.splitlines()
     start, end = code[1].index("^"), code[1].rindex("^") + 1
     assert "squares.sum(0) / scale.sum(1)" in code[0][start:end] and len(code[0][start:end]) < 40
 
@@ -243,8 +243,8 @@ def test_an_answer_that_aliases_its_input():
         solution=lambda rows: rows + 0,
         dimensions={"rows": ("points", "features"), "return": ("points", "features")},
     )
-    says(aliases, "shares its memory with the argument `rows`", "`.clone()`", exercise=free)
-    says(lambda rows: rows.view_as(rows), "shares its memory", exercise=free)
+    assert_verdict(aliases, "shares its memory with the argument `rows`", "`.clone()`", exercise=free)
+    assert_verdict(lambda rows: rows.view_as(rows), "shares its memory", exercise=free)
     assert judge(replace(free, may_share_memory=True), aliases).passed
 
 
@@ -253,14 +253,14 @@ def test_an_answer_that_changes_its_input():
         scale.data.mul_(3.0)
         return energy(loc, scale / 3)
 
-    says(in_place, "changes its argument `scale` in place")
+    assert_verdict(in_place, "changes its argument `scale` in place")
 
     def only_without_gradients(loc, scale):
         if not scale.requires_grad:
             scale.add_(0.0).mul_(1 + 1e-6)
         return energy(loc, scale)
 
-    says(only_without_gradients, "changes its argument `scale` in place")
+    assert_verdict(only_without_gradients, "changes its argument `scale` in place")
 
     def only_in_float64_afterwards(loc, scale):
         result = energy(loc, scale)
@@ -268,7 +268,7 @@ def test_an_answer_that_changes_its_input():
             scale.mul_(3)
         return result
 
-    says(only_in_float64_afterwards, "changes its argument `scale` in place")
+    assert_verdict(only_in_float64_afterwards, "changes its argument `scale` in place")
 
 
 def seeds_torch(loc, scale):
@@ -300,11 +300,11 @@ def seeds_and_draws(loc, scale):
 
 @pytest.mark.parametrize("answer", [seeds_torch, seeds_numpy, seeds_python, seeds_afresh, seeds_and_draws])
 def test_an_answer_that_seeds(answer):
-    says(answer, "seeds the global random generator")
+    assert_verdict(answer, "seeds the global random generator")
 
 
 def test_an_answer_that_draws():
-    says(
+    assert_verdict(
         lambda weights, offset, eps: sample_and_cost(weights, offset, torch.randn_like(eps)),
         "draws random numbers of its own",
         "Use `eps`",
@@ -316,7 +316,7 @@ def test_an_answer_that_draws():
         calls.append(1)
         return energy(loc, scale) * len(calls)
 
-    says(remembers, "Two calls of your answer on equal inputs give different results")
+    assert_verdict(remembers, "Two calls of your answer on equal inputs give different results")
 
 
 def test_an_answer_that_prints_passes_with_a_note(capsys):

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from helpers.exercises.engine.judge import judge
-from helpers.exercises.engine.shapes import about_shape, with_names
-from tests.exercises.saying import says
+from helpers.exercises.engine.shapes import describe_shape, explain_shape
+from tests.exercises.assertions import assert_verdict
 from tests.exercises.toys import (
     ENERGY,
     HALF_LOG_TWO_PI,
@@ -31,7 +31,7 @@ from tests.exercises.toys import (
     [
         (lambda t: list(t), ("returns a list", "torch.stack")),
         (lambda t: (t,), ("list or tuple",)),
-        (lambda t: t.detach().numpy(), ("an array of NumPy",)),
+        (lambda t: t.detach().numpy(), ("a NumPy array",)),
         (lambda t: t.sum().item() * 2, ("a Python number", ".item()")),
         (lambda t: torch.distributions.Normal(t, 1.0), ("a distribution (Normal)", ".log_prob")),
         (lambda t: lambda: t, ("a function or module",)),
@@ -44,7 +44,7 @@ from tests.exercises.toys import (
     ],
 )
 def test_another_type(change, words):
-    says(lambda loc, scale: change(energy(loc, scale)), *words)
+    assert_verdict(lambda loc, scale: change(energy(loc, scale)), *words)
 
 
 async def awaits(loc, scale):
@@ -53,14 +53,16 @@ async def awaits(loc, scale):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_coroutine():
-    says(awaits, "coroutine", "`async def`")
+    assert_verdict(awaits, "coroutine", "`async def`")
 
 
 @pytest.mark.parametrize("change", [lambda z, c: z, lambda z, c: (z,), lambda z, c: (z, c, c), lambda z, c: None])
 def test_another_number_of_results(change):
-    says(lambda *a: change(*sample_and_cost(*a)), exercise=SAMPLE)
+    assert_verdict(lambda *a: change(*sample_and_cost(*a)), exercise=SAMPLE)
     if change(1, 2) is not None:
-        says(lambda *a: change(*sample_and_cost(*a)), "asks for 2 results, the sample and the cost", exercise=SAMPLE)
+        assert_verdict(
+            lambda *a: change(*sample_and_cost(*a)), "asks for 2 results, the sample and the cost", exercise=SAMPLE
+        )
 
 
 @pytest.mark.parametrize(
@@ -68,40 +70,45 @@ def test_another_number_of_results(change):
     [
         (
             lambda loc, scale: 2 * (loc**2 / (2 * scale) + scale),
-            ("[4, 3], that is [batch, latent]; asked is [4], that is [batch]", "`latent` (size 3) is still there"),
+            (
+                "[4, 3], that is [batch, latent]; the exercise asks for [4], that is [batch]",
+                "`latent` (size 3) is still there",
+            ),
         ),
         (lambda loc, scale: energy(loc, scale) / 3 + 0 * loc.sum(), ()),
         (lambda loc, scale: energy(loc, scale).sum(), ("`batch` (size 4) is gone",)),
-        (lambda loc, scale: (loc**2 / (2 * scale) + scale).sum(0), ("`latent` stands where `batch` (size 4) should",)),
+        (lambda loc, scale: (loc**2 / (2 * scale) + scale).sum(0), ("`latent` is in the place of `batch` (size 4)",)),
         (lambda loc, scale: energy(loc, scale).unsqueeze(-1), ("A dimension of size 1 is left over",)),
         (lambda loc, scale: energy(loc, scale) + energy(loc, scale).unsqueeze(1), ("The size 4 appears twice",)),
     ],
 )
 def test_a_wrong_shape_names_its_dimension(change, words):
-    says(change, *words)
+    assert_verdict(change, *words)
 
 
 def test_a_size_of_one_is_not_named_after_a_dimension_that_happens_to_have_it():
     thin = replace(
         ENERGY, cases={"thin": lambda g: {"loc": normal(g, 4, 1), "scale": positive(g, 4, 1)}}, misconceptions=()
     )
-    verdict = says(
-        lambda loc, scale: energy(loc, scale).unsqueeze(-1), "[4, 1], that is [batch, 1]; asked is [4]", exercise=thin
+    verdict = assert_verdict(
+        lambda loc, scale: energy(loc, scale).unsqueeze(-1),
+        "[4, 1], that is [batch, 1]; the exercise asks for [4]",
+        exercise=thin,
     )
     assert "latent" not in verdict.sentence
     sizes = {"batch": 5, "channel": 1, "height": 3}
-    assert with_names((5, 1, 1, 1), None, sizes) == "[5, 1, 1, 1], that is [batch, 1, 1, 1]"
-    assert with_names((1, 1), None, sizes) == "[1, 1]" and with_names((), None, sizes) == "[]"
-    assert with_names((5, 1), ("batch", "channel"), sizes) == "[5, 1], that is [batch, channel]"
+    assert describe_shape((5, 1, 1, 1), None, sizes) == "[5, 1, 1, 1], that is [batch, 1, 1, 1]"
+    assert describe_shape((1, 1), None, sizes) == "[1, 1]" and describe_shape((), None, sizes) == "[]"
+    assert describe_shape((5, 1), ("batch", "channel"), sizes) == "[5, 1], that is [batch, channel]"
     got, want = torch.zeros(5, 1), torch.zeros(5, 3)
-    assert "channel" not in about_shape(got, want, ("batch", "height"), sizes)
-    assert "`channel`" not in about_shape(torch.zeros(5, 1, 7), torch.ones(5, 7), None, sizes)
+    assert "channel" not in explain_shape(got, want, ("batch", "height"), sizes)
+    assert "`channel`" not in explain_shape(torch.zeros(5, 1, 7), torch.ones(5, 7), None, sizes)
 
 
 def test_a_dimension_left_unsummed_is_told_by_its_values():
     exercise = MATRIX
     answer = lambda rows: rows[:, None] * rows.detach()[None] - 1 / rows.shape[1]  # noqa: E731
-    says(answer, "`features` (size 3) was left unsummed", "dim=-1", exercise=exercise)
+    assert_verdict(answer, "`features` (size 3) was left unsummed", "dim=-1", exercise=exercise)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +116,9 @@ def test_a_dimension_left_unsummed_is_told_by_its_values():
     [
         (
             lambda *a: (sample_and_cost(*a)[0], sample_and_cost(*a)[1].float()),
-            ("Your second result, the cost, has dtype float32; asked is float64",),
+            (
+                "Your second result, the cost, has dtype float32; the exercise asks for float64, the dtype of the inputs.",
+            ),
         ),
         (
             lambda *a: (sample_and_cost(*a)[0].T, sample_and_cost(*a)[1]),
@@ -120,12 +129,14 @@ def test_a_dimension_left_unsummed_is_told_by_its_values():
     ],
 )
 def test_a_wrong_dtype_and_nan(answer, words):
-    says(answer, *words, exercise=SAMPLE)
+    assert_verdict(answer, *words, exercise=SAMPLE)
 
 
 def test_float64_made_of_float32_is_noticed():
-    says(lambda loc, scale: energy(loc.double(), scale.double()), "dtype float64 where the inputs are float32")
-    says(lambda loc, scale: (1e30 * energy(loc, scale)) ** 2 / 1e60 / energy(loc, scale), "far off in float32")
+    assert_verdict(lambda loc, scale: energy(loc.double(), scale.double()), "dtype float64 when the inputs are float32")
+    assert_verdict(
+        lambda loc, scale: (1e30 * energy(loc, scale)) ** 2 / 1e60 / energy(loc, scale), "far off in float32"
+    )
 
 
 # --- misconceptions and numbers ---
@@ -133,7 +144,7 @@ def test_float64_made_of_float32_is_noticed():
 
 @pytest.mark.parametrize("misconception", ENERGY.misconceptions, ids=lambda m: m.name)
 def test_a_misconception_comes_before_the_general_sentence(misconception):
-    verdict = says(misconception.answer)
+    verdict = assert_verdict(misconception.answer)
     assert (verdict.misconception, verdict.sentence) == (misconception.name, misconception.sentence)
 
 
@@ -141,11 +152,11 @@ def test_a_misconception_is_known_by_what_it_does():
     def otherwise(loc, scale):
         return ((loc / scale) * (loc / 2)).sum(1)
 
-    assert says(otherwise).misconception == "forgets scale"
+    assert assert_verdict(otherwise).misconception == "forgets scale"
     assert (
-        says(lambda loc, scale: otherwise(loc, scale).detach()).misconception == "forgets scale"
+        assert_verdict(lambda loc, scale: otherwise(loc, scale).detach()).misconception == "forgets scale"
     )  # wrong values weigh more
-    assert says(lambda loc, scale: energy(loc, scale).detach()).misconception is None
+    assert assert_verdict(lambda loc, scale: energy(loc, scale).detach()).misconception is None
 
 
 @pytest.mark.parametrize(
@@ -153,15 +164,15 @@ def test_a_misconception_is_known_by_what_it_does():
     [
         (lambda t, k: -t, "the right one with the wrong sign"),
         (lambda t, k: 2 * t, "2 times too large"),
-        (lambda t, k: t / 2, "half of what is asked"),
+        (lambda t, k: t / 2, "half of the expected value"),
         (lambda t, k: -2 * t, "2 times too large and has the wrong sign"),
         (lambda t, k: t / 4, "a quarter"),
         (lambda t, k: t / math.log(2), "bits in place of nats"),
         (lambda t, k: t / math.pi, "too small by the factor 3.142"),
         (lambda t, k: 1.7 * t, "1.7 times the right one"),
         (lambda t, k: 0 * t, "zero everywhere"),
-        (lambda t, k: t / k, "too small by the size of `latent`: a mean over `latent` stands where a sum is asked"),
-        (lambda t, k: t * k, "too large by the size of `latent`: a sum over `latent` stands where a mean is asked"),
+        (lambda t, k: t / k, "too small by the size of `latent`: a mean over `latent` is used where a sum is needed"),
+        (lambda t, k: t * k, "too large by the size of `latent`: a sum over `latent` is used where a mean is needed"),
         (lambda t, k: t - HALF_LOG_TWO_PI, "too small by ½ log 2π"),
         (lambda t, k: t + k * HALF_LOG_TWO_PI, "too large by ½ log 2π for each of `latent`"),
         (lambda t, k: t + 1, "too large by 1: is a constant"),
@@ -169,26 +180,28 @@ def test_a_misconception_is_known_by_what_it_does():
         (lambda t, k: t.exp(), "the exponential of the right one"),
         (lambda t, k: t**2, "the square of the right one"),
         (lambda t, k: t.flip(0), "reversed order"),
-        (lambda t, k: t + t.sin(), "the right shape, but its numbers differ"),
+        (lambda t, k: t + t.sin(), "the right shape, but its values differ"),
     ],
 )
 def test_wrong_numbers_are_named(change, words):
-    verdict = says(lambda loc, scale: change(energy(loc, scale), loc.shape[1]), words)
+    verdict = assert_verdict(lambda loc, scale: change(energy(loc, scale), loc.shape[1]), words)
     facts = dict(verdict.facts)
     assert facts["Tolerance"].startswith("1e-6") and any(label.startswith("Given") for label in facts)
 
 
 def test_a_transposed_square_is_named():
-    says(lambda rows: square_matrix(rows).T * 1, exercise=MATRIX)  # symmetric in value; only its gradient is another
-    says(
+    assert_verdict(
+        lambda rows: square_matrix(rows).T * 1, exercise=MATRIX
+    )  # symmetric in value; only its gradient is another
+    assert_verdict(
         lambda rows: (square_matrix(rows) + torch.arange(len(rows))).T - torch.arange(len(rows)),
-        "but its numbers differ",
+        "but its values differ",
         exercise=MATRIX,
     )
 
 
 def test_right_for_some_inputs_only():
-    says(
+    assert_verdict(
         lambda loc, scale: energy(loc, scale) + (0 if len(loc) == 4 else loc.sum(-1)),
         "right for some inputs (four) and wrong for others (two, one)",
     )
@@ -196,12 +209,12 @@ def test_right_for_some_inputs_only():
 
 def test_the_tolerance_is_what_is_said():
     assert judge(ENERGY, lambda loc, scale: energy(loc, scale) * (1 + 1e-8)).passed
-    says(lambda loc, scale: energy(loc, scale) * (1 + 1e-5), "times the right one")
-    says(lambda loc, scale: energy(loc, scale) + 1e-4, "too large by 0.0001")
+    assert_verdict(lambda loc, scale: energy(loc, scale) * (1 + 1e-5), "times the right one")
+    assert_verdict(lambda loc, scale: energy(loc, scale) + 1e-4, "too large by 0.0001")
 
 
 def test_one_wrong_result_of_two():
-    says(
+    assert_verdict(
         lambda *a: (sample_and_cost(*a)[0], -sample_and_cost(*a)[1]),
         "Your second result, the cost, is the right one with the wrong sign. The rest is right.",
         exercise=SAMPLE,
@@ -223,16 +236,16 @@ def test_one_wrong_result_of_two():
     ],
 )
 def test_right_values_with_wrong_gradients(answer, words):
-    says(answer, "right values", words)
+    assert_verdict(answer, "right values", words)
 
 
 def test_a_gradient_where_none_should_be():
     from dataclasses import replace
 
     free = replace(ENERGY, solution=lambda loc, scale: energy(loc, scale.detach()), misconceptions=())
-    says(energy, "a gradient reaches `scale` that should not", exercise=free)
+    assert_verdict(energy, "a gradient reaches `scale` that should not", exercise=free)
     cut = replace(ENERGY, solution=lambda loc, scale: energy(loc, scale).detach(), misconceptions=())
-    says(energy, "that should not", exercise=cut)
+    assert_verdict(energy, "that should not", exercise=cut)
     assert judge(cut, lambda loc, scale: energy(loc, scale).detach()).passed
 
 
@@ -244,7 +257,7 @@ def test_a_backward_pass_that_fails():
         root.mul_(2)
         return result
 
-    says(spoils, "Your values are right", "changed in place")
+    assert_verdict(spoils, "Your values are right", "changed in place")
 
 
 def test_an_answer_that_needs_gradients():
@@ -252,4 +265,4 @@ def test_an_answer_that_needs_gradients():
         torch.autograd.grad(loc.sum(), loc)
         return energy(loc, scale)
 
-    says(grad, "where its arguments require no gradients")
+    assert_verdict(grad, "when its arguments require no gradients")

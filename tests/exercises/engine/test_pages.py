@@ -42,7 +42,7 @@ def toys(monkeypatch):
         ("exercise 2 of lesson 77", "The nearest is"),
         ("energi", 'The nearest is "77.1"'),
         ("", "The nearest is"),
-        (77.2, 'by a text in quotes, not by the number 77.2. The nearest is "77.2"'),
+        (77.2, 'a text in quotes, not the number 77.2. The nearest is "77.2"'),
         (None, "something of type NoneType"),
         ([], "something of type list"),
         ("9" * 10_000, "The nearest is"),

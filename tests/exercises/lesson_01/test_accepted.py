@@ -11,7 +11,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 from helpers.evaluation import Measured
 from helpers.exercises.engine.judge import judge
 from helpers.exercises.lesson_01 import ELBO, EXACT_POSTERIOR, GAPS, KL, MINIBATCH
-from tests.exercises.saying import says
+from tests.exercises.assertions import assert_verdict
 
 # --- 01.1 ---
 
@@ -33,7 +33,7 @@ def kl_term_by_term(loc, scale):
 
 
 def with_variance_and_root(log_global, log_local, num_data):
-    """Its root of 0, where the batch is the whole, has no gradient: nobody asks for one."""
+    """If the batch is the whole, its root of 0 has no gradient, and the exercise asks for none."""
     batch = log_local.shape[1]
     error = num_data * (log_local.var(1) / batch * (1 - batch / num_data)).sqrt()
     return log_global + num_data * log_local.mean(1), error
@@ -156,7 +156,7 @@ def draws_its_own(x, loc, scale, weight, bias, noise, eps):
 
 
 def test_an_elbo_with_draws_of_its_own_is_told_to_use_eps_not_the_noise_of_the_instruments():
-    says(draws_its_own, "draws random numbers of its own", "Use `eps`, which is given", exercise=ELBO)
+    assert_verdict(draws_its_own, "draws random numbers of its own", "Use `eps`, which is given", exercise=ELBO)
 
 
 def with_three(x, weight, bias, noise):
@@ -171,7 +171,7 @@ def with_the_lessons_two(x, weight, bias, noise):
 
 @pytest.mark.parametrize(("answer", "size"), [(with_three, 3), (with_the_lessons_two, 2)])
 def test_a_size_written_as_a_number_is_asked_about(answer, size):
-    says(answer, f"Is a size written as a number? In `torch.eye({size})` it is", exercise=EXACT_POSTERIOR)
+    assert_verdict(answer, f"`torch.eye({size})` has a fixed size", exercise=EXACT_POSTERIOR)
 
 
 def test_a_mismatch_without_a_written_size_hears_the_usual_words():
@@ -179,7 +179,7 @@ def test_a_mismatch_without_a_written_size_hears_the_usual_words():
         precision = torch.eye(len(bias)).to(weight) + weight.T @ weight / noise**2
         return x, precision
 
-    assert "written as a number" not in says(crossed, "sizes do not fit", exercise=EXACT_POSTERIOR).sentence
+    assert "fixed size" not in assert_verdict(crossed, "sizes do not fit", exercise=EXACT_POSTERIOR).sentence
 
 
 def test_gaps_as_python_numbers_and_as_measured_hear_what_to_return():
@@ -189,10 +189,10 @@ def test_gaps_as_python_numbers_and_as_measured_hear_what_to_return():
     def measured(log_marginal, elbo_best, elbo_encoder):
         return Measured.over(log_marginal - elbo_best), Measured.over(elbo_best - elbo_encoder)
 
-    says(
+    assert_verdict(
         numbers,
         "the approximation gap, is a Python number",
         "a tensor without dimensions, as `x.mean()` gives",
         exercise=GAPS,
     )
-    says(measured, "returns a `Measured`", "the amortization gap's standard error", exercise=GAPS)
+    assert_verdict(measured, "returns a `Measured`", "the amortization gap's standard error", exercise=GAPS)

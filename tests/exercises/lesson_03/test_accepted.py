@@ -16,7 +16,7 @@ from helpers.exercises.lesson_03 import (
     OPTIMAL_BASELINE,
     SURROGATE,
 )
-from tests.exercises.saying import says
+from tests.exercises.assertions import assert_verdict
 
 # --- 03.1 ---
 
@@ -174,14 +174,14 @@ def test_bits_drawn_anew_are_told_of():
         z = Bernoulli(logits=logits).sample(f.shape[:1])
         return (f + f.detach() * Bernoulli(logits=logits).log_prob(z).sum(-1)).mean(0)
 
-    says(draws, "draws random numbers of its own", "Use `z`", exercise=SURROGATE)
+    assert_verdict(draws, "draws random numbers of its own", "Use `z`", exercise=SURROGATE)
 
 
 def test_a_log_q_that_was_not_summed_hears_of_the_bits():
     def unsummed(f, logits, z):
         return (f.unsqueeze(-1) + f.detach().unsqueeze(-1) * Bernoulli(logits=logits).log_prob(z)).mean(0)
 
-    says(unsummed, "`bits`", exercise=SURROGATE)
+    assert_verdict(unsummed, "`bits`", exercise=SURROGATE)
 
 
 def test_a_log_q_that_does_not_fit_the_rewards_hears_of_the_bits():
@@ -189,7 +189,7 @@ def test_a_log_q_that_does_not_fit_the_rewards_hears_of_the_bits():
         log_q = z * nn.functional.logsigmoid(logits) + (1 - z) * nn.functional.logsigmoid(-logits)
         return (f + f.detach() * log_q).mean(0)
 
-    says(unsummed, "Sum log q over the bits", exercise=SURROGATE)
+    assert_verdict(unsummed, "Sum log q over the bits", exercise=SURROGATE)
 
 
 def test_logarithms_of_probabilities_hear_of_large_logits():
@@ -202,15 +202,15 @@ def test_logarithms_of_probabilities_hear_of_large_logits():
         p = torch.sigmoid(logits)
         return (f + f.detach() * (z * p.log() + (1 - z) * (1 - p).log()).sum(-1)).mean(0)
 
-    says(with_products, "1 − sigmoid(50) rounds to 0", exercise=SURROGATE)
-    says(with_probabilities, "1 − sigmoid(50) rounds to 0", exercise=SURROGATE)
+    assert_verdict(with_products, "1 − sigmoid(50) rounds to 0", exercise=SURROGATE)
+    assert_verdict(with_probabilities, "1 − sigmoid(50) rounds to 0", exercise=SURROGATE)
 
 
 def test_a_running_mean_without_a_loop_hears_that_the_mean_moves():
     def at_once(rewards, mean):
         return rewards - mean, mean + 0.1 * (rewards.mean() - mean)
 
-    says(at_once, "go through them one by one", exercise=CENTRE)
+    assert_verdict(at_once, "go through them one by one", exercise=CENTRE)
 
 
 def test_a_running_mean_updated_in_place_hears_that_it_changes_its_argument():
@@ -221,7 +221,7 @@ def test_a_running_mean_updated_in_place_hears_that_it_changes_its_argument():
             mean.mul_(0.9).add_(0.1 * reward.mean())
         return torch.stack(centred), mean
 
-    says(in_place, "`mean`", exercise=CENTRE)
+    assert_verdict(in_place, "`mean`", exercise=CENTRE)
 
 
 def test_by_hand_rewards_that_keep_their_graph_and_are_wrong_hear_of_the_values_first():
@@ -230,7 +230,7 @@ def test_by_hand_rewards_that_keep_their_graph_and_are_wrong_hear_of_the_values_
     def both(log_prior, log_p, log_q):
         return log_prior + (log_p - log_q).cumsum(0)
 
-    says(both, "sum from the layer to the top", exercise=DOWNSTREAM)
+    assert_verdict(both, "sum from the layer to the top", exercise=DOWNSTREAM)
 
 
 def test_a_surrogate_that_is_right_but_summed_over_a_mean_baseline_loss_keeps_to_its_own_part():
@@ -239,5 +239,5 @@ def test_a_surrogate_that_is_right_but_summed_over_a_mean_baseline_loss_keeps_to
     def twice_wrong(f, log_q, baseline):
         return (f + 2 * (f + baseline).detach() * log_q).mean(0), ((f.detach() - baseline) ** 2).mean()
 
-    verdict = says(twice_wrong, exercise=LEARNED_BASELINE)
+    verdict = assert_verdict(twice_wrong, exercise=LEARNED_BASELINE)
     assert verdict.misconception is None

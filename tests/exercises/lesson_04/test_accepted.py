@@ -100,5 +100,5 @@ def test_what_python_says_of_truth_values_and_of_exponentials_is_put_into_words(
     def of_exponentials(log_weight):
         return log_weight.detach().exp().mean(0).log() - bound_by_bound(log_weight)
 
-    assert "Make numbers of them first" in judge(find("04.3"), of_truth_values).sentence
+    assert "Convert them to an input's dtype first" in judge(find("04.3"), of_truth_values).sentence
     assert "there is `logsumexp`" in judge(find("04.2"), of_exponentials).sentence

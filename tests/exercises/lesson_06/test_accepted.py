@@ -133,7 +133,7 @@ def log_q(guide, x):
 
 
 def test_the_exercises_are_the_packages_objective(system):
-    """06.1 and 06.4, where the decoder does not read the style: then L(x, k) is a number and not a draw."""
+    """06.1 and 06.4 with a decoder that does not read the style, so that L(x, k) is deterministic."""
     model, guide = system
     generator = torch.Generator().manual_seed(5)
     images, unlabelled = ((torch.rand(n, 2, 3, generator=generator) < 0.5).double() for n in (3, 5))

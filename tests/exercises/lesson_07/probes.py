@@ -153,7 +153,7 @@ def chain(generator: Generator, batch: int, steps: int, states: int, loc: float 
 
 
 def cycle(generator: Generator) -> dict[str, Tensor]:
-    """A chain that goes round three states and knows where it starts."""
+    """A chain that cycles through three states and starts in a known one."""
     given = {name: value.detach() for name, value in chain(generator, 2, 6, 3).items()}
     inward = torch.full((3, 3), -math.inf, dtype=torch.float64)
     inward[[0, 1, 2], [1, 2, 0]] = 0.0

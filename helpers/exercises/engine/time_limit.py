@@ -1,8 +1,8 @@
-"""`within_seconds`: call a function, and stop it where it does not end by itself.
+"""`within_seconds`: call a function, and stop it if it does not end in time.
 
 On the main thread, where Jupyter runs cells, an interval timer raises `Stopped` inside the call, again and again, in case a bare
-`except:` swallows it; from the second time on also at the next line that is run, which lies in the handler that swallowed. Elsewhere (other
-threads, Windows) a watching thread does the same. Neither can interrupt one long operation inside torch: it is stopped after it.
+`except:` swallows it; from the second time on also at the next line that runs, which is in the handler that swallowed it. On other
+threads and on Windows, a watching thread does the same. Neither can interrupt one long operation inside torch: the call stops after it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,23 @@ AGAIN = 0.05  # seconds until the next attempt
 
 
 class Stopped(BaseException):
-    """The time is up. No `Exception`, so that an answer's `except Exception:` does not take it for its own."""
+    """The time is up. Not an `Exception`, so that an answer's `except Exception:` does not catch it."""
 
 
 def within_seconds(call: Callable[[], Any], seconds: float) -> Any:
-    """call(). Raises Stopped where it takes longer than `seconds`, KeyboardInterrupt where the user interrupts, else what it raises.
+    """Call a function and stop it when the time is up.
 
-    A KeyboardInterrupt that the call raises by itself comes out as a RuntimeError.
+    Args:
+        call: The function, without arguments.
+        seconds: Time limit.
+
+    Returns:
+        What `call` returns.
+
+    Raises:
+        Stopped: If the call takes longer than `seconds`.
+        KeyboardInterrupt: If the user interrupts.
+        RuntimeError: If the call itself raises KeyboardInterrupt. Other exceptions of the call pass through.
     """
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
         return _by_timer(call, seconds)
@@ -34,7 +44,7 @@ def within_seconds(call: Callable[[], Any], seconds: float) -> Any:
 
 
 def _inside(call: Callable[[], Any]) -> Any:
-    """Its frame marks where the answer begins: nothing above it is ever interrupted."""
+    """Call the answer. The frame marks where the answer begins: only code inside it is ever interrupted."""
     return call()
 
 
@@ -89,7 +99,7 @@ def _by_timer(call: Callable[[], Any], seconds: float) -> Any:
     except KeyboardInterrupt:
         if (
             user is not None and not interrupted
-        ):  # None: the handler is not Python's, and the interrupt may be the user's
+        ):  # if None, the handler is not Python's, and the interrupt may be the user's
             raise RuntimeError("the answer raised KeyboardInterrupt itself") from None
         raise
     finally:
@@ -98,7 +108,7 @@ def _by_timer(call: Callable[[], Any], seconds: float) -> Any:
         signal.signal(signal.SIGALRM, alarm if alarm is not None else signal.SIG_DFL)
         if callable(user):
             signal.signal(signal.SIGINT, user)
-        if delay:  # somebody else's timer, as of a test runner
+        if delay:  # a timer that was already set, as by a test runner
             signal.setitimer(signal.ITIMER_REAL, max(delay - (time.monotonic() - began), 1e-3), interval)
         if interrupted and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
             raise KeyboardInterrupt  # the answer had swallowed it
@@ -115,13 +125,13 @@ def _by_watcher(call: Callable[[], Any], seconds: float) -> Any:
     watcher.start()
     try:
         try:
-            sys.settrace(trace)  # beforehand: the watching thread cannot do it later
+            sys.settrace(trace)  # now, because the watching thread cannot do it later
             return _inside(call)
         finally:
             sys.settrace(tracer)
             watcher.end()
     except Stopped:
-        while not watcher.ended:  # one may arrive while the last is being dealt with
+        while not watcher.ended:  # another may arrive while one is handled
             try:
                 watcher.end()
             except Stopped:
@@ -151,7 +161,7 @@ class _Watcher(threading.Thread):
         with self.lock:
             self.over.set()
         if self.attempts and not self.ended:
-            # One may be on its way. Taking it back with None would leave CPython's flag up, and a tracer then hangs: let one arrive.
+            # A Stopped may be pending. Cancelling it with None leaves CPython's flag set, which hangs a tracer: let one arrive.
             try:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(self.target, ctypes.py_object(Stopped))
                 while True:

@@ -6,7 +6,7 @@ from helpers.exercises.engine.judge import judge
 from tests.exercises.toys import ENERGY
 
 
-def says(answer, *words: str, exercise=ENERGY, status="not yet"):
+def assert_verdict(answer, *words: str, exercise=ENERGY, status="not yet"):
     verdict = judge(exercise, answer, seconds=2.0)
     assert verdict.status == status, verdict
     for word in words:

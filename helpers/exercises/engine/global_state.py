@@ -1,4 +1,4 @@
-"""`undisturbed`: what runs inside cannot move the learner's random state, default dtype or other switches of the process."""
+"""`preserved_global_state`: protects the learner's random state, default dtype and other settings of the process from an answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 import torch
 
-# (read, write), by what a line of an answer can change for the whole process.
+# (read, write) of what an answer can change for the whole process.
 SWITCHES: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (torch.get_default_dtype, torch.set_default_dtype),
     (torch.is_grad_enabled, torch.set_grad_enabled),
@@ -31,8 +31,11 @@ SWITCHES: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Inside: float32 by default, gradients on, on the CPU, no warnings. Afterwards everything is as it was, random states too."""
+def preserved_global_state() -> Iterator[None]:
+    """Context in which an answer runs: float32 by default, gradients on, on the CPU, without warnings.
+
+    At the end, every setting and every random state is what it was at the start.
+    """
     with ExitStack() as stack:
         stack.callback(_restore_generators, *_read_generators())
         for read, write in SWITCHES:
@@ -78,7 +81,7 @@ def _restore_generators(python: Any, numbers: Any, cpu: torch.Tensor, seed: int,
     torch.set_rng_state(cpu)
     if cuda is not None:
         torch.cuda.set_rng_state_all(cuda)
-    elif torch.cuda.is_initialized():  # the answer was the first to use it: as if nobody had drawn yet
+    elif torch.cuda.is_initialized():  # the answer was the first to use it
         torch.cuda.manual_seed_all(seed)
     if mps is not None:
         torch.mps.set_rng_state(mps)

@@ -1,4 +1,4 @@
-"""Judging an answer by its form, before it is called: nothing written yet, no function at all, other parameters."""
+"""Checks of an answer before it is called: nothing written yet, not a function, wrong parameters."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ from helpers.exercises.exercise import Exercise
 
 
 def is_stub(answer: Any) -> bool:
-    """Whether nothing is written yet: the body is `...`, `pass`, a docstring, or raises NotImplementedError.
+    """Whether nothing is written yet: the body is `...`, `pass` or a docstring, or raises NotImplementedError.
 
-    A `return None` that is written out is an answer, where the source can be read.
+    An explicit `return None` is an answer, if the source can be read.
+
+    Args:
+        answer: The learner's answer; any object.
+
+    Returns:
+        True if it is a function without a body of its own.
     """
     function = function_behind(answer)
     if function is None:
         return False
     body = _body(function)
-    if body is None:  # no source: what the compiler left must do
+    if body is None:  # no source: judge by the bytecode
         return _returns_a_constant(function, (None, ...))
     return all(_is_empty(statement) for statement in body) and (
         _returns_a_constant(function, (None, ...)) or any(isinstance(statement, ast.Raise) for statement in body)
@@ -33,12 +39,27 @@ def is_stub(answer: Any) -> bool:
 
 
 def complaint(exercise: Exercise, answer: Any) -> str | None:
-    """What is wrong with the form of `answer`, as a sentence; None if it can be called as asked."""
+    """Why an answer cannot be called as the exercise asks.
+
+    Args:
+        exercise: The exercise.
+        answer: The learner's answer; any object.
+
+    Returns:
+        A sentence; None if the answer can be called.
+    """
     return _no_function(exercise, answer) or _other_parameters(exercise, answer)
 
 
 def function_behind(answer: Any) -> Callable[..., Any] | None:
-    """The Python function behind a function, method, partial, decorator or module."""
+    """The Python function behind a function, method, partial, decorator or module.
+
+    Args:
+        answer: Any object.
+
+    Returns:
+        The function; None if there is none, as for a function written in C.
+    """
     while isinstance(answer, functools.partial):
         answer = answer.func
     if isinstance(answer, nn.Module):
@@ -48,7 +69,14 @@ def function_behind(answer: Any) -> Callable[..., Any] | None:
 
 
 def source_of(function: Callable[..., Any]) -> str:
-    """Its text; "" where there is none to be had."""
+    """The source of a function.
+
+    Args:
+        function: A Python function.
+
+    Returns:
+        Its source, dedented; "" if it cannot be read.
+    """
     try:
         return textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError, SyntaxError, IndentationError):
@@ -74,7 +102,7 @@ def _is_empty(statement: ast.stmt) -> bool:
 
 
 def _returns_a_constant(function: Callable[..., Any], constants: tuple[Any, ...]) -> bool:
-    """Whether its bytecode does nothing but return one of these."""
+    """Whether its bytecode only returns one of these constants."""
     steps = [step for step in dis.get_instructions(function) if step.opname not in ("RESUME", "NOP", "CACHE")]
     loads = [step for step in steps if step.opname.startswith(("LOAD_CONST", "RETURN_CONST", "LOAD_COMMON_CONSTANT"))]
     returns = [step for step in steps if step.opname == "RETURN_VALUE"]
@@ -92,7 +120,10 @@ def _no_function(exercise: Exercise, answer: Any) -> str | None:
             f"or write the function `{name}`."
         )
     if isinstance(answer, type):
-        return f"You gave a class, `{answer.__name__}`, where a function is asked. Write it as `def {name}(...):` and give that: {remedy}."
+        return (
+            f"You gave a class, `{answer.__name__}`, but the exercise asks for a function. Write `def {name}(...):` "
+            f"and give that: {remedy}."
+        )
     if isinstance(answer, str):
         return f"You gave the text {answer!r}. Give the function itself, without quotes: {remedy}."
     if isinstance(answer, (Tensor, numpy.ndarray, numpy.generic, int, float, list, tuple, dict)) or answer is None:
@@ -103,7 +134,7 @@ def _no_function(exercise: Exercise, answer: Any) -> str | None:
             if not isinstance(answer, bool)
             else "a bool"
         )
-        return f"You gave {given}, not the function. Leave its parentheses away, so that `check` can call it: {remedy}."
+        return f"You gave {given}, not the function. Leave out the parentheses, so that `check` can call it: {remedy}."
     return f"You gave {_kind(answer)}, which cannot be called. Give the function itself: {remedy}."
 
 
@@ -124,8 +155,8 @@ def _other_parameters(exercise: Exercise, answer: Any) -> str | None:
     if plain[: len(asked.parameters)] != list(asked.parameters) and set(plain) == set(asked.parameters):
         theirs = ", ".join(f"`{name}`" for name in plain)
         return (
-            f"Your function takes {theirs}; the exercise asks for {in_words}, in this order. Callers who "
-            "give them by position would mix them up."
+            f"Your function takes {theirs}; the exercise asks for {in_words}, in this order. A call "
+            "by position mixes them up."
         )
     positional = [name for name, p in asked.parameters.items() if p.kind is not p.KEYWORD_ONLY]
     named = {name: None for name, p in asked.parameters.items() if p.kind is p.KEYWORD_ONLY}
@@ -134,13 +165,21 @@ def _other_parameters(exercise: Exercise, answer: Any) -> str | None:
         theirs = ", ".join(f"`{p}`" for p in parameters) or "none"
         return (
             f"The exercise asks for a function of {count} {'argument' if count == 1 else 'arguments'}, "
-            f"{in_words}. Yours takes other ones: {theirs}."
+            f"{in_words}. Yours takes: {theirs}."
         )
     return None
 
 
 def takes_names_only(given: inspect.Signature, asked: inspect.Signature) -> bool:
-    """Whether a function can be called with the asked parameters by name, and not by position."""
+    """Whether a function can be called with the asked parameters by name only.
+
+    Args:
+        given: The answer's signature.
+        asked: The solution's signature.
+
+    Returns:
+        True if a call by name works and a call by position does not.
+    """
     named = dict.fromkeys(asked.parameters)
     positional = [name for name, p in asked.parameters.items() if p.kind is not p.KEYWORD_ONLY]
     rest = {name: None for name in named if name not in positional}

@@ -1,26 +1,21 @@
-"""Comparing numbers, and naming how they differ: sign, factor, offset, a mean for a sum, gradients."""
+"""Naming how wrong values differ from the right ones: sign, factor, offset, a mean for a sum, a transposition."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from helpers.exercises.engine.run import Gradients, Run
-
-RELATIVE, ABSOLUTE = 1e-6, 1e-8  # in float64; the second in units of the largest number expected, or of 1
-TOLERANCE = "1e-6 of the value in float64"
-LOOSE = 1e-2  # in float32, where only dtype and overflow are judged
+from helpers.exercises.engine.closeness import close
 
 Pairs = Sequence[tuple[Tensor, Tensor]]  # (given, wanted), one a case, of equal shapes
 
-FACTORS = {2.0: "2 times too large", 0.5: "half of what is asked", 4.0: "4 times too large", 0.25: "a quarter of what is asked",
+FACTORS = {2.0: "2 times too large", 0.5: "half of the expected value", 4.0: "4 times too large", 0.25: "a quarter of the expected value",
            math.log(2): "ln 2 times the right one: are the units bits or nats?",
            1 / math.log(2): "1 / ln 2 times the right one: bits in place of nats?",
-           math.sqrt(2): "√2 times too large", math.sqrt(0.5): "too small by the factor √2", math.pi: "π times too large",
+           math.sqrt(2): "√2 times too large", 1 / math.sqrt(2): "too small by the factor √2", math.pi: "π times too large",
            2 * math.pi: "2π times too large", math.sqrt(2 * math.pi): "√(2π) times too large"}  # fmt: skip
 OFFSETS = {0.5 * math.log(2 * math.pi): "½ log 2π", math.log(2 * math.pi): "log 2π", 0.5 * math.log(math.pi): "½ log π",
            math.log(2): "log 2",
@@ -35,59 +30,18 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def close(got: Any, want: Any, relative: float = RELATIVE, absolute: float = ABSOLUTE) -> bool:
-    """Whether two outputs are the same: type, shape, dtype, and numbers to tolerance (equal where they are no floats; NaN equals NaN)."""
-    if not isinstance(want, Tensor) or not isinstance(got, Tensor):
-        return _close_plain(got, want)
-    if got.shape != want.shape or got.dtype != want.dtype or got.device != want.device or got.layout != want.layout:
-        return False
-    got, want = got.detach(), want.detach()
-    if not (want.is_floating_point() or want.is_complex()):
-        return torch.equal(got, want)
-    finite = want[torch.isfinite(want)].abs()
-    scale = max(1.0, finite.max().item()) if finite.numel() else 1.0
-    return torch.allclose(got, want, rtol=relative, atol=absolute * scale, equal_nan=True)
-
-
-def _close_plain(got: Any, want: Any) -> bool:
-    if isinstance(got, Tensor) or isinstance(want, Tensor) or isinstance(got, bool) != isinstance(want, bool):
-        return False
-    if isinstance(got, (int, float)) and isinstance(want, (int, float)):
-        return math.isclose(got, want, rel_tol=RELATIVE, abs_tol=ABSOLUTE) or (got != got and want != want)
-    if isinstance(got, (list, tuple)) and isinstance(want, (list, tuple)):
-        return len(got) == len(want) and all(close(*pair) for pair in zip(got, want, strict=True))
-    try:
-        return type(got) is type(want) and bool(got == want)
-    except Exception:  # arrays, and whatever else has no one truth value: said to be no tensors, never equal
-        return False
-
-
-def close_gradients(got: Run, want: Run) -> bool:
-    """Whether the gradients of all outputs agree; no gradient counts as zero."""
-    if got.gradient_error or want.gradient_error:
-        return str(got.gradient_error) == str(want.gradient_error)
-    pairs = zip(got.gradients, want.gradients, strict=True)
-    return all(not wrong_gradients(given, wanted) for given, wanted in pairs)
-
-
-def wrong_gradients(got: Gradients, want: Gradients) -> list[str]:
-    """With respect to which arguments the gradients of one output differ."""
-    return [name for name in {**want, **got} if not close(*_filled(got.get(name), want.get(name)))]
-
-
-def _filled(got: Tensor | None, want: Tensor | None) -> tuple[Tensor, Tensor]:
-    some = got if got is not None else want
-    assert some is not None
-    return torch.zeros_like(some) if got is None else got, torch.zeros_like(some) if want is None else want
-
-
 def how_they_differ(pairs: Pairs, sizes: Sequence[dict[str, int]]) -> str | None:
-    """The one relation that holds between given and wanted on every case, as what comes after "your answer is"; else None.
+    """The one relation between given and wanted values that holds on every case.
 
-    sizes: per case the sizes of the named dimensions.
+    Args:
+        pairs: Given and wanted tensor of each case, of equal shapes.
+        sizes: For each case, the sizes of the named dimensions.
+
+    Returns:
+        Words that follow "Your answer is", such as "2 times too large"; None if no known relation holds.
     """
     pairs = [(got.detach().double(), want.detach().double()) for got, want in pairs]
-    if holds(pairs, lambda want: -want):
+    if _holds(pairs, lambda want: -want):
         return "the right one with the wrong sign"
     factors = [_ratio(got, want) for got, want in pairs]
     if all(factor is not None for factor in factors):
@@ -101,26 +55,26 @@ def how_they_differ(pairs: Pairs, sizes: Sequence[dict[str, int]]) -> str | None
     if all(offset is not None for offset in offsets):
         return _offset_words(offsets, sizes)
     for words, function in FUNCTIONS.items():
-        if holds(pairs, function):
+        if _holds(pairs, function):
             return words
-    if all(want.ndim >= 2 for _, want in pairs) and holds(pairs, lambda want: want.transpose(-1, -2)):
+    if all(want.ndim >= 2 for _, want in pairs) and _holds(pairs, lambda want: want.transpose(-1, -2)):
         return "the right one, transposed"
     for dimension in range(-min(want.ndim for _, want in pairs), 0):
-        if holds(pairs, lambda want, d=dimension: want.flip(d)):
+        if _holds(pairs, lambda want, d=dimension: want.flip(d)):
             return f"the right one in reversed order along dimension {dimension}"
-        if holds(pairs, lambda want, d=dimension: want.sum(d, keepdim=True).expand_as(want)):
+        if _holds(pairs, lambda want, d=dimension: want.sum(d, keepdim=True).expand_as(want)):
             return f"the right one summed over dimension {dimension}, and repeated along it"
     return None
 
 
-def holds(pairs: Pairs, function: Callable[[Tensor], Tensor]) -> bool:
-    """Whether given == function(wanted) on all cases."""
+def _holds(pairs: Pairs, function: Callable[[Tensor], Tensor]) -> bool:
+    """Whether given == function(wanted) on every case."""
     changed = [(got, function(want)) for got, want in pairs]
     return all(torch.isfinite(want).all() and close(got, want) for got, want in changed)
 
 
 def _ratio(got: Tensor, want: Tensor) -> float | None:
-    """The c of given == c * wanted; NaN where both are zero, None where there is none."""
+    """The c of given == c * wanted; NaN if both are zero, None if there is no such c."""
     if not want.numel() or (not want.any() and not got.any()):
         return math.nan
     largest = want.abs().argmax()
@@ -135,14 +89,14 @@ def _offset(got: Tensor, want: Tensor) -> float | None:
 
 def _size_factor(factors: Sequence[float], sizes: Sequence[dict[str, int]]) -> str | None:
     for name in sizes[0] if sizes else ():
-        n = [size.get(name, 1) for size in sizes]
-        if max(n) == 1:
+        counts = [size.get(name, 1) for size in sizes]
+        if max(counts) == 1:
             continue
-        told = [(factor, size) for factor, size in zip(factors, n, strict=True) if factor == factor]
-        if told and all(math.isclose(factor, size, rel_tol=1e-6) for factor, size in told):
-            return f"too large by the size of `{name}`: a sum over `{name}` stands where a mean is asked"
-        if told and all(math.isclose(factor, 1 / size, rel_tol=1e-6) for factor, size in told):
-            return f"too small by the size of `{name}`: a mean over `{name}` stands where a sum is asked"
+        comparable = [(factor, size) for factor, size in zip(factors, counts, strict=True) if factor == factor]
+        if comparable and all(math.isclose(factor, size, rel_tol=1e-6) for factor, size in comparable):
+            return f"too large by the size of `{name}`: a sum over `{name}` is used where a mean is needed"
+        if comparable and all(math.isclose(factor, 1 / size, rel_tol=1e-6) for factor, size in comparable):
+            return f"too small by the size of `{name}`: a mean over `{name}` is used where a sum is needed"
     return None
 
 

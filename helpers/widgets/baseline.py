@@ -15,7 +15,7 @@ from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.widgets.parts.explorer import Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.words import signed
 
 BITS = 3
 LOGITS = torch.tensor([1.2, -0.9, 0.6], dtype=torch.float64)  # of q, at confidence 1

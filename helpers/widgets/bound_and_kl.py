@@ -16,7 +16,7 @@ from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.widgets.parts.explorer import Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure, key
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.words import signed
 
 NOISE = 0.75  # so that the posterior's scale is 0.6 and its mean 0.64 x: the sliders can reach both
 

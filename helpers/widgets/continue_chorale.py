@@ -24,6 +24,7 @@ from helpers.widgets.parts.chorale_audio import (
 )
 from helpers.widgets.parts.explorer import Explorer, Slider, Toggle
 from helpers.widgets.parts.panel import Panel, bare_figure
+from helpers.widgets.parts.words import counted
 
 CHOICES = 20  # chorales that the slider offers
 LONGEST = 24  # steps that can be given
@@ -111,8 +112,8 @@ def continue_chorale_picture(
         compared = "The chorale has no step left to compare it with."
     where = f"Chorale {chorale}, {given} of {length} steps given, seed {seed}."
     alt = (
-        f"Piano roll. {where} The given part has {_notes(len(held_notes(start)))}; then the model goes on for {STEPS} steps with "
-        f"{_notes(len(notes))} {span}, drawn hollow. {compared}"
+        f"Piano roll. {where} The given part has {counted(len(held_notes(start)), 'note')}; then the model goes on for {STEPS} steps with "
+        f"{counted(len(notes), 'note')} {span}, drawn hollow. {compared}"
     )
     caption = (
         f"{where} The model goes on for {STEPS} steps, {int(made.sum()) / STEPS:.1f} keys a step where the given part has "
@@ -131,7 +132,3 @@ def _legend(axes: Axes) -> None:
         axes.text(left + 37, y, name, va="center_baseline", fontsize=12)
     axes.plot([442], [y], marker="o", markersize=4, color=INK, linestyle="")
     axes.text(454, y, "what the chorale has there", va="center_baseline", fontsize=12)
-
-
-def _notes(number: int) -> str:
-    return f"{number} note{'' if number == 1 else 's'}"

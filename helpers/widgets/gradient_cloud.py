@@ -19,7 +19,8 @@ from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider, Toggle
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import point
 
 ESTIMATORS = ("score function", "centred reward", "scaled reward", "self-critic", "learned baseline", "chain of three")
 BIASED = ("scaled reward", "chain of three")
@@ -98,9 +99,10 @@ def gradient_cloud_picture(
     others = [f"{name} {_number(clouds[name].noise)}" for name in ESTIMATORS if name != estimator]
     alt = (
         f"Left, {REPEATS} gradients by {estimator} with {evaluations} evaluations of f for each datum, {bits} bits, seen in the first two: "
-        f"the exact gradient is at {_point(cloud.exact)}, the estimator's exact mean at {_point(cloud.mean)}, its exact standard "
-        f"deviations are {_number(cloud.covariance[0, 0].sqrt().item())} and {_number(cloud.covariance[1, 1].sqrt().item())}. Right, the "
-        f"exact noise, standard deviation over the length of its mean: {estimator} {_number(cloud.noise)}; {listed(others)}."
+        f"the exact gradient is at {point(cloud.exact[:2], 2)}, the estimator's exact mean at {point(cloud.mean[:2], 2)}, "
+        f"its exact standard deviations are "
+        f"{_number(cloud.covariance[0, 0].sqrt().item())} and {_number(cloud.covariance[1, 1].sqrt().item())}. "
+        f"Right, the exact noise, standard deviation over the length of its mean: {estimator} {_number(cloud.noise)}; {listed(others)}."
     )
     return Picture(figure, alt, _caption(cloud, estimator))
 
@@ -229,7 +231,3 @@ def _caption(cloud: Cloud, estimator: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
-
-
-def _point(gradient: Tensor) -> str:
-    return f"({signed(gradient[0].item(), 2)}, {signed(gradient[1].item(), 2)})"

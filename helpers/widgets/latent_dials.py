@@ -9,18 +9,18 @@ from functools import partial
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from torch import Tensor, nn
 
 from helpers.models import LatentVariableModel
 from helpers.plots import Picture
 from helpers.plots.mosaic_plot import checked_images
-from helpers.plots.style import CLASS_COLORS, INK, new_figure, readable, workbook_style
+from helpers.plots.style import CLASS_COLORS, INK, readable, workbook_style
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Explorer, Slider
+from helpers.widgets.parts.panel import bare_figure
+from helpers.widgets.parts.pixels import pixels_of
+from helpers.widgets.parts.words import point
 
 REACH = 3.0  # how far the dials turn, in standard deviations of the prior
 EDGE = 3.25  # how far the map shows
@@ -93,14 +93,13 @@ def latent_dials_picture(model: LatentVariableModel, page: CodeMap, *, z1: float
     image = checked_images(model(z.to(device)).mean)[0]  # [C, H, W]
     near = neighbours(page, z1, z2)
     distance = math.hypot(z1, z2)
-    place = f"z = ({_signed(z1)}, {_signed(z2)})"
+    place = f"z = {point((z1, z2), 1)}"
     inside = "inside" if distance <= CIRCLE else "outside"
     total = sum(count for _, count in near)
     tally = listed([f"{count} of class {c}" for c, count in near], most=10)
 
     with workbook_style():
-        figure = new_figure(WIDTH, HEIGHT, layout=None)
-        axes = _whole(figure)
+        figure, axes = bare_figure(WIDTH, HEIGHT)
         axes.imshow(page.pixels, extent=(0, WIDTH, 0, HEIGHT), interpolation="antialiased", aspect="auto", zorder=0)
         x, y = _on_map(z1, z2)
         line = {"color": INK, "linewidth": 1.0, "linestyle": (0, (4, 3)), "marker": ""}
@@ -112,7 +111,6 @@ def latent_dials_picture(model: LatentVariableModel, page: CodeMap, *, z1: float
         axes.imshow(
             shown.numpy(), extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto", zorder=1
         )
-        axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
         words = {"ha": "center", "va": "baseline", "color": INK}
         middle = IMAGE_LEFT + IMAGE_SIDE / 2
         axes.text(middle, 331, f"decoded at {place}", fontsize=12, **words)
@@ -141,8 +139,7 @@ def neighbours(page: CodeMap, z1: float, z2: float) -> list[tuple[int, int]]:
 def _drawn(codes: Tensor, labels: Tensor) -> np.ndarray:
     """Axes, circle, every code as the character of its class, in its colour, and the decoded image's frame, as RGBA bytes."""
     with workbook_style():
-        figure = new_figure(WIDTH, HEIGHT, layout=None)
-        figure.set_dpi(2 * figure.dpi)
+        figure, whole = bare_figure(WIDTH, HEIGHT)
         axes = figure.add_axes((MAP_LEFT / WIDTH, MAP_BOTTOM / HEIGHT, MAP_SIDE / WIDTH, MAP_SIDE / HEIGHT))
         ticks = range(-int(EDGE), int(EDGE) + 1)
         axes.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xlabel="$z_1$", ylabel="$z_2$", xticks=ticks, yticks=ticks)
@@ -158,17 +155,8 @@ def _drawn(codes: Tensor, labels: Tensor) -> np.ndarray:
         frame = Rectangle(
             (IMAGE_LEFT, IMAGE_BOTTOM), IMAGE_SIDE, IMAGE_SIDE, fill=False, linewidth=2.5, color="#C8C8C8"
         )
-        _whole(figure).add_patch(frame)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba()).copy()
-
-
-def _whole(figure: Figure) -> Axes:
-    """Axes without lines over the whole figure, in CSS pixels."""
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, HEIGHT))
-    axes.axis("off")
-    return axes
+        whole.add_patch(frame)
+    return pixels_of(figure)
 
 
 def _on_map(z1: float, z2: float) -> tuple[float, float]:
@@ -185,7 +173,3 @@ def _table(near: list[tuple[int, int]], most: int = 5) -> str:
     return "\n".join(
         "".join(f"{entry!s:>{width}}" for entry, width in zip(line, widths, strict=False)) for line in lines
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:.1f}".replace("-", "−") if abs(value) >= 0.05 else "0.0"

@@ -17,7 +17,9 @@ from helpers.plots.style import COLORS, INK
 from helpers.widgets.parts.chorale_audio import SoundingPicture, check_chorales, drawing, keys_in_use, sound_of
 from helpers.widgets.parts.explorer import Explorer, Slider, Toggle
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.principal_directions import principal_directions
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import point
 
 CHOICES = 12  # chorales that the sliders offer
 LONGEST = 32  # steps of a walk
@@ -59,11 +61,8 @@ def codes_of(guide: SequenceGuide, rolls: Tensor, lengths: Tensor, seed: int = 0
         z = guide(rolls, lengths).z[0]
     z = z[:, : min(LONGEST, int(lengths.min()))]
     every = z.flatten(0, 1)
-    centred = every - every.mean(0)
-    _, singular, directions = torch.linalg.svd(centred, full_matrices=False)
-    directions, spread = directions[:2], singular[:2] / max(len(every) - 1, 1) ** 0.5
-    directions = directions * directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
-    places = centred @ directions.T / spread.clamp(min=1e-6)  # codes that are all alike stand at 0
+    directions, spread = principal_directions(every)
+    places = (every - every.mean(0)) @ directions.T / spread  # codes that are all alike stand at 0
     return Codes(z, keys_in_use(rolls[:, : z.shape[1]]), places.unflatten(0, z.shape[:2]))
 
 
@@ -115,7 +114,7 @@ def latent_walk_picture(
     keys = f"The likeliest keys there: {', '.join(named)}; {sung[step - 1].sum():.1f} keys are expected."
     alt = (
         f"{where} Left, the paths of both codes, up to {NEAR} steps before and after, along their two principal directions, with a cross "
-        f"on the mixed path at ({signed(here[0], 1)}, {signed(here[1], 1)}) standard deviations. Right, the "
+        f"on the mixed path at {point(here, 1)} standard deviations. Right, the "
         f"probability of every key along the mixed path. {keys}"
     )
     caption = (
@@ -158,7 +157,6 @@ def _draw_roll(axes: Axes, probability: Tensor, keys: tuple[int, int], step: int
     grey = 1 - probability[:, low : high + 1].T.flip(0).numpy()
     axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=(left, left + width, bottom, bottom + height), aspect="auto", zorder=1,
                 interpolation="nearest")  # fmt: skip
-    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     panel.frame(
         {tick - 0.5: str(tick) for tick in _whole(steps)}, octaves(low, high), "step", "key, darker where likelier"
     )

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 
 from helpers.experiments.learned_priors import PriorRun, Snapshot, learn_priors
 from helpers.plots import Picture, workbook_style
-from helpers.plots.placement import spread
 from helpers.plots.style import COLORS, INK, LINESTYLES, readable
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider
-from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.panel import Panel, bare_figure, name_ends
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import point, signed
 
 __all__ = ["learn_priors", "prior_learning", "prior_learning_picture"]
 
@@ -97,8 +97,8 @@ def prior_learning_picture(scenes: Mapping[str, Scene], *, prior: str, snapshot:
     bounds = listed([f"{name} {signed(one.run.snapshots[snapshot].bound, 1)}" for name, one in scenes.items()])
     alt = (
         f"Left, {len(now.codes)} codes drawn from the aggregate posterior, and contours that hold 50 and 95 percent of the {prior} prior, "
-        f"after {now.epoch} of {epochs} epochs; {_prior_in_words(now)}. Codes have mean ({_pair(now.codes.mean(0))}) and standard "
-        f"deviations ({_pair(now.codes.std(0))}). Right, bounds in nats by prior: {bounds}; below, the rate of the {prior} prior, "
+        f"after {now.epoch} of {epochs} epochs; {_prior_in_words(now)}. Codes have mean {point(now.codes.mean(0), 1)} and standard "
+        f"deviations {point(now.codes.std(0), 1)}. Right, bounds in nats by prior: {bounds}; below, the rate of the {prior} prior, "
         f"{now.rate:.2f} nats: {now.mutual_information:.2f} of mutual information and {now.marginal_kl:.2f} of marginal KL."
     )
     caption = (
@@ -169,21 +169,12 @@ def _draw_bounds(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: 
         epochs, bounds = epochs[bounds >= panel.ylim[0]], bounds[bounds >= panel.ylim[0]]
         style = {"color": COLORS[index], "linestyle": LINESTYLES[index], "linewidth": 2.6 if name == prior else 1.2}
         panel.plot(epochs, bounds, **style)
-        ends.append((float(panel.y(bounds[-1])), name, COLORS[index], name == prior))
+        look = {"color": readable(COLORS[index]), "weight": "bold" if name == prior else "normal"}
+        ends.append((float(panel.y(bounds[-1])), name, look))
     now = scenes[prior].run.snapshots[snapshot]
     if now.bound >= panel.ylim[0]:
         panel.plot([now.epoch], [now.bound], color=INK, marker="o", markersize=7, linestyle="", zorder=4)
-    heights = spread([end[0] for end in ends], 17, CURVES[1] + 4, CURVES[1] + CURVES[3])
-    for y, (_, name, color, chosen) in zip(heights, ends, strict=True):
-        axes.text(
-            LABELS,
-            y,
-            name,
-            va="center_baseline",
-            fontsize=12,
-            color=readable(color),
-            weight="bold" if chosen else "normal",
-        )
+    name_ends(axes, LABELS, ends, 17, (CURVES[1] + 4, CURVES[1] + CURVES[3]))
 
 
 def _draw_parts(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: int) -> None:
@@ -206,10 +197,10 @@ def _draw_parts(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: i
         panel.plot(
             [now.epoch], [getattr(now, name)], marker=marker, markersize=7, linestyle="", color=style["color"], zorder=4
         )
-        ends.append((float(panel.y(values[-1])), f"{words} {getattr(now, name):.2f}", style["color"]))
-    heights = spread([end[0] for end in ends], 17, PARTS[1] + 4, PARTS[1] + PARTS[3])
-    for y, (_, words, color) in zip(heights, ends, strict=True):
-        axes.text(LABELS, y, words, va="center_baseline", fontsize=12, color=readable(color))
+        ends.append(
+            (float(panel.y(values[-1])), f"{words} {getattr(now, name):.2f}", {"color": readable(style["color"])})
+        )
+    name_ends(axes, LABELS, ends, 17, (PARTS[1] + 4, PARTS[1] + PARTS[3]))
 
 
 def _over_time(
@@ -238,7 +229,3 @@ def _prior_in_words(now: Snapshot) -> str:
         return "it is one Gaussian and stays as it is"
     alive = int((now.weights > ALIVE).sum())
     return f"of its {len(now.weights)} components, {alive} have more than 1 percent of the weight, and their means are crosses"
-
-
-def _pair(values: torch.Tensor) -> str:
-    return ", ".join(signed(float(value), 1) for value in values)

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from helpers.experiments.race_track import Encoder, Race, Track, race_track, run_race
 from helpers.plots import Picture, workbook_style
-from helpers.plots.placement import spread
 from helpers.plots.style import COLORS, INK, readable
 from helpers.plots.words import number
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider
-from helpers.widgets.parts.panel import Panel, bare_figure, key
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.panel import Panel, bare_figure, key, name_ends
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import counted, point, signed
 
 FARTHEST = 8.0  # standard deviations of the data
 MOST_STEPS = 200
@@ -45,11 +45,11 @@ def race_picture(
         _draw_bounds(axes, track, run, steps)
         _draw_key(axes)
     x = ", ".join(number(value, 3) for value in run.x)
-    after = f"the fit after {_steps(steps)}"
+    after = f"the fit after {counted(steps, 'step')}"
     alt = (
         f"Left, the plane of z, regions of 50 % and 95 %: the posterior of x = ({x}), a tilted ellipse around "
-        f"{_point(run.posterior_loc)}; q of {after}, "
-        f"around {_point(run.loc[-1])}; and q of the encoder {encoder}, around {_point(run.encoder_loc)}. "
+        f"{point(run.posterior_loc, 2)}; q of {after}, "
+        f"around {point(run.loc[-1], 2)}; and q of the encoder {encoder}, around {point(run.encoder_loc, 2)}. "
         f"Right, how far the ELBO is below log p(x) = {signed(run.log_marginal, 2)}, in nats: {after} {_gap(run.fit_kl[-1])}, "
         f"the encoder {_gap(run.encoder_kl)}, the best uncorrelated q {_gap(track.family_gap)}."
     )
@@ -138,14 +138,9 @@ def _draw_bounds(axes: Axes, track: Track, run: Race, steps: int) -> None:
     panel.plot([0, MOST_STEPS], [run.encoder_kl] * 2, color=ENCODER, linestyle=ENCODER_LINE)
     # Not cut at the edge: after 0 steps it lies on the axis.
     axes.plot(panel.x(steps), panel.y(run.fit_kl[-1]), marker="o", color=FIT, markersize=7, linestyle="", zorder=3)
-    ends = {
-        f"fit {_gap(run.fit_kl[-1])}": (run.fit_kl[-1], FIT),
-        f"encoder {_gap(run.encoder_kl)}": (run.encoder_kl, ENCODER),
-        f"best q {_gap(floor)}": (floor, FAMILY),
-    }
-    places = spread([float(panel.y(value)) for value, _ in ends.values()], 18, 56, 292)
-    for (words, (_, color)), place in zip(ends.items(), places, strict=True):
-        axes.text(597, place, words, va="center_baseline", fontsize=12, color=readable(color))
+    gaps = (("fit", run.fit_kl[-1], FIT), ("encoder", run.encoder_kl, ENCODER), ("best q", floor, FAMILY))
+    ends = [(float(panel.y(gap)), f"{name} {_gap(gap)}", {"color": readable(color)}) for name, gap, color in gaps]
+    name_ends(axes, 597, ends, 18, (56, 292))
 
 
 def _draw_key(axes: Axes) -> None:
@@ -161,8 +156,8 @@ def _draw_key(axes: Axes) -> None:
 def _caption(run: Race, steps: int) -> str:
     fit, encoder = run.fit_kl[-1], run.encoder_kl
     if abs(fit - encoder) < 1e-3:
-        return f"After {_steps(steps)}, fit and encoder are within a thousandth of a nat of each other."
-    ahead = f"Ahead after {_steps(steps)}: {'the fit' if fit < encoder else 'the encoder'}, by {_gap(abs(fit - encoder))} nats."
+        return f"After {counted(steps, 'step')}, fit and encoder are within a thousandth of a nat of each other."
+    ahead = f"Ahead after {counted(steps, 'step')}: {'the fit' if fit < encoder else 'the encoder'}, by {_gap(abs(fit - encoder))} nats."
     if encoder < fit:
         return ahead
     return f"{ahead} " + (
@@ -172,14 +167,6 @@ def _caption(run: Race, steps: int) -> str:
     )
 
 
-def _steps(count: int) -> str:
-    return f"{count} step{'' if count == 1 else 's'}"
-
-
 def _gap(value: float) -> str:
     """A distance in nats: three decimals while it is small."""
     return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
-
-
-def _point(z: np.ndarray) -> str:
-    return f"({signed(z[0], 2)}, {signed(z[1], 2)})"

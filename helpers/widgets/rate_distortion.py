@@ -18,7 +18,9 @@ from helpers.plots.style import COLORS, INK, QUIET
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.pixels import show_pixels
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import counted, signed
 
 COLUMNS = 5  # images in a row
 WIDTH, HEIGHT = 720, 350  # CSS pixels
@@ -105,8 +107,8 @@ def rate_distortion_picture(corners: Sequence[Corner], *, model: int) -> Picture
     )
     alt = (
         f"Left, {len(corners)} models by (rate, distortion) in nats: {listed(places, 20)}. The one with weight {chosen.rate_weight:g} is "
-        f"ringed, on a dashed line of equal bound. Right, {_images(corners[0].number)}, reconstructed by this model with a mean squared "
-        f"error of {corners[model - 1].error:.3f}, and {COLUMNS} samples of it."
+        f"ringed, on a dashed line of equal bound. Right, {counted(corners[0].number, 'image')}, reconstructed by this model with a "
+        f"mean squared error of {corners[model - 1].error:.3f}, and {COLUMNS} samples of it."
     )
     return Picture(figure, alt, f"{here} The best bound of the {len(corners)} has weight {best.rate_weight:g}.")
 
@@ -132,9 +134,7 @@ def _draw_plane(axes: Axes, points: Sequence[SweepPoint], chosen: SweepPoint) ->
 def _draw_strip(axes: Axes, strip: np.ndarray, name: str, top: float) -> None:
     height, width, _ = strip.shape
     scale = min(STRIP_WIDTH / width, STRIP_HEIGHT / height)
-    extent = (STRIP_LEFT, STRIP_LEFT + scale * width, top - scale * height, top)
-    axes.imshow(strip, extent=extent, interpolation="nearest", aspect="auto", zorder=1)
-    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
+    show_pixels(axes, strip, STRIP_LEFT, top, scale)
     axes.text(STRIP_LEFT, top + 5, name, va="bottom", fontsize=12, color=INK)
 
 
@@ -146,7 +146,3 @@ def _around(low: float, high: float) -> tuple[float, float]:
 
 def _units(point: SweepPoint) -> str:
     return f"{point.units.count} of {point.units.active.numel()}"
-
-
-def _images(number: int) -> str:
-    return f"{number} image{'' if number == 1 else 's'}"

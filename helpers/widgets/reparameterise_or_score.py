@@ -13,12 +13,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from helpers.plots import Picture, workbook_style
-from helpers.plots.placement import spread
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.plots.words import listed, number
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider, Toggle
-from helpers.widgets.parts.panel import Panel, bare_figure, key
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.panel import Panel, bare_figure, key, name_ends
+from helpers.widgets.parts.words import signed
 
 SLOWEST, FASTEST = 0.25, 8.0  # frequencies, in radians a unit of z
 LEAST, MOST = 1e-3, 1e4  # edges of the variance axis
@@ -174,16 +173,15 @@ def _draw_variances(axes: Axes, frequency: float, here: Gradients, curve: Gradie
         panel.plot(
             [frequency], [value], marker=marker, markersize=8, linestyle="", color=lines[name]["color"], zorder=3
         )
-    heights = [float(np.clip(panel.y(value), 48, 298)) for value, _ in ends.values()]
-    for (name, (value, _)), y in zip(ends.items(), spread(heights, 18, 54, 292), strict=True):
-        axes.text(
-            620,
-            y,
+    named = [
+        (
+            float(np.clip(panel.y(value), 48, 298)),
             f"{name} {_variance(value)}",
-            va="center_baseline",
-            fontsize=12,
-            color=readable(lines[name]["color"]),
+            {"color": readable(lines[name]["color"])},
         )
+        for name, (value, _) in ends.items()
+    ]
+    name_ends(axes, 620, named, 18, (54, 292))
     entries = [("score function", lines["score"], 160), ("pathwise", lines["pathwise"], 0)]
     key(axes, 362, HEIGHT - 14, entries)
     axes.text(362, 310, "variance of one sample's gradient", va="bottom", fontsize=12)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -20,7 +19,9 @@ from helpers.plots.style import COLORS, INK, QUIET
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.pixels import show_pixels
+from helpers.widgets.parts.principal_directions import principal_directions
+from helpers.widgets.parts.words import point, signed
 
 CHOICES = 20  # images that the slider offers
 REACH = 3.0  # how far the dials turn, in standard deviations
@@ -70,10 +71,7 @@ def styles_of(guide: SemiSupervisedGuide, images: Tensor, labels: Tensor | None 
     codes = guide.style(images, one_hot(found, classes).to(images.dtype)).mean.flatten(1)  # [n, latent]
     if codes.shape[1] < 2:
         raise ValueError("The two dials need a style of two numbers or more, and this guide's has one.")
-    _, singular, directions = torch.linalg.svd(codes - codes.mean(0), full_matrices=False)
-    directions, spread = directions[:2], singular[:2] / (len(codes) - 1) ** 0.5
-    directions = directions * directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
-    spread = spread.clamp(min=1e-6)  # where styles do not differ, the dial moves nothing
+    directions, spread = principal_directions(codes)
     return Styles(images[:CHOICES], found, labels is None, codes, directions, spread, codes @ directions.T / spread)
 
 
@@ -129,7 +127,7 @@ def style_dials_picture(
         f"Right, {len(tiles)} classes, each drawn in {start}, with the {dials}: from {_percent(ink.min())} to {_percent(ink.max())} ink. "
         f"The classifier reads {right} of {len(tiles)} as the class they were drawn for{': not ' + listed(others, 10) if others else ''}. "
         f"Left, below the image, the styles of {len(styles.codes)} images along the two directions of the dials, and a cross at "
-        f"({signed(place[0], 1)}, {signed(place[1], 1)}) standard deviations."
+        f"{point(place, 1)} standard deviations."
     )
     frame = f"Frame and bold: the image's own class, {'guessed' if styles.guessed else 'given'}. " if image else ""
     caption = (
@@ -155,7 +153,7 @@ def _draw_start(axes: Axes, image: Tensor | None, own: int | None, guessed: bool
         axes.text(left + side / 2, bottom + side / 2, "no image:\nz = 0", ha="center", va="center", fontsize=12)
     else:
         pixels = mosaic(image, 1)
-        _show(axes, pixels, left, bottom + side, side / max(pixels.shape))
+        show_pixels(axes, pixels, left, bottom + side, side / max(pixels.shape))
     words = "style of" if image is None else f"style of this {own}{' (guess)' if guessed else ''}"
     axes.text(left + side / 2, bottom + side + 7, words, ha="center", va="bottom", fontsize=12)
 
@@ -192,7 +190,7 @@ def _draw_classes(axes: Axes, tiles: Tensor, own: int | None, read: list[int]) -
     page = mosaic(tiles, COLUMNS, gap=gap)
     scale = min(scale, width / page.shape[1], height / page.shape[0])
     top = bottom + height
-    _show(axes, page, left, top, scale)
+    show_pixels(axes, page, left, top, scale)
     for index, guess in enumerate(read):
         row, column = divmod(index, COLUMNS)
         x, y = (
@@ -207,13 +205,6 @@ def _draw_classes(axes: Axes, tiles: Tensor, own: int | None, read: list[int]) -
         words = f"{index}" if guess == index else f"{index}, read {guess}"
         weight = "bold" if index == own else "normal"
         axes.text(x + scale * wide / 2, y + 6, words, ha="center", va="bottom", fontsize=12, weight=weight, color=INK)
-
-
-def _show(axes: Axes, pixels: np.ndarray, left: float, top: float, scale: float) -> None:
-    height, width, _ = pixels.shape
-    extent = (left, left + scale * width, top - scale * height, top)
-    axes.imshow(pixels, extent=extent, interpolation="nearest", aspect="auto", zorder=1)
-    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
 
 
 def _of_class(own: int | None, guessed: bool) -> str:

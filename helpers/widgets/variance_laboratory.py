@@ -16,7 +16,7 @@ from helpers.plots.style import COLORS, INK, readable
 from helpers.plots.words import listed, number
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.words import counted, signed
 
 SHARPEST, SHARPNESS_STEP = 6.0, 0.5
 
@@ -77,7 +77,7 @@ def variance_laboratory_picture(
         _draw_table(axes, found, prices, estimator, bits)
     rows = [f"{name} {_row_in_words(name, found[name], prices[name], bits)}" for name in NAMES]
     alt = (
-        f"{_evaluations(samples)}, {bits} bit{'' if bits == 1 else 's'}, sharpness {sharpness:g}, offset {offset:g}. "
+        f"{counted(samples, 'evaluation')}, {counted(bits, 'bit')}, sharpness {sharpness:g}, offset {offset:g}. "
         f"Left, the exact gradient on each logit, {listed([number(g, 2) for g in laboratory.exact])}"
         f"{_estimate_in_words(estimator, found[estimator])}. Right, a table of noise and bias, as multiples of the exact "
         f"gradient's length, and milliseconds a step: {'; '.join(rows)}."
@@ -166,9 +166,7 @@ def _caption(
 ) -> str:
     chosen = found[estimator]
     if chosen is None:
-        return (
-            f"{_capital(estimator)} cannot be had for {_evaluations(samples)} of f: it needs {_needs(estimator, bits)}."
-        )
+        return f"{_capital(estimator)} cannot be had for {counted(samples, 'evaluation')} of f: it needs {_needs(estimator, bits)}."
     used = "" if chosen.evaluations == samples else f", of which it uses {chosen.evaluations}"
     sampled = [
         name for name in NAMES if name != "enumeration" and not ESTIMATORS[name].biased and found[name] is not None
@@ -176,7 +174,7 @@ def _caption(
     least = min(found[name].noise for name in sampled)
     calmest = [name for name in sampled if found[name].noise <= 1.005 * least + 1e-9]
     return (
-        f"{_capital(estimator)}, {_evaluations(samples)} of f{used}: noise {_multiple(chosen.noise)}, "
+        f"{_capital(estimator)}, {counted(samples, 'evaluation')} of f{used}: noise {_multiple(chosen.noise)}, "
         f"bias {_bias(estimator, chosen)}, "
         f"{_milliseconds(prices[estimator], chosen)} ms a step. Calmest without bias that samples: {listed(calmest)}."
     )
@@ -218,10 +216,6 @@ def _round_step(reach: float) -> float:
     """A round number that fits once or twice into `reach`."""
     power = 10.0 ** math.floor(math.log10(reach))
     return max(factor * power for factor in (0.5, 1.0, 2.0, 5.0) if factor * power <= reach / 1.05 or factor == 0.5)
-
-
-def _evaluations(count: int) -> str:
-    return f"{count} evaluation{'' if count == 1 else 's'}"
 
 
 def _capital(words: str) -> str:

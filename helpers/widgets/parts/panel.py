@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox, TransformedBbox
 
+from helpers.plots.placement import spread
 from helpers.plots.style import INK, PIXELS_PER_INCH, QUIET, new_figure
+from helpers.plots.words import with_minus
 
 GRID = "#E6E6E6"
 
@@ -106,12 +108,41 @@ class Panel:
 
 
 def _named(ticks: Mapping[float, str] | Sequence[int]) -> Mapping[float, str]:
-    return ticks if isinstance(ticks, Mapping) else {tick: str(tick).replace("-", "−") for tick in ticks}
+    return ticks if isinstance(ticks, Mapping) else {tick: with_minus(str(tick)) for tick in ticks}
 
 
 def key(axes: Axes, left: float, y: float, entries: Sequence[tuple[str, Mapping[str, Any], float]]) -> None:
-    """A row of line samples with their names. entries: (name, line style, pixels from this entry's start to the next one's)."""
+    """Draw a row of line samples with their names.
+
+    Args:
+        axes: Axes in CSS pixels.
+        left: Left end of the row.
+        y: Height of the row.
+        entries: For each line its name, its style as `Axes.plot` takes it, and the pixels from its start to the next
+            entry's start.
+    """
     for name, style, advance in entries:
         axes.plot([left, left + 30], [y, y], **style)
         axes.text(left + 37, y, name, va="center_baseline", fontsize=12)
         left += advance
+
+
+def name_ends(
+    axes: Axes,
+    left: float,
+    ends: Sequence[tuple[float, str, Mapping[str, Any]]],
+    apart: float,
+    limits: tuple[float, float],
+) -> None:
+    """Write names beside the right ends of curves, moved up or down so that they do not overlap.
+
+    Args:
+        axes: Axes in CSS pixels.
+        left: Where the names begin.
+        ends: For each curve the height of its end in pixels, its name, and the style of the text as `Axes.text` takes it.
+        apart: Smallest distance between two names, pixels.
+        limits: Lowest and highest place of a name.
+    """
+    heights = spread([height for height, _, _ in ends], apart, *limits)
+    for y, (_, name, style) in zip(heights, ends, strict=True):
+        axes.text(left, y, name, va="center_baseline", fontsize=12, **style)

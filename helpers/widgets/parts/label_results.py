@@ -1,0 +1,64 @@
+"""Test accuracy of lesson 06's variants by number of labels: the published values, and ours from the result rows."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from helpers.reproduce.rows import Row
+from helpers.reproduce.ssvae import PREFIX, PUBLISHED
+
+NAMES = {
+    "sampled": "1: sampled",
+    "enumerated": "2: enumerated",
+    "classifier-loss": "3: with its loss",
+    "baseline": "classifier alone",
+    "m1m2": "M1 + M2",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A variant with a number of labels; shares of the test images.
+
+    published: or None. runs: our test accuracy by split. curves: of each split, [points, 2], the part of the training that is done
+    and the test accuracy then.
+    """
+
+    published: float | None = None
+    runs: Mapping[int, float] = field(default_factory=dict)
+    curves: tuple[np.ndarray, ...] = ()
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.runs.values())
+
+    @property
+    def standard_error(self) -> float | None:
+        """Over splits; None for fewer than two."""
+        return statistics.stdev(self.runs.values()) / math.sqrt(len(self.runs)) if len(self.runs) > 1 else None
+
+
+Results = Mapping[str, Mapping[int, Result]]
+
+
+def results_of(rows: Sequence[Row]) -> Results:
+    """By variant and number of labels: what is published, and what the rows called ssvae-VARIANT-LABELS hold. Others are passed over."""
+    results = {variant: {labels: Result(value) for labels, value in PUBLISHED[variant].items()} for variant in NAMES}
+    for row in rows:
+        variant, _, labels = row.name.removeprefix(PREFIX).rpartition("-")
+        if not row.name.startswith(PREFIX) or variant not in NAMES or not labels.isdecimal() or not row.runs:
+            continue
+        curves = tuple(
+            np.array(run.curve["test"], dtype=float) / (run.epochs, 1.0) for run in row.runs if run.curve.get("test")
+        )
+        results[variant][int(labels)] = Result(row.published, {run.seed: run.value for run in row.runs}, curves)
+    return results
+
+
+def label_numbers(results: Results) -> list[int]:
+    return sorted({number for by_labels in results.values() for number in by_labels})

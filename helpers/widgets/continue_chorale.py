@@ -1,4 +1,4 @@
-"""Continue a chorale (lesson 07): the first steps are given, and the deep Markov model goes on."""
+"""Continue a chorale (lesson 07): the first steps are given, and the deep Markov model generates the next ones."""
 
 from __future__ import annotations
 
@@ -39,14 +39,23 @@ GENERATED = {
     "facecolors": "white",
     "edgecolors": COLORS[1],
     "linewidths": 1.8,
-}  # hollow: hatching would take half of a slider's patience
+}  # hollow, because hatching takes too long to draw
 
 
 def continue_chorale(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor, lengths: Tensor) -> Explorer:
     """Give the model the first steps of a chorale, and see, or hear, how it goes on.
 
-    model, guide: of piano rolls, on the CPU.
-    rolls: [n, T, 88] of 0 and 1, lengths: int64 [n]; the first twenty can be chosen.
+    Args:
+        model: Model of piano rolls, on the CPU.
+        guide: Its guide, on the CPU.
+        rolls: Piano rolls of 0 and 1, [chorales, steps, 88]; the first twenty can be chosen.
+        lengths: Steps of each chorale, int64 [chorales].
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If the tensors are not a batch of piano rolls.
     """
     check_chorales(rolls, lengths, 1)
     rolls, lengths = rolls[:CHOICES], lengths[:CHOICES]
@@ -62,7 +71,17 @@ def continue_chorale(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor
 
 
 def continued(model: DeepMarkovModel, guide: SequenceGuide, roll: Tensor, seed: int) -> Tensor:
-    """`STEPS` steps that follow roll [given, 88]: z_given ~ q(z | x_1..given), then the model alone. [STEPS, 88]."""
+    """Generate `STEPS` steps after a given beginning: z_given ~ q(z | x_1..given), then the model alone.
+
+    Args:
+        model: Model of piano rolls.
+        guide: Its guide.
+        roll: The given steps, [given, 88].
+        seed: Seed of the draws.
+
+    Returns:
+        The generated steps, [STEPS, 88].
+    """
     with drawing(seed, model, guide):
         path = guide(roll[None], torch.tensor([len(roll)])).z  # [1, 1, given, latent]
         return model.sample(1, STEPS, after=path[0, :, -1])[0][0]
@@ -80,10 +99,21 @@ def continue_chorale_picture(
     seed: int,
     sound: bool,
 ) -> SoundingPicture:
-    """The given steps as full bars, the generated as hollow ones; dots: what the chorale has there.
+    """The given steps as filled bars, the generated ones as hollow bars; dots: the chorale's own notes there.
 
-    keys: lowest and highest to show; where the model goes beyond, more.
-    chorale: 1 for the first. given: steps given; at most as many as the chorale has. seed: of the draw. sound: with a player.
+    Args:
+        model: Model of piano rolls.
+        guide: Its guide.
+        rolls: Piano rolls of 0 and 1, [chorales, steps, 88].
+        lengths: Steps of each chorale, int64 [chorales].
+        keys: Lowest and highest key to show; the range grows if the model uses others.
+        chorale: Which chorale, counted from 1.
+        given: Steps given; the chorale's length if it is shorter.
+        seed: Seed of the draws.
+        sound: Whether to add an audio player.
+
+    Returns:
+        The picture, with sound if `sound` is set.
     """
     length = int(lengths[chorale - 1])
     given = min(given, length)

@@ -1,4 +1,4 @@
-"""The number of labels (lesson 06): test accuracy along it, published and ours, and how ours was learned at one of them."""
+"""Number of labels (lesson 06): test accuracy against it, published and ours, and our learning curves at one of them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,18 @@ WIDTH, HEIGHT = 800, 376  # CSS pixels
 ALONG = (58, 54, 276, 262)  # left, bottom, width, height
 CURVES = (450, 54, 326, 112)
 TABLE_LEFT, TABLE_TOP, ROW = 376, 340, 19
-APART = 34  # between the names of two numbers of labels
+APART = 34  # CSS pixels between two tick labels
 ERRORS = {0.005: "0.5 %", 0.01: "1 %", 0.02: "2 %", 0.05: "5 %", 0.1: "10 %", 0.2: "20 %", 0.5: "50 %", 1.0: "100 %"}
 
 
 def number_of_labels(rows: Sequence[Row]) -> Explorer:
-    """Choose a number of labels, and see what every variant makes of it.
+    """Choose a number of labels, and see the accuracy of every variant.
 
-    rows: of `read_rows`, all of them; where there is none of this lesson, the published numbers are shown alone.
+    Args:
+        rows: All result rows, from `read_rows`; without rows of this lesson, only the published numbers are shown.
+
+    Returns:
+        The explorer.
     """
     results = results_of(rows)
     numbers = label_numbers(results)
@@ -50,13 +54,20 @@ def number_of_labels(rows: Sequence[Row]) -> Explorer:
 def number_of_labels_picture(
     results: Results, pages: Mapping[tuple[int, str], np.ndarray], *, labels: int, scale: str
 ) -> Picture:
-    """The page of this number and scale, drawn before: there are few, and each has more marks and words than a slider waits for.
+    """The page of a number of labels and a scale, drawn in advance, because its markers and words take too long for a slider.
 
-    pages: by number and scale, `pixels_of` its `page`.
+    Args:
+        results: By variant and number of labels.
+        pages: `pixels_of` each `page`, by number of labels and scale.
+        labels: Number of labels.
+        scale: One of `SCALES`.
+
+    Returns:
+        The picture.
     """
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
-        # Two pixels to one, halfway between them, bilinear is their mean: what "antialiased" shows, in less time.
+        # Halfway between two pixels, bilinear interpolation is their mean: the result of "antialiased", in less time.
         axes.imshow(
             pages[labels, scale], extent=(0, WIDTH, 0, HEIGHT), interpolation="bilinear", resample=False, aspect="auto"
         )
@@ -78,7 +89,7 @@ def number_of_labels_picture(
 
 
 def _gain(results: Results, labels: int) -> str:
-    """What the unlabelled images are worth to the third attempt, in points of accuracy."""
+    """Accuracy of attempt 3 minus that of the classifier alone, in percentage points, published and ours."""
     alone, third = (results[variant].get(labels, Result()) for variant in ("baseline", "classifier-loss"))
     gains = []
     if alone.published is not None and third.published is not None:
@@ -93,7 +104,16 @@ def _gain(results: Results, labels: int) -> str:
 
 
 def page(results: Results, labels: int, scale: str) -> Figure:
-    """Left every variant along the numbers of labels; right, at one of them, the numbers and our learning curves."""
+    """Left all variants against the number of labels; right, at one of these numbers, accuracies and our learning curves.
+
+    Args:
+        results: By variant and number of labels.
+        labels: Number of labels on the right.
+        scale: One of `SCALES`.
+
+    Returns:
+        The figure.
+    """
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
         _draw_along(axes, results, labels, scale)
@@ -106,7 +126,7 @@ def _draw_along(axes: Axes, results: Results, labels: int, scale: str) -> None:
     numbers = label_numbers(results)
     panel = _panel(axes, ALONG, (math.log10(numbers[0]) - 0.12, math.log10(numbers[-1]) + 0.12), results, scale)
     named: dict[float, str] = {}
-    for number in (labels, *numbers):  # the chosen one has its name, and others where there is room
+    for number in (labels, *numbers):  # the chosen one is named, and others if there is room
         if all(abs(panel.x(math.log10(number)) - panel.x(other)) >= APART for other in named):
             named[math.log10(number)] = f"{number:,}"
     panel.frame(named, _ticks(panel, scale), "labels", _quantity(scale))
@@ -125,11 +145,18 @@ def _draw_along(axes: Axes, results: Results, labels: int, scale: str) -> None:
 
 
 def _draw_variant(panel: Panel, by_labels: Mapping[int, Result], scale: str, color: str, marker: str) -> None:
-    told = sorted(number for number, found in by_labels.items() if found.published is not None)
-    values = [_shown(by_labels[number].published, scale) for number in told]
+    published = sorted(number for number, found in by_labels.items() if found.published is not None)
+    values = [_shown(by_labels[number].published, scale) for number in published]
     hollow = {"markerfacecolor": "white", "markeredgewidth": 1.4, "markeredgecolor": color, "markersize": 7}
     panel.plot(
-        np.log10(told), values, color=color, linestyle=(0, (2, 2)), linewidth=1.0, marker=marker, zorder=2, **hollow
+        np.log10(published),
+        values,
+        color=color,
+        linestyle=(0, (2, 2)),
+        linewidth=1.0,
+        marker=marker,
+        zorder=2,
+        **hollow,
     )
     got = sorted(number for number, found in by_labels.items() if found.runs)
     if not got:
@@ -148,7 +175,7 @@ def _draw_variant(panel: Panel, by_labels: Mapping[int, Result], scale: str, col
 
 
 def _draw_table(axes: Axes, results: Results, labels: int, scale: str) -> None:
-    """A row a variant, with its mark and line style, which stand for it in both plots."""
+    """One row per variant, with the marker and line style that it has in both plots."""
     rows = [f"{f'{labels:,} labels':<19}{'published':>9}{'ours':>15}"]
     for variant, by_labels in results.items():
         found = by_labels.get(labels, Result())
@@ -198,7 +225,7 @@ def _draw_curves(axes: Axes, results: Results, labels: int, scale: str) -> None:
 
 
 def _panel(axes: Axes, box: tuple[float, ...], xlim: tuple[float, float], results: Results, scale: str) -> Panel:
-    """The same heights in all states, so that they compare: of all results, not only of those at the chosen number."""
+    """A panel whose limits are those of all results, so that states can be compared."""
     if scale == SCALES[0]:
         return Panel(axes, box, xlim, (0.0, 1.0))
     found = [one for by_labels in results.values() for one in by_labels.values()]

@@ -1,6 +1,6 @@
-"""The race (lesson 01): variational inference for one observation, step by step, against one call of an encoder.
+"""Race (lesson 01): variational inference for one observation, step by step, against one call of an encoder.
 
-Model: z ~ N(0, I) in the plane, x | z ~ N(weight z + bias, noise² I), so that everything but the encoder has a closed form.
+Model: z ~ N(0, I) in the plane, x | z ~ N(weight z + bias, noise² I). Everything but the encoder has a closed form.
 """
 
 from __future__ import annotations
@@ -30,14 +30,26 @@ TRUTH, FIT, ENCODER, FAMILY = INK, COLORS[0], COLORS[1], COLORS[2]
 ENCODER_LINE, FAMILY_LINE = (0, (5, 2)), (0, (1, 1.5))
 TURN = np.linspace(0, 2 * math.pi, 49)
 CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # [2, points]
-# The ellipse of so many standard deviations holds half, and nineteen twentieths, of a Gaussian in the plane.
+# Radii, in standard deviations, of the ellipses that hold 50 % and 95 % of a Gaussian in the plane.
 HALF, MOST = (math.sqrt(-2 * math.log(1 - mass)) for mass in (0.50, 0.95))
 
 
 def race_picture(
     track: Track, encoders: Mapping[str, Encoder], *, distance: float, angle: float, steps: int, encoder: str
 ) -> Picture:
-    """Left the plane of z, with p(z | x) and both q; right how far each ELBO is below log p(x), over the steps. Nats."""
+    """Left the plane of z, with p(z | x) and both q; right how far each ELBO is below log p(x), in nats, over the steps.
+
+    Args:
+        track: The model.
+        encoders: Encoders by name, each from x [batch, observed] to a distribution of z [batch, 2].
+        distance: Distance of x from the data's centre, in standard deviations of the data.
+        angle: Direction of x from there, degrees.
+        steps: Steps of the fit.
+        encoder: Name of the encoder.
+
+    Returns:
+        The picture.
+    """
     run = run_race(track, encoders[encoder], distance=distance, angle=angle, steps=steps)
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
@@ -57,12 +69,22 @@ def race_picture(
 
 
 def race(weight: Tensor, bias: Tensor, noise: float, encoders: Mapping[str, Encoder]) -> Explorer:
-    """Choose an x and a number of steps, and see whether the fit or the encoder is nearer to the truth.
+    """Choose an x and a number of steps, and see whether the fit or the encoder is closer to the posterior.
 
-    weight [observed, 2], bias [observed], noise: the model z ~ N(0, I), x | z ~ N(weight z + bias, noise² I).
-    encoders: name → what maps x [batch, observed] to a distribution of z, [batch, 2], uncorrelated, such as an `AmortizedGuide`.
+    Model: z ~ N(0, I), x | z ~ N(weight z + bias, noise² I).
 
-    Raises ValueError for a model of other shapes and for no encoders.
+    Args:
+        weight: [observed, 2].
+        bias: [observed].
+        noise: Standard deviation of x given z.
+        encoders: Encoders by name, each from x [batch, observed] to a distribution of z [batch, 2] without
+            correlations, such as an `AmortizedGuide`.
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If the model has other shapes, or if there are no encoders.
     """
     if not encoders:
         raise ValueError("The race needs an encoder; give {name: encoder}.")
@@ -81,13 +103,13 @@ def race(weight: Tensor, bias: Tensor, noise: float, encoders: Mapping[str, Enco
 
 
 def _draw_plane(axes: Axes, track: Track, run: Race) -> None:
-    """Ellipses hold 95 % of each density, and of the posterior 50 % too, as the regions of the lesson's other pictures do."""
+    """Ellipses hold 95 % of each density, and 50 % of the posterior too, as in the lesson's other pictures."""
     root = np.linalg.inv(np.linalg.cholesky(track.precision)).T  # root @ root.T is the covariance
     truth = run.posterior_loc[:, None] + MOST * root @ CIRCLE
     inner = run.posterior_loc[:, None] + HALF * root @ CIRCLE
     fitted = run.loc[-1][:, None] + MOST * run.scale[-1][:, None] * CIRCLE
     encoded = run.encoder_loc[:, None] + MOST * run.encoder_scale[:, None] * CIRCLE
-    # Everything in view, the start of the path with it, at one scale for both coordinates.
+    # All ellipses and the whole path are in view, at one scale for both coordinates.
     seen = np.concatenate([truth, fitted, encoded, run.loc.T, np.zeros((2, 1))], axis=1)
     low, high = seen.min(1), seen.max(1)
     middle, half = (low + high) / 2, 0.54 * (high - low).max()
@@ -109,7 +131,7 @@ def _draw_plane(axes: Axes, track: Track, run: Race) -> None:
         markevery=max(1, len(run.loc) // 20),
     )
     panel.plot(*run.loc[-1], marker="o", color=FIT, markersize=7, linestyle="")
-    # On top, broken and hollow, so that a q which agrees with it shows through.
+    # On top, dashed and hollow, so that an equal q below it stays visible.
     panel.plot(*encoded, color=ENCODER, linestyle=ENCODER_LINE, linewidth=2.2)
     panel.plot(
         *run.encoder_loc,
@@ -136,7 +158,7 @@ def _draw_bounds(axes: Axes, track: Track, run: Race, steps: int) -> None:
     panel.plot([0, MOST_STEPS], [floor, floor], color=FAMILY, linestyle=FAMILY_LINE, linewidth=2.4)
     panel.plot(np.arange(steps + 1), run.fit_kl, color=FIT, linestyle="-")
     panel.plot([0, MOST_STEPS], [run.encoder_kl] * 2, color=ENCODER, linestyle=ENCODER_LINE)
-    # Not cut at the edge: after 0 steps it lies on the axis.
+    # Not cut at the edge, because after 0 steps it lies on the axis.
     axes.plot(panel.x(steps), panel.y(run.fit_kl[-1]), marker="o", color=FIT, markersize=7, linestyle="", zorder=3)
     gaps = (("fit", run.fit_kl[-1], FIT), ("encoder", run.encoder_kl, ENCODER), ("best q", floor, FAMILY))
     ends = [(float(panel.y(gap)), f"{name} {_gap(gap)}", {"color": readable(color)}) for name, gap, color in gaps]
@@ -168,5 +190,5 @@ def _caption(run: Race, steps: int) -> str:
 
 
 def _gap(value: float) -> str:
-    """A distance in nats: three decimals while it is small."""
+    """A difference in nats, with three decimals if it is below 1."""
     return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:,.0f}"

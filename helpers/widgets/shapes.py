@@ -24,9 +24,18 @@ FILL, PALE, RESULT = COLORS[0], "#D3E6F2", "#FBEBD0"
 
 
 def shapes_picture(*, loc: Shape, ndims: int, sample_shape: Shape, x: Shape | str) -> Picture:
-    """Three rows: q, x and log_prob(x), each with its dimensions named and its numbers as cells. Arguments as `try_log_prob` has them.
+    """Three rows: q, x and log_prob(x), each with the roles of its dimensions and its elements as cells.
 
-    Samples run down and the batch across. A thick frame holds the cells of one event, and log_prob has one number per frame.
+    Samples run down, the batch runs across. A thick frame holds the cells of one event; log_prob has one number per frame.
+
+    Args:
+        loc: Shape of q's means.
+        ndims: How many of q's batch dimensions, from the right, become one event.
+        sample_shape: Shape of the sample, if x is drawn.
+        x: `A_SAMPLE`, or the shape of a tensor of zeros.
+
+    Returns:
+        The picture, with the error in place of the rows that it prevents.
     """
     done = try_log_prob(loc, ndims, sample_shape, x)
     with workbook_style():
@@ -43,7 +52,7 @@ def shapes_picture(*, loc: Shape, ndims: int, sample_shape: Shape, x: Shape | st
 
 
 def shapes() -> Explorer:
-    """Set the shapes, and see what log_prob makes of them."""
+    """Set the shapes, and see the shape and the values of log_prob, or its error."""
     locs = ((), (3,), (2, 3), (4, 2, 3))
     xs = (A_SAMPLE, (), (3,), (2,), (3, 1), (2, 3), (2, 1))
     return Explorer(
@@ -139,9 +148,18 @@ def _chips(axes: Axes, row: int, dimensions: list[tuple[str, str]]) -> None:
 
 
 def places(shape: Shape, parts: list[str], gap: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
-    """Where the cells of a tensor stand, in reading order, in units of a cell, as [cells, 2]; and what they cover in all.
+    """Places of a tensor's elements, drawn as cells, in units of a cell.
 
-    Samples run down, the batch runs across; within an event the last dimension runs across, the one before it down, and so on.
+    Samples run down, the batch runs across. Within an event the dimensions, from the last to the first, run across and
+    down in turn.
+
+    Args:
+        shape: Shape of the tensor.
+        parts: Role of each dimension, as `roles` returns them.
+        gap: Distance between two cells along the innermost sample or batch dimension; outer dimensions have wider gaps.
+
+    Returns:
+        The cells' upper left corners (x, y) in reading order, [cells, 2], and the width and height of all of them, [2].
     """
     origins, extent, events, levels = np.zeros((1, 2)), np.ones(2), 0, [0, 0]
     for size, part in zip(reversed(shape), reversed(parts), strict=True):
@@ -167,7 +185,7 @@ def _cells(
     numbers: list[float] | None = None,
     framed: bool = True,
 ) -> None:
-    """A tensor as cells: where there is room, with their numbers."""
+    """A tensor as cells, with their numbers if there is room."""
     space = np.array([WIDTH - GRID_LEFT - 12, TOPS[row + 1] - TOPS[row] - 14])
     left, words = GRID_LEFT, []
     origins, extent = places(shape, parts)

@@ -197,5 +197,5 @@ def test_stills():
 def test_says_what_it_cannot_do():
     with pytest.raises(ValueError, match="2 or more"):
         latent_walk(MODEL, GUIDE, ROLLS[:1], LENGTHS[:1])
-    with pytest.raises(ValueError, match="z has one number"):
+    with pytest.raises(ValueError, match="z is one-dimensional"):
         latent_walk(*system(latent=1), ROLLS, LENGTHS)

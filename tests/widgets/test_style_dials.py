@@ -204,5 +204,5 @@ def test_says_what_it_cannot_do():
         style_dials(MODEL, GUIDE, IMAGES[:2])
     with pytest.raises(ValueError, match="60 images and 59 labels"):
         style_dials(MODEL, GUIDE, IMAGES, LABELS[:59])
-    with pytest.raises(ValueError, match="a style of two numbers or more"):
+    with pytest.raises(ValueError, match="a style of two dimensions or more"):
         style_dials(*system(latent=1), IMAGES)

@@ -23,10 +23,12 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Result:
-    """A variant with a number of labels; shares of the test images.
+    """Test accuracy of a variant with one number of labels, as a share of the test images.
 
-    published: or None. runs: our test accuracy by split. curves: of each split, [points, 2], the part of the training that is done
-    and the test accuracy then.
+    Attributes:
+        published: The published accuracy, or None.
+        runs: Our accuracy by split of the labelled images (its seed).
+        curves: For each split with a curve, [points, 2]: the share of the training that is done, and the accuracy then.
     """
 
     published: float | None = None
@@ -35,11 +37,12 @@ class Result:
 
     @property
     def mean(self) -> float:
+        """Mean of our accuracies over splits."""
         return statistics.fmean(self.runs.values())
 
     @property
     def standard_error(self) -> float | None:
-        """Over splits; None for fewer than two."""
+        """Standard error of `mean` over splits, or None for fewer than two."""
         return statistics.stdev(self.runs.values()) / math.sqrt(len(self.runs)) if len(self.runs) > 1 else None
 
 
@@ -47,7 +50,14 @@ Results = Mapping[str, Mapping[int, Result]]
 
 
 def results_of(rows: Sequence[Row]) -> Results:
-    """By variant and number of labels: what is published, and what the rows called ssvae-VARIANT-LABELS hold. Others are passed over."""
+    """Published and reproduced accuracies.
+
+    Args:
+        rows: Result rows; those called ssvae-VARIANT-LABELS are used, others are ignored.
+
+    Returns:
+        The results by variant and number of labels, for all variants in `NAMES`.
+    """
     results = {variant: {labels: Result(value) for labels, value in PUBLISHED[variant].items()} for variant in NAMES}
     for row in rows:
         variant, _, labels = row.name.removeprefix(PREFIX).rpartition("-")
@@ -61,4 +71,12 @@ def results_of(rows: Sequence[Row]) -> Results:
 
 
 def label_numbers(results: Results) -> list[int]:
+    """Every number of labels that some variant has a result for.
+
+    Args:
+        results: By variant and number of labels.
+
+    Returns:
+        The numbers in rising order.
+    """
     return sorted({number for by_labels in results.values() for number in by_labels})

@@ -10,15 +10,38 @@ from helpers.widgets.parts.words import counted
 
 
 def q_code(ndims: int) -> str:
+    """The line of code that makes q.
+
+    Args:
+        ndims: Batch dimensions that become the event.
+
+    Returns:
+        The code.
+    """
     return f"q = Independent(Normal(loc, 1), {ndims})" if ndims else "q = Normal(loc, 1)"
 
 
 def values_of(loc: Shape) -> str:
-    """The means, as far as they are worth saying."""
+    """The first values of loc.
+
+    Args:
+        loc: Shape of loc.
+
+    Returns:
+        Three values or fewer, and dots if there are more.
+    """
     return {0: "0", 1: "0, 0.5, 1"}.get(len(loc), "0, 0.5, 1, …")
 
 
 def caption(done: Scoring) -> str:
+    """How many numbers log_prob returns and what each is made of, or what kind of error it is.
+
+    Args:
+        done: The call.
+
+    Returns:
+        The caption, which warns of a silent broadcast.
+    """
     if done.value is None:
         if done.q is None:
             return f"An error: n cannot exceed the number of batch dimensions ({len(done.base_shape)})."
@@ -48,6 +71,17 @@ def caption(done: Scoring) -> str:
 
 
 def alt_text(done: Scoring, ndims: int, sample_shape: Shape, x: Shape | str) -> str:
+    """The call, its shapes and its first values, or its error.
+
+    Args:
+        done: The call.
+        ndims: As given to `try_log_prob`.
+        sample_shape: As given to `try_log_prob`.
+        x: As given to `try_log_prob`.
+
+    Returns:
+        The alt text.
+    """
     words = f"{q_code(ndims)} with loc of shape {list(done.base_shape)} and values {values_of(done.base_shape)}"
     if done.q is None:
         return f"{words} raises {done.error}"

@@ -140,13 +140,13 @@ def continue_chorale_picture(
     compared = f"In the {len(written)} of these steps that the chorale has, it sings {sung} keys, the chorale {there}, {both} in common."
     if not len(written):
         compared = "The chorale has no step left to compare it with."
-    where = f"Chorale {chorale}, {given} of {length} steps given, seed {seed}."
+    state = f"Chorale {chorale}, {given} of {length} steps given, seed {seed}."
     alt = (
-        f"Piano roll. {where} The given part has {counted(len(held_notes(start)), 'note')}; then the model goes on for {STEPS} steps with "
+        f"Piano roll. {state} The given part has {counted(len(held_notes(start)), 'note')}; then the model goes on for {STEPS} steps with "
         f"{counted(len(notes), 'note')} {span}, drawn hollow. {compared}"
     )
     caption = (
-        f"{where} The model goes on for {STEPS} steps, {int(made.sum()) / STEPS:.1f} keys a step where the given part has "
+        f"{state} The model goes on for {STEPS} steps, {int(made.sum()) / STEPS:.1f} keys a step where the given part has "
         f"{int(start.sum()) / given:.1f}. {compared}"
     )
     heard = sound_of(torch.cat([start, made])) if sound else None

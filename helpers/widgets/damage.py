@@ -131,10 +131,10 @@ def damage_picture(
     figure = _figure(torch.cat([original[None], found.damaged[None], found.reconstructions]), titles, encoded + rebuilt)
 
     name = f"image {image}" + ("" if labels is None else f", a {int(labels[image])}")
-    where = f", {place}" if "square" in kind else ""
+    at_place = f", {place}" if "square" in kind else ""
     draws = listed([f"{d:.1f} and {o:.1f}" for d, o in zip(found.of_damaged[1:], found.of_original[1:], strict=True)])
     alt = (
-        f"Six pictures of {name}; damage: {kind}, {amount:.0f} percent{where}. In nats: the original has distortion "
+        f"Six pictures of {name}; damage: {kind}, {amount:.0f} percent{at_place}. In nats: the original has distortion "
         f"{found.distortion[0]:.1f} and rate {found.rate[0]:.1f}, the damaged image {found.distortion[1]:.1f} and "
         f"{found.rate[1]:.1f}. The reconstruction from the mean of q leaves a distortion of {found.of_damaged[0]:.1f} for the "
         f"damaged image and {found.of_original[0]:.1f} for the original; those from {DRAWS} draws {draws}."

@@ -28,7 +28,7 @@ CIRCLE = math.sqrt(
     -2 * math.log(0.05)
 )  # the circle that holds 95 % of N(0, I) in two dimensions: 1 - exp(-r²/2) = 0.95
 NEIGHBOURS = 20
-LAYERS = 8  # images are drawn in so many parts, each with all classes, so that no class hides the others
+LAYERS = 8  # parts in which images are drawn, each with all classes, so that no class hides the others
 # CSS pixels from the lower left corner of the figure: its size, the map's square, and the decoded image's.
 WIDTH, HEIGHT = 640, 350
 MAP_LEFT, MAP_BOTTOM, MAP_SIDE = 44, 44, 296

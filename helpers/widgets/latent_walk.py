@@ -74,7 +74,7 @@ def codes_of(guide: SequenceGuide, rolls: Tensor, lengths: Tensor, seed: int = 0
     z = z[:, : min(LONGEST, int(lengths.min()))]
     every = z.flatten(0, 1)
     directions, spread = principal_directions(every)
-    places = (every - every.mean(0)) @ directions.T / spread  # codes that are all alike stand at 0
+    places = (every - every.mean(0)) @ directions.T / spread  # equal codes are at 0
     return Codes(z, keys_in_use(rolls[:, : z.shape[1]]), places.unflatten(0, z.shape[:2]))
 
 
@@ -142,15 +142,15 @@ def latent_walk_picture(
         f"{key_name(key)} {_percent(value)}"
         for value, key in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True)
     ]
-    where = f"Step {step} of {len(walk)}, {_percent(1 - mix)} of chorale {first}'s code and {_percent(mix)} of chorale {second}'s."
+    state = f"Step {step} of {len(walk)}, {_percent(1 - mix)} of chorale {first}'s code and {_percent(mix)} of chorale {second}'s."
     keys = f"The likeliest keys there: {', '.join(named)}; {sung[step - 1].sum():.1f} keys are expected."
     alt = (
-        f"{where} Left, the paths of both codes, up to {NEAR} steps before and after, along their two principal directions, with a cross "
+        f"{state} Left, the paths of both codes, up to {NEAR} steps before and after, along their two principal directions, with a cross "
         f"on the mixed path at {point(here, 1)} standard deviations. Right, the "
         f"probability of every key along the mixed path. {keys}"
     )
     caption = (
-        f"{where} {keys} Left, the two directions in which codes differ most. The emission's entropy along the mixed path is "
+        f"{state} {keys} Left, the two directions in which codes differ most. The emission's entropy along the mixed path is "
         f"{opened[0]:.2f} nats a step; along the first chorale's own {opened[1]:.2f}, along the second's {opened[2]:.2f}."
     )
     heard = sound_of((sung >= 0.5).float()) if sound else None

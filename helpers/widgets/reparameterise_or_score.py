@@ -22,7 +22,7 @@ from helpers.widgets.parts.words import signed
 
 SLOWEST, FASTEST = 0.25, 8.0  # frequencies, radians per unit of z
 LEAST, MOST = 1e-3, 1e4  # edges of the variance axis
-CURVE = np.linspace(SLOWEST, FASTEST, 125)  # where the variances are drawn
+CURVE = np.linspace(SLOWEST, FASTEST, 125)  # frequencies at which the variances are computed
 
 # Trapezoidal rule: exact to rounding, because waves are slow relative to the nodes' distance, and q's tails vanish at 9.
 EPS = np.linspace(-9.0, 9.0, 451)
@@ -132,7 +132,7 @@ def reparameterise_or_score_picture(
         _draw_f(axes, frequency, height, scale, loc, slope)
         _draw_variances(axes, frequency, here, curve, crossed)
     wave = f"{height:g} sin({frequency:g} z)" + (" + z" if slope else "")
-    where = (
+    crossing_words = (
         f"They are equal at frequency {listed([f'{place:.2f}' for place in crossed])}"
         if crossed
         else "They are nowhere equal"
@@ -140,7 +140,7 @@ def reparameterise_or_score_picture(
     alt = (
         f"Left, f(z) = {wave} and the density of q = N({number(loc)}, {scale:g}²). Right, against the frequency of the wave, the variance "
         f"of one sample's gradient on the {gradient} of q; the exact gradient is {signed(float(here.exact), 3)}. Here the score function "
-        f"has variance {_variance(float(here.score))}, the pathwise estimate {_variance(float(here.pathwise))}. {where}"
+        f"has variance {_variance(float(here.score))}, the pathwise estimate {_variance(float(here.pathwise))}. {crossing_words}"
     )
     ratio = float(here.ratio)
     if abs(ratio - 1) < 0.005:
@@ -148,7 +148,7 @@ def reparameterise_or_score_picture(
     else:
         name, factor = ("Pathwise", ratio) if ratio > 1 else ("The score function", 1 / ratio)
         calmer = f"{name} is calmer here: its variance is {number(factor, 3)} times smaller."
-    return Picture(figure, alt, f"{calmer} {where}")
+    return Picture(figure, alt, f"{calmer} {crossing_words}")
 
 
 def reparameterise_or_score() -> Explorer:

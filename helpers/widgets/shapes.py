@@ -17,7 +17,7 @@ from helpers.widgets.parts.explorer import Choice, Explorer, Slider
 from helpers.widgets.parts.scoring import A_SAMPLE, Scoring, roles, try_log_prob
 from helpers.widgets.parts.scoring_words import alt_text, caption, q_code, values_of
 
-WIDTH, TOPS = 620, (0, 96, 228, 360)  # CSS pixels; where q, x and log_prob begin, and the end
+WIDTH, TOPS = 620, (0, 96, 228, 360)  # CSS pixels; upper edges of the rows q, x and log_prob, and the lower edge
 GRID_LEFT = 318
 CHARACTER_WIDTHS = {"−": 0.84, ".": 0.32}  # in units of the letters' size, digits having 0.64
 FILL, PALE, RESULT = COLORS[0], "#D3E6F2", "#FBEBD0"
@@ -89,7 +89,7 @@ def _draw_x(axes: Axes, done: Scoring, sample_shape: Shape, x: Shape | str) -> N
     batch, event = tuple(done.q.batch_shape), tuple(done.q.event_shape)
     wanted = batch + event
     rank = max(len(done.x_shape), len(wanted))
-    # Aligned from the right, as torch does: None where one of the two has no such dimension.
+    # Aligned from the right, as torch does: None if one of the two has no such dimension.
     given = (None,) * (rank - len(done.x_shape)) + done.x_shape
     target = (None,) * (rank - len(wanted)) + wanted
     labels, full = [], []

@@ -18,7 +18,7 @@ ROWS = [
     row("ssvae-classifier-loss-100", {0: 0.94, 1: 0.955, 2: 0.961}, 0.932, epochs=30),
     row("ssvae-classifier-loss-3000", {0: 0.975}, 0.958),
     row("ssvae-m1m2-100", {1: 0.967, 2: 0.969}, 0.9667),
-    row("ssvae-sampled-20", {0: 0.31}, None),  # of a smoke run: nobody published it
+    row("ssvae-sampled-20", {0: 0.31}, None),  # of a smoke run, without a published value
     row("vae", {0: 0.9}),
     row("ssvae-other-100", {0: 0.9}),
     row("ssvae-m1m2-600", {}),

@@ -1,4 +1,4 @@
-"""Explorer "number of labels": what it takes from the rows, where its marks lie, and what its words say, with and without rows."""
+"""Explorer "number of labels": the places of its marks and its words, with and without rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.widgets.label_rows import ROWS, row
 from tests.widgets.legible import unreadable
 
 ACCURACY, ERROR = SCALES
-KEY = 350  # above this height stands the key
+KEY = 350  # the key is above this height
 
 
 RESULTS = results_of(ROWS)
@@ -47,8 +47,8 @@ def test_words_say_the_state():
     caption = EXPLORER.picture(labels=100, scale=ACCURACY).caption
     differences = [0.20, 0.175, 0.171]
     error = 100 * statistics.stdev(differences) / math.sqrt(3)
-    said = f"+16.1 points published, +{100 * statistics.fmean(differences):.1f} ± {error:.1f} ours (3 splits, paired)"
-    assert caption.startswith(f"With 100 labels, attempt 3 over the classifier alone: {said}. ")
+    gains = f"+16.1 points published, +{100 * statistics.fmean(differences):.1f} ± {error:.1f} ours (3 splits, paired)"
+    assert caption.startswith(f"With 100 labels, attempt 3 over the classifier alone: {gains}. ")
     alt = EXPLORER.picture(labels=100, scale=ERROR).alt
     assert "classifier alone 77.1 %" in alt and "3: with its loss 95.2 ± 0.6 % (3 splits)" in alt and "8 runs" in alt
     assert "M1 + M2 96.8 ± 0.1 % (2 splits)" in alt and f"test {ERROR} against" in alt and "a line at 100 labels" in alt
@@ -88,12 +88,12 @@ def test_marks_lie_where_the_numbers_say(scale):
         for index, by_labels in enumerate(RESULTS.values()):
             here = [one for one in axes.lines if one.get_color() == COLORS[index] and one.get_xdata()[0] < left + width]
             hollow = next(one for one in here if one.get_markerfacecolor() == "white")
-            told = [
+            published = [
                 place(labels, found.published)
                 for labels, found in sorted(by_labels.items())
                 if found.published is not None
             ]
-            np.testing.assert_allclose(hollow.get_xydata(), told)
+            np.testing.assert_allclose(hollow.get_xydata(), published)
             filled = [
                 one
                 for one in here

@@ -1,4 +1,4 @@
-"""The shapes explorer says of every state what torch does: the shapes, the numbers and the errors."""
+"""Explorer "shapes": in every state its picture and words say what torch does."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ STATES = list(shapes().states())
 
 
 def test_pictures_of_all_states_are_said_in_words(capsys: pytest.CaptureFixture):
-    milliseconds, said, state_before = [], set(), torch.get_rng_state()
+    milliseconds, alts, state_before = [], set(), torch.get_rng_state()
     for state in STATES:
         if state["x"] != A_SAMPLE and state["sample_shape"] != ():
-            continue  # where nothing is drawn, sample_shape does nothing
+            continue  # sample_shape has no effect if x is not drawn
         start = time.perf_counter()
         picture = shapes_picture(**state)
         png = picture.to_png(sharpness=1)
         milliseconds.append(1000 * (time.perf_counter() - start))
         assert png.startswith(b"\x89PNG")
         done = try_log_prob(**state)
-        said.add(picture.alt)
+        alts.add(picture.alt)
         if done.error:
             assert done.error in picture.alt and "error" in picture.caption
         else:
             assert f"log_prob(x) has shape {list(done.value.shape)}" in picture.alt
             assert f"log_prob returns {list(done.value.shape)}" in picture.caption
     assert (
-        len(said) == 10 * (3 + 6) + 6
+        len(alts) == 10 * (3 + 6) + 6
     )  # ten q, each with three samples and six x of other shapes; six (loc, n) without q
     assert torch.equal(torch.get_rng_state(), state_before)
     with capsys.disabled():
@@ -109,7 +109,7 @@ def test_samples_run_down_and_the_batch_runs_across():
 
 
 def test_log_prob_shows_its_numbers_where_there_is_room():
-    crowd = {"loc": (4, 2, 3), "sample_shape": (2, 2)}  # there, and from 100 on, no decimals
+    crowd = {"loc": (4, 2, 3), "sample_shape": (2, 2)}  # no decimals there, nor from 100 on
     for changes, rounding in (
         ({}, 0.06),
         ({"sample_shape": (2, 2)}, 0.06),
@@ -126,11 +126,11 @@ def test_log_prob_shows_its_numbers_where_there_is_room():
 
 
 def test_a_tensor_that_is_not_drawn_says_that_sample_shape_has_no_effect():
-    def said(**changes: Any) -> bool:
+    def has_no_effect(**changes: Any) -> bool:
         texts = shapes_picture(**{**shapes().start, **changes}).figure.axes[0].texts
         return any("sample_shape has no effect" in text.get_text() for text in texts)
 
-    assert said(x=(2, 3)) and said(x=(2,)) and not said()
+    assert has_no_effect(x=(2, 3)) and has_no_effect(x=(2,)) and not has_no_effect()
 
 
 def test_stills_show_a_sum_and_a_silent_stretch():

@@ -60,7 +60,7 @@ class Slider:
         """A slider, made afresh."""
         whole = all(isinstance(n, int) for n in (self.low, self.high, self.step, self.value))
         kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        # As many decimals as the step has: the default readout shows two, whatever the step.
+        # As many decimals as the step has: the default readout always shows two.
         decimals = max(0, -int(Decimal(str(self.step)).normalize().as_tuple().exponent))
         return kind(value=self.value, min=self.low, max=self.high, step=self.step, description=self.label,
                     readout_format="d" if whole else f".{decimals}f")  # fmt: skip

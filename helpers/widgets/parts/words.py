@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from torch import Tensor
+from collections.abc import Iterable
 
 from helpers.plots.words import with_minus
 
@@ -23,11 +21,11 @@ def signed(value: float, decimals: int) -> str:
     return text.lstrip("-") if not float(text) else with_minus(text)
 
 
-def point(coordinates: Sequence[float] | Tensor, decimals: int) -> str:
+def point(coordinates: Iterable[float], decimals: int) -> str:
     """A point by its coordinates.
 
     Args:
-        coordinates: [dimensions], on any device.
+        coordinates: Numbers, or an array or tensor, [dimensions].
         decimals: Decimals of each coordinate.
 
     Returns:

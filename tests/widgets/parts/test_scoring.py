@@ -16,7 +16,7 @@ STATES = list(shapes().states())
 
 
 def by_numpy(loc: tuple[int, ...], ndims: int, x: np.ndarray) -> np.ndarray:
-    """log N(x | loc, 1), broadcast, and summed over the last `ndims` dimensions. ValueError where shapes clash."""
+    """log N(x | loc, 1), broadcast, and summed over the last `ndims` dimensions. ValueError if shapes do not fit."""
     means = np.arange(math.prod(loc), dtype=np.float32).reshape(loc) / 2
     terms = -((x - means) ** 2) / 2 - 0.5 * np.log(2 * np.pi)
     return terms.sum(tuple(range(-ndims, 0))) if ndims else terms

@@ -12,6 +12,7 @@ from helpers.plots.images import TALLEST, WIDEST, fitting_scale, mosaic_figure
 from helpers.plots.mosaic_plot import Ink, checked_images, mosaic
 from helpers.plots.picture import Picture
 from helpers.plots.style import workbook_style
+from helpers.plots.words import with_minus
 
 
 def manifold_grid(rows: int, columns: int) -> torch.Tensor:
@@ -92,4 +93,4 @@ def _ticks(count: int, most: int) -> list[int]:
 
 
 def _two_decimals(value: torch.Tensor) -> str:
-    return f"{value.item():.2f}".replace("-", "−")
+    return with_minus(f"{value.item():.2f}")

@@ -47,12 +47,24 @@ def as_number(value: Any, name: str) -> float:
     return array.item()
 
 
+def with_minus(text: str) -> str:
+    """The text with a minus sign (U+2212) for every hyphen.
+
+    Args:
+        text: Formatted numbers, such as "-1.5 ± 1e-9".
+
+    Returns:
+        The text to show, such as "−1.5 ± 1e−9".
+    """
+    return text.replace("-", "−")
+
+
 def number(value: float, digits: int = 4) -> str:
     """`value` to `digits` significant digits, with a real minus sign: -101.26 → "−101.3"."""
     text = f"{value:.{digits}g}"
     if "e" in text and 1e-4 <= abs(value) < 1e7:
         text = f"{value:.0f}"
-    return text.replace("-", "−")
+    return with_minus(text)
 
 
 def number_with_error(value: float, error: float | None) -> str:
@@ -63,8 +75,8 @@ def number_with_error(value: float, error: float | None) -> str:
         return f"{number(value)} ± 0"
     decimals = max(0, 1 - math.floor(math.log10(error)))
     if decimals > 6:
-        return f"{value:.3g} ± {error:.1e}".replace("-", "−")
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
+        return with_minus(f"{value:.3g} ± {error:.1e}")
+    return with_minus(f"{value:.{decimals}f} ± {error:.{decimals}f}")
 
 
 def listed(words: Sequence[str], most: int = 12) -> str:

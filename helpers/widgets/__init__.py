@@ -1,1 +1,1 @@
-"""Explorers, one a file: a plain function from a state to a picture, and a thin view over it."""
+"""Interactive explorers: each module holds one, but `set_up`, which checks the installation; `parts` holds what they share."""

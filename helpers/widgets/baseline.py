@@ -1,4 +1,4 @@
-"""Explorer: a constant baseline under the learner's hand, against the exact variance that it leaves."""
+"""Baseline (lesson 03): the exact variance of the score-function gradient with a constant baseline that the learner sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.widgets.parts.explorer import Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.words import signed
 
 BITS = 3
 LOGITS = torch.tensor([1.2, -0.9, 0.6], dtype=torch.float64)  # of q, at confidence 1
@@ -28,9 +28,12 @@ YOURS, BEST, MEAN = COLORS[0], COLORS[1], COLORS[2]
 
 @dataclass(frozen=True)
 class Baselines:
-    """The gradient g = (f(z) - b) s(z) of one sample, s the score of q's logits, over every code z.
+    """The gradient g = (f(z) - b) s(z) of one sample, for every code z; s(z) = grad log q(z) with respect to q's logits.
 
-    probability [outcomes], f [outcomes] in nats, score [outcomes, bits].
+    Attributes:
+        probability: q(z), [outcomes].
+        f: f(z) in nats, [outcomes].
+        score: s(z), [outcomes, bits].
     """
 
     probability: Tensor
@@ -39,29 +42,36 @@ class Baselines:
 
     @property
     def gradient(self) -> Tensor:
-        """E g, whatever b is: [bits]."""
+        """E[g], which does not depend on b: [bits]."""
         return (self.probability * self.f) @ self.score
 
     @property
     def mean_reward(self) -> float:
-        """E[f]."""
+        """E[f], nats."""
         return (self.probability @ self.f).item()
 
     @property
     def best(self) -> float:
-        """The b of least variance, E[f |s|²] / E[|s|²]."""
+        """The b of least variance, E[f |s|²] / E[|s|²], nats."""
         weight = self.probability * self.score.square().sum(-1)
         return (weight @ self.f / weight.sum()).item()
 
     def variance(self, b: float | Tensor) -> Tensor:
-        """E|g - E g|² summed over the logits, for one b or many: shape of b."""
+        """E|g - E[g]|², summed over the logits.
+
+        Args:
+            b: Baseline in nats: a number, or a tensor of any shape.
+
+        Returns:
+            The variance, in the shape of b.
+        """
         b = torch.as_tensor(b, dtype=self.f.dtype)
         g = (self.f - b.unsqueeze(-1)).unsqueeze(-1) * self.score  # [..., outcomes, bits]
         return (self.probability.unsqueeze(-1) * (g - self.gradient) ** 2).sum((-1, -2))
 
 
 def baseline() -> Explorer:
-    """Move b, and q's confidence: variance, its optimum and the gradients of all codes follow; the mean stays."""
+    """Move b and q's confidence: the variance, its optimum and the gradients of all codes follow; the mean stays."""
     return Explorer(
         "baseline",
         partial(baseline_picture, rewards()),
@@ -74,9 +84,15 @@ def baseline() -> Explorer:
 
 
 def baseline_picture(f: Tensor, *, b: float, confidence: float) -> Picture:
-    """Left the exact variance against b; right the gradient of the first logit that each code makes, with its probability.
+    """Left the exact variance against b; right each code's gradient on the first logit, with its probability.
 
-    f: of each code, [outcomes]. confidence: what q's logits are multiplied with; at 0 every bit is a fair coin.
+    Args:
+        f: f of each code in nats, [outcomes].
+        b: Baseline, nats.
+        confidence: Factor on q's logits; at 0 every bit is a fair coin.
+
+    Returns:
+        The picture.
     """
     found = baselines(f, confidence)
     with workbook_style():
@@ -96,13 +112,21 @@ def baseline_picture(f: Tensor, *, b: float, confidence: float) -> Picture:
 
 
 def rewards() -> Tensor:
-    """f(z) in nats, [outcomes]: made up, like a log p(x, z) with one code that explains x best, the one that q prefers."""
+    """f(z) in nats, [outcomes]: made up, like a log p(x, z) whose best code is the one that q prefers."""
     missed = (codes(BITS) - (LOGITS > 0).double()).abs()  # [outcomes, bits]
     return -4.0 - missed @ torch.tensor([5.0, 3.0, 4.0], dtype=torch.float64) - 3.0 * missed[:, 0] * missed[:, 1]
 
 
 def baselines(f: Tensor, confidence: float) -> Baselines:
-    """f [outcomes] under q's logits times `confidence`."""
+    """Gradients of every code under q with logits `confidence` * `LOGITS`.
+
+    Args:
+        f: f of each code in nats, [outcomes].
+        confidence: Factor on q's logits.
+
+    Returns:
+        Probabilities, f and scores.
+    """
     z, logits = codes(BITS), confidence * LOGITS
     return Baselines(log_bernoulli(z, logits).exp(), f, z - logits.sigmoid())
 

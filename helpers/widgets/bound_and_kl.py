@@ -16,7 +16,7 @@ from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.widgets.parts.explorer import Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure, key
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.words import signed
 
 NOISE = 0.75  # so that the posterior's scale is 0.6 and its mean 0.64 x: the sliders can reach both
 
@@ -28,7 +28,15 @@ GUESS_LINE = (0, (5, 2))
 
 @dataclass(frozen=True)
 class BoundAndKl:
-    """The numbers of one state, in nats where they are not places: log_marginal = elbo + kl."""
+    """Posterior and bound of one state; log_marginal = elbo + kl.
+
+    Attributes:
+        posterior_loc: Mean of p(z | x).
+        posterior_scale: Standard deviation of p(z | x).
+        log_marginal: log p(x), nats.
+        elbo: E_q[log p(x, z)] + H[q], nats.
+        kl: KL(q || p(z | x)), nats.
+    """
 
     posterior_loc: float
     posterior_scale: float
@@ -38,9 +46,17 @@ class BoundAndKl:
 
 
 def bound_and_kl_numbers(x: float, loc: float, scale: float) -> BoundAndKl:
-    """log p(x), and ELBO and KL(q || p(z | x)) of q = N(loc, scale²).
+    """log p(x), and ELBO and KL(q || p(z | x)) of q = N(loc, scale²), in float64.
 
-    The ELBO comes from its definition, E_q[log p(z)] + E_q[log p(x | z)] + H[q], not from the other two. float64.
+    The ELBO comes from its definition, E_q[log p(z)] + E_q[log p(x | z)] + H[q], not from the other two.
+
+    Args:
+        x: Observation.
+        loc: Mean of q.
+        scale: Standard deviation of q.
+
+    Returns:
+        The exact values.
     """
     x, loc, scale = (torch.tensor(value, dtype=torch.float64) for value in (x, loc, scale))
     q = Normal(loc, scale)
@@ -59,7 +75,16 @@ def bound_and_kl_numbers(x: float, loc: float, scale: float) -> BoundAndKl:
 
 
 def bound_and_kl_picture(*, x: float, loc: float, scale: float) -> Picture:
-    """Left the densities p(z), p(z | x) and q(z) = N(loc, scale²), right log p(x), the ELBO below it, and the KL between."""
+    """Left the densities p(z), p(z | x) and q(z) = N(loc, scale²); right log p(x), the ELBO below it, and the KL between.
+
+    Args:
+        x: Observation.
+        loc: Mean of q.
+        scale: Standard deviation of q.
+
+    Returns:
+        The picture.
+    """
     numbers = bound_and_kl_numbers(x, loc, scale)
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
@@ -75,7 +100,7 @@ def bound_and_kl_picture(*, x: float, loc: float, scale: float) -> Picture:
 
 
 def bound_and_kl() -> Explorer:
-    """Move the mean and the scale of q, or x, and see bound, divergence and curves follow."""
+    """Move the mean and the scale of q, or x: bound, divergence and curves follow."""
     return Explorer(
         "bound_and_kl",
         bound_and_kl_picture,
@@ -130,7 +155,7 @@ def _draw_bound(axes: Axes, numbers: BoundAndKl) -> None:
         axes.plot((left + right) / 2, bottom + 6, "v", color=GUESS, markersize=10)
     if bottom > panel.y(DEEPEST) + 24:
         axes.text(left, bottom - 6, f"ELBO {_nats(numbers.elbo)}", va="top", **words)
-    else:  # no room under the line: on the hatching, with a ground of its own
+    else:  # no room under the line: on the hatching, with a white background
         ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
         axes.text(left + 3, bottom + 16, f"ELBO {_nats(numbers.elbo)}", va="bottom", bbox=ground, **words)
 

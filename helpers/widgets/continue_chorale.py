@@ -1,4 +1,4 @@
-"""Continue a chorale (lesson 07): the first steps are given, and the deep Markov model goes on."""
+"""Continue a chorale (lesson 07): the first steps are given, and the deep Markov model generates the next ones."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from helpers.widgets.parts.chorale_audio import (
 )
 from helpers.widgets.parts.explorer import Explorer, Slider, Toggle
 from helpers.widgets.parts.panel import Panel, bare_figure
+from helpers.widgets.parts.words import counted
 
 CHOICES = 20  # chorales that the slider offers
 LONGEST = 24  # steps that can be given
@@ -38,14 +39,23 @@ GENERATED = {
     "facecolors": "white",
     "edgecolors": COLORS[1],
     "linewidths": 1.8,
-}  # hollow: hatching would take half of a slider's patience
+}  # hollow, because hatching takes too long to draw
 
 
 def continue_chorale(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor, lengths: Tensor) -> Explorer:
     """Give the model the first steps of a chorale, and see, or hear, how it goes on.
 
-    model, guide: of piano rolls, on the CPU.
-    rolls: [n, T, 88] of 0 and 1, lengths: int64 [n]; the first twenty can be chosen.
+    Args:
+        model: Model of piano rolls, on the CPU.
+        guide: Its guide, on the CPU.
+        rolls: Piano rolls of 0 and 1, [chorales, steps, 88]; the first twenty can be chosen.
+        lengths: Steps of each chorale, int64 [chorales].
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If the tensors are not a batch of piano rolls.
     """
     check_chorales(rolls, lengths, 1)
     rolls, lengths = rolls[:CHOICES], lengths[:CHOICES]
@@ -61,7 +71,17 @@ def continue_chorale(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor
 
 
 def continued(model: DeepMarkovModel, guide: SequenceGuide, roll: Tensor, seed: int) -> Tensor:
-    """`STEPS` steps that follow roll [given, 88]: z_given ~ q(z | x_1..given), then the model alone. [STEPS, 88]."""
+    """Generate `STEPS` steps after a given beginning: z_given ~ q(z | x_1..given), then the model alone.
+
+    Args:
+        model: Model of piano rolls.
+        guide: Its guide.
+        roll: The given steps, [given, 88].
+        seed: Seed of the draws.
+
+    Returns:
+        The generated steps, [STEPS, 88].
+    """
     with drawing(seed, model, guide):
         path = guide(roll[None], torch.tensor([len(roll)])).z  # [1, 1, given, latent]
         return model.sample(1, STEPS, after=path[0, :, -1])[0][0]
@@ -79,10 +99,21 @@ def continue_chorale_picture(
     seed: int,
     sound: bool,
 ) -> SoundingPicture:
-    """The given steps as full bars, the generated as hollow ones; dots: what the chorale has there.
+    """The given steps as filled bars, the generated ones as hollow bars; dots: the chorale's own notes there.
 
-    keys: lowest and highest to show; where the model goes beyond, more.
-    chorale: 1 for the first. given: steps given; at most as many as the chorale has. seed: of the draw. sound: with a player.
+    Args:
+        model: Model of piano rolls.
+        guide: Its guide.
+        rolls: Piano rolls of 0 and 1, [chorales, steps, 88].
+        lengths: Steps of each chorale, int64 [chorales].
+        keys: Lowest and highest key to show; the range grows if the model uses others.
+        chorale: Which chorale, counted from 1.
+        given: Steps given; the chorale's length if it is shorter.
+        seed: Seed of the draws.
+        sound: Whether to add an audio player.
+
+    Returns:
+        The picture, with sound if `sound` is set.
     """
     length = int(lengths[chorale - 1])
     given = min(given, length)
@@ -109,13 +140,13 @@ def continue_chorale_picture(
     compared = f"In the {len(written)} of these steps that the chorale has, it sings {sung} keys, the chorale {there}, {both} in common."
     if not len(written):
         compared = "The chorale has no step left to compare it with."
-    where = f"Chorale {chorale}, {given} of {length} steps given, seed {seed}."
+    state = f"Chorale {chorale}, {given} of {length} steps given, seed {seed}."
     alt = (
-        f"Piano roll. {where} The given part has {_notes(len(held_notes(start)))}; then the model goes on for {STEPS} steps with "
-        f"{_notes(len(notes))} {span}, drawn hollow. {compared}"
+        f"Piano roll. {state} The given part has {counted(len(held_notes(start)), 'note')}; then the model goes on for {STEPS} steps with "
+        f"{counted(len(notes), 'note')} {span}, drawn hollow. {compared}"
     )
     caption = (
-        f"{where} The model goes on for {STEPS} steps, {int(made.sum()) / STEPS:.1f} keys a step where the given part has "
+        f"{state} The model goes on for {STEPS} steps, {int(made.sum()) / STEPS:.1f} keys a step where the given part has "
         f"{int(start.sum()) / given:.1f}. {compared}"
     )
     heard = sound_of(torch.cat([start, made])) if sound else None
@@ -131,7 +162,3 @@ def _legend(axes: Axes) -> None:
         axes.text(left + 37, y, name, va="center_baseline", fontsize=12)
     axes.plot([442], [y], marker="o", markersize=4, color=INK, linestyle="")
     axes.text(454, y, "what the chorale has there", va="center_baseline", fontsize=12)
-
-
-def _notes(number: int) -> str:
-    return f"{number} note{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Explorer: damage an image, and see what a VAE makes of the rest."""
+"""Damage (lesson 02): damage an image, and see how a VAE reconstructs it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
@@ -26,18 +27,23 @@ KINDS = (
 PLACES = {
     "centre": (0.5, 0.5), "top left": (0.0, 0.0), "top right": (0.0, 1.0), "bottom left": (1.0, 0.0), "bottom right": (1.0, 1.0),
 }  # fmt: skip
-DRAWS = 3  # reconstructions shown beside the one from the mean of q
+DRAWS = 3  # reconstructions from draws, shown beside the one from the mean of q
 SAMPLES = 32  # draws of z behind each printed distortion
 TILE = 104  # CSS pixels
 
 
 @dataclass(frozen=True)
 class Damaged:
-    """What a VAE makes of one damaged image. Nats, and images [C, H, W] in [0, 1].
+    """Distortion, rate and reconstructions of one damaged image.
 
-    distortion, rate: of the original and of the damaged image, each encoded on its own, over the draws of z.
-    reconstructions: means of p(x | z), at the mean of q(z | damaged) first, then at `DRAWS` draws.
-    of_damaged, of_original: minus log p(damaged | z) and minus log p(original | z) for the z of each reconstruction.
+    Attributes:
+        original: The image, [C, H, W] in [0, 1].
+        damaged: The damaged image, [C, H, W] in [0, 1].
+        distortion: Of the original and of the damaged image, each encoded on its own: nats, averaged over draws of z.
+        rate: KL(q(z | x) || p(z)) of the original and of the damaged image, nats.
+        reconstructions: Means of p(x | z) at the mean of q(z | damaged), then at `DRAWS` draws: [1 + DRAWS, C, H, W].
+        of_damaged: -log p(damaged | z) for the z of each reconstruction, nats.
+        of_original: -log p(original | z) for the z of each reconstruction, nats.
     """
 
     original: Tensor
@@ -52,10 +58,20 @@ class Damaged:
 def damage(
     model: LatentVariableModel, guide: nn.Module, images: Tensor, labels: Tensor | None = None, seed: int = 0
 ) -> Explorer:
-    """Choose one of `images` [N, C, H, W], damage it, and compare it with the reconstruction.
+    """Choose one of `images`, damage it, and compare it with the reconstruction.
 
-    model, guide: on the device of the images. labels: [N], for the words; None where there are none. seed: of the noise, which
-    stays the same while the sliders move.
+    Args:
+        model: VAE, on the device of the images.
+        guide: Its Gaussian guide, on the same device.
+        images: [images, C, H, W] in [0, 1].
+        labels: Classes, [images], for the alt text and caption; None: no classes are named.
+        seed: Seed of the noise, which stays the same while the sliders move.
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If `images` are not images in [0, 1].
     """
     checked_images(images)
     # On the CPU, so that every device draws the same noise.
@@ -88,7 +104,22 @@ def damage_picture(
 ) -> Picture:
     """The original, the damaged image, and reconstructions from the damaged one, with nats under each.
 
-    noise: [2, C, H, W], uniform; eps: [SAMPLES, 1, *latent], standard normal: all chance there is. amount: per cent.
+    Nothing is drawn at random: all noise is given.
+
+    Args:
+        model: VAE.
+        guide: Its Gaussian guide.
+        images: [images, C, H, W] in [0, 1].
+        labels: Classes, [images], or None.
+        noise: Uniform noise for the damage, [2, C, H, W].
+        eps: Standard normal noise for z, [SAMPLES, 1, *latent].
+        image: Index of the image.
+        kind: One of `KINDS`.
+        amount: How much is damaged, percent.
+        place: One of `PLACES`, used by damage with a square.
+
+    Returns:
+        The picture.
     """
     original = images[image]
     found = examine(model, guide, original, damaged(original, kind, amount / 100, place, noise), eps)
@@ -100,10 +131,10 @@ def damage_picture(
     figure = _figure(torch.cat([original[None], found.damaged[None], found.reconstructions]), titles, encoded + rebuilt)
 
     name = f"image {image}" + ("" if labels is None else f", a {int(labels[image])}")
-    where = f", {place}" if "square" in kind else ""
+    at_place = f", {place}" if "square" in kind else ""
     draws = listed([f"{d:.1f} and {o:.1f}" for d, o in zip(found.of_damaged[1:], found.of_original[1:], strict=True)])
     alt = (
-        f"Six pictures of {name}; damage: {kind}, {amount:.0f} percent{where}. In nats: the original has distortion "
+        f"Six pictures of {name}; damage: {kind}, {amount:.0f} percent{at_place}. In nats: the original has distortion "
         f"{found.distortion[0]:.1f} and rate {found.rate[0]:.1f}, the damaged image {found.distortion[1]:.1f} and "
         f"{found.rate[1]:.1f}. The reconstruction from the mean of q leaves a distortion of {found.of_damaged[0]:.1f} for the "
         f"damaged image and {found.of_original[0]:.1f} for the original; those from {DRAWS} draws {draws}."
@@ -116,12 +147,24 @@ def damage_picture(
 
 
 def damaged(image: Tensor, kind: str, amount: float, place: str, noise: Tensor) -> Tensor:
-    """`image` [C, H, W] with `amount`, from 0 to 1, of it damaged; the image itself stays as it is.
+    """A damaged copy of an image.
 
-    Hiding blanks that share of the width or height. A square, erased to blank or inverted, has that share of the image's side and
-    stands at `place`. Noise replaces that share of the pixels, on average, by uniform greys: where noise[0] < amount, by noise[1].
+    Hiding blanks a share `amount` of the width or height. A square, erased to blank or inverted, has that share of the
+    image's shorter side. Noise replaces that share of the pixels, on average, by uniform greys: noise[1] if
+    noise[0] < amount.
 
-    Raises ValueError for an unknown kind or place, and for an amount outside [0, 1].
+    Args:
+        image: [C, H, W] in [0, 1].
+        kind: One of `KINDS`.
+        amount: Share that is damaged, in [0, 1].
+        place: Where a square lies, one of `PLACES`.
+        noise: Uniform noise, [2, C, H, W].
+
+    Returns:
+        The damaged image, [C, H, W].
+
+    Raises:
+        ValueError: If the kind or place is unknown, or if the amount is outside [0, 1].
     """
     if kind not in KINDS or place not in PLACES:
         raise ValueError(
@@ -132,7 +175,7 @@ def damaged(image: Tensor, kind: str, amount: float, place: str, noise: Tensor) 
     height, width = image.shape[-2:]
     if kind == "replace pixels by noise":
         return torch.where(noise[0] < amount, noise[1], image)
-    # The part that is hit, as rows and columns.
+    # The damaged part, as rows and columns.
     if "square" in kind:
         side = round(amount * min(height, width))
         top, left = (round(share * (size - side)) for share, size in zip(PLACES[place], (height, width), strict=True))
@@ -151,7 +194,18 @@ def damaged(image: Tensor, kind: str, amount: float, place: str, noise: Tensor) 
 
 @torch.no_grad()
 def examine(model: LatentVariableModel, guide: nn.Module, original: Tensor, broken: Tensor, eps: Tensor) -> Damaged:
-    """Encode both images [C, H, W], and decode the damaged one's z. eps: [SAMPLES, 1, *latent], the noise of every draw."""
+    """Encode both images, and decode the damaged one's z.
+
+    Args:
+        model: VAE.
+        guide: Its Gaussian guide.
+        original: [C, H, W] in [0, 1].
+        broken: The damaged image, [C, H, W] in [0, 1].
+        eps: Standard normal noise of every draw, [SAMPLES, 1, *latent].
+
+    Returns:
+        Distortions, rates and reconstructions.
+    """
     both = torch.stack([original, broken])
     q = guide(both)
     z = q.mean + q.base_dist.scale * eps  # [samples, 2, *latent]
@@ -170,7 +224,7 @@ def examine(model: LatentVariableModel, guide: nn.Module, original: Tensor, brok
     )
 
 
-def _figure(tiles: Tensor, titles: Sequence[str], numbers: Sequence[str]):
+def _figure(tiles: Tensor, titles: Sequence[str], numbers: Sequence[str]) -> Figure:
     """One row of tiles [N, C, H, W] with a title above and two lines of numbers under each."""
     tiles = checked_images(tiles)
     count, _, height, width = tiles.shape

@@ -1,4 +1,4 @@
-"""Explorer: the cloud of gradients that the score function makes, around the exact one, with the control variates of lesson 03."""
+"""Gradient cloud (lesson 03): score-function gradients with control variates, drawn around the exact gradient."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider, Toggle
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import point
 
 ESTIMATORS = ("score function", "centred reward", "scaled reward", "self-critic", "learned baseline", "chain of three")
 BIASED = ("scaled reward", "chain of three")
@@ -35,9 +36,12 @@ CIRCLE = np.stack([np.cos(ANGLE), np.sin(ANGLE)])
 
 @dataclass(frozen=True)
 class Cloud:
-    """Gradients of the bound's sum over the data with respect to the logits' offset, nats.
+    """Gradient of the bound, summed over the data, with respect to the logits' offset, and exact moments of an estimate of it.
 
-    exact: the gradient itself, [bits]. mean, covariance: exact moments of an estimate, [bits] and [bits, bits].
+    Attributes:
+        exact: The gradient, [bits].
+        mean: Mean of the estimate, [bits].
+        covariance: Covariance of the estimate, [bits, bits].
     """
 
     exact: Tensor
@@ -46,17 +50,17 @@ class Cloud:
 
     @property
     def total_variance(self) -> float:
-        """E|g - E g|², summed over all bits."""
+        """E|g - E[g]|², summed over all bits."""
         return self.covariance.trace().item()
 
     @property
     def noise(self) -> float:
-        """Standard deviation over the length of the estimate's own mean: a factor on the gradient leaves it as it is."""
+        """Standard deviation over the length of the estimate's own mean, which a factor on the gradient does not change."""
         return self.total_variance**0.5 / self.mean.norm().item()
 
 
 def gradient_cloud() -> Explorer:
-    """Choose the estimator, how often it may evaluate f for each datum, and the bits of the code."""
+    """Choose the estimator, its number of evaluations of f per datum, and the bits of the code."""
     networks = {bits: small_network(bits) for bits in range(2, MOST_BITS + 1)}
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand(REPEATS, MOST_EVALUATIONS, len(DATA), MOST_BITS, generator=generator, dtype=torch.float64)
@@ -82,9 +86,20 @@ def gradient_cloud_picture(
     bits: int,
     zoom: bool,
 ) -> Picture:
-    """Left the cloud, seen in the first two bits; right the exact noise of every estimator at the same price.
+    """Left the cloud, in the coordinates of the first two bits; right the exact noise of every estimator at equal evaluations.
 
-    networks, codes: by the number of bits; codes [repeats, samples, data] are outcome numbers drawn from q, all chance there is.
+    Nothing is drawn at random: the codes are given.
+
+    Args:
+        networks: Networks by number of bits.
+        codes: Indices of outcomes drawn from q, [repeats, samples, data], by number of bits.
+        estimator: One of `ESTIMATORS`.
+        evaluations: Evaluations of f per datum.
+        bits: Bits of the code.
+        zoom: Whether the cloud sets the scale; otherwise the scale is that of the widest cloud.
+
+    Returns:
+        The picture.
     """
     network = networks[bits]
     clouds = {name: exact_cloud(network, name, evaluations) for name in ESTIMATORS}
@@ -92,23 +107,30 @@ def gradient_cloud_picture(
     points = sampled_cloud(network, estimator, evaluations, codes[bits])
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
-        # Without zoom the widest cloud that these bits can make sets the scale, whatever else is chosen.
+        # Without zoom the scale depends on the bits only: it is that of their widest cloud.
         _draw_cloud(axes, cloud, points, cloud if zoom else exact_cloud(network, ESTIMATORS[0], 2))
         _draw_noises(axes, clouds, estimator)
     others = [f"{name} {_number(clouds[name].noise)}" for name in ESTIMATORS if name != estimator]
     alt = (
         f"Left, {REPEATS} gradients by {estimator} with {evaluations} evaluations of f for each datum, {bits} bits, seen in the first two: "
-        f"the exact gradient is at {_point(cloud.exact)}, the estimator's exact mean at {_point(cloud.mean)}, its exact standard "
-        f"deviations are {_number(cloud.covariance[0, 0].sqrt().item())} and {_number(cloud.covariance[1, 1].sqrt().item())}. Right, the "
-        f"exact noise, standard deviation over the length of its mean: {estimator} {_number(cloud.noise)}; {listed(others)}."
+        f"the exact gradient is at {point(cloud.exact[:2], 2)}, the estimator's exact mean at {point(cloud.mean[:2], 2)}, "
+        f"its exact standard deviations are "
+        f"{_number(cloud.covariance[0, 0].sqrt().item())} and {_number(cloud.covariance[1, 1].sqrt().item())}. "
+        f"Right, the exact noise, standard deviation over the length of its mean: {estimator} {_number(cloud.noise)}; {listed(others)}."
     )
     return Picture(figure, alt, _caption(cloud, estimator))
 
 
 def exact_cloud(network: SmallNetwork, estimator: str, evaluations: int) -> Cloud:
-    """Exact moments by summing over all codes of each datum: samples and data are independent, so covariances add.
+    """Exact moments by summing over all codes of each datum; samples and data are independent, so covariances add.
 
-    evaluations: of f for each datum; the self-critic spends one of them on its critic, the others all on samples.
+    Args:
+        network: Network with an enumerable code.
+        estimator: One of `ESTIMATORS`.
+        evaluations: Evaluations of f per datum; the self-critic uses one of them for its critic.
+
+    Returns:
+        The gradient and the moments of its estimate.
     """
     q = network.log_q.exp().unsqueeze(-1)  # [outcomes, data, 1]
     f = network.log_joint - network.log_q
@@ -120,30 +142,65 @@ def exact_cloud(network: SmallNetwork, estimator: str, evaluations: int) -> Clou
 
 
 def codes_of(network: SmallNetwork, noise: Tensor) -> Tensor:
-    """The numbers of the codes that uniform noise [repeats, samples, data, bits or more] draws from q: [repeats, samples, data]."""
+    """Codes drawn from q with given noise, as indices of outcomes.
+
+    Args:
+        network: Network with q(z | x).
+        noise: Uniform noise, [repeats, samples, data, bits or more].
+
+    Returns:
+        Indices, int64 [repeats, samples, data].
+    """
     bits = len(network.offset)
     z = noise[..., :bits] < network.logits.sigmoid()
     return (z * 2 ** torch.arange(bits - 1, -1, -1)).sum(-1)
 
 
 def sampled_cloud(network: SmallNetwork, estimator: str, evaluations: int, codes: Tensor) -> Tensor:
-    """Gradients as drawn: [repeats, bits]."""
+    """Gradient estimates from given codes.
+
+    Args:
+        network: Network with q(z | x).
+        estimator: One of `ESTIMATORS`.
+        evaluations: Evaluations of f per datum.
+        codes: Indices of outcomes, [repeats, samples, data].
+
+    Returns:
+        Estimates, [repeats, bits].
+    """
     drawn = codes[:, : samples_of(estimator, evaluations)]  # [repeats, samples, data]
     return one_sample(network, estimator)[drawn, torch.arange(len(network.x))].mean(1).sum(1)
 
 
 def one_sample(network: SmallNetwork, estimator: str) -> Tensor:
-    """The gradient that each code of each datum makes, as the only sample: [outcomes, data, bits].
+    """Gradient estimate from each code of each datum, as a single sample: (reward - 1) * score.
 
-    f = log p(x, z) - log q(z | x) has q in it, so its own route brings another -1 times the score.
+    The -1 comes from f = log p(x, z) - log q(z | x), which depends on q itself: grad f = -score.
+
+    Args:
+        network: Network with q(z | x).
+        estimator: One of `ESTIMATORS`.
+
+    Returns:
+        Estimates, [outcomes, data, bits].
     """
     return (rewards(network, estimator) - 1).unsqueeze(-1) * network.score
 
 
 def rewards(network: SmallNetwork, estimator: str) -> Tensor:
-    """What multiplies the score, [outcomes, data], when all that is learned or running has come to rest.
+    """The factor on the score, once learned and running quantities have converged.
 
     Running mean and variance are those of f over data and codes; the learned baseline is E_q[f | x].
+
+    Args:
+        network: Network with q(z | x).
+        estimator: One of `ESTIMATORS`.
+
+    Returns:
+        Rewards in nats (or without a unit, if scaled), [outcomes, data].
+
+    Raises:
+        ValueError: If the estimator is unknown.
     """
     q = network.log_q.exp()
     f = network.log_joint - network.log_q
@@ -156,7 +213,7 @@ def rewards(network: SmallNetwork, estimator: str) -> Tensor:
         return f / _spread(q, f - best.mean())
     if estimator == "learned baseline":
         return f - best
-    if estimator == "chain of three":  # what the learned baseline leaves has mean zero already
+    if estimator == "chain of three":  # after the learned baseline the mean is zero, so centring adds nothing
         return (f - best) / _spread(q, f - best)
     if estimator == "self-critic":
         likeliest = network.log_q.argmax(0, keepdim=True)  # [1, data]
@@ -165,7 +222,15 @@ def rewards(network: SmallNetwork, estimator: str) -> Tensor:
 
 
 def samples_of(estimator: str, evaluations: int) -> int:
-    """How many samples that many evaluations of f buy."""
+    """Number of samples that an estimator draws.
+
+    Args:
+        estimator: One of `ESTIMATORS`.
+        evaluations: Evaluations of f per datum.
+
+    Returns:
+        Samples per datum.
+    """
     return evaluations - 1 if estimator == "self-critic" else evaluations
 
 
@@ -229,7 +294,3 @@ def _caption(cloud: Cloud, estimator: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
-
-
-def _point(gradient: Tensor) -> str:
-    return f"({signed(gradient[0].item(), 2)}, {signed(gradient[1].item(), 2)})"

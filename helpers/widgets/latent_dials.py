@@ -1,4 +1,4 @@
-"""Explorer: two dials for a two-dimensional latent, beside a map of where images have been encoded."""
+"""Latent dials (lesson 02): two dials for a two-dimensional latent, beside a map of encoded images."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from functools import partial
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from torch import Tensor, nn
 
 from helpers.models import LatentVariableModel
 from helpers.plots import Picture
 from helpers.plots.mosaic_plot import checked_images
-from helpers.plots.style import CLASS_COLORS, INK, new_figure, readable, workbook_style
+from helpers.plots.style import CLASS_COLORS, INK, readable, workbook_style
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Explorer, Slider
+from helpers.widgets.parts.panel import bare_figure
+from helpers.widgets.parts.pixels import pixels_of
+from helpers.widgets.parts.words import point
 
 REACH = 3.0  # how far the dials turn, in standard deviations of the prior
 EDGE = 3.25  # how far the map shows
@@ -28,7 +28,7 @@ CIRCLE = math.sqrt(
     -2 * math.log(0.05)
 )  # the circle that holds 95 % of N(0, I) in two dimensions: 1 - exp(-r²/2) = 0.95
 NEIGHBOURS = 20
-LAYERS = 8  # the classes are drawn in turn, a part of the images at a time, so that none hides the others
+LAYERS = 8  # parts in which images are drawn, each with all classes, so that no class hides the others
 # CSS pixels from the lower left corner of the figure: its size, the map's square, and the decoded image's.
 WIDTH, HEIGHT = 640, 350
 MAP_LEFT, MAP_BOTTOM, MAP_SIDE = 44, 44, 296
@@ -37,10 +37,12 @@ IMAGE_LEFT, IMAGE_BOTTOM, IMAGE_SIDE = 386, 98, 224
 
 @dataclass(frozen=True)
 class CodeMap:
-    """Where a guide puts images: `codes` [images, 2] (means of q(z | x)), `labels` [images], and a drawing of both.
+    """Encoded images and a drawing of them. Drawn once, because thousands of markers take too long for a slider.
 
-    pixels: the drawing, RGBA bytes [2 HEIGHT, 2 WIDTH, 4]: the figure without what moves. Drawn once: thousands of marks, and even
-        axes with ticks, take longer than a slider may wait.
+    Attributes:
+        codes: Means of q(z | x), [images, 2].
+        labels: Classes, [images].
+        pixels: The figure without its moving parts, RGBA bytes [2 HEIGHT, 2 WIDTH, 4].
     """
 
     codes: Tensor
@@ -49,15 +51,24 @@ class CodeMap:
 
     @property
     def outside(self) -> int:
-        """How many codes lie beyond the map."""
+        """Number of codes beyond the map."""
         return int((self.codes.abs() > EDGE).any(1).sum())
 
 
 @torch.no_grad()
 def code_map(guide: nn.Module, images: Tensor, labels: Tensor) -> CodeMap:
-    """The map of `images` [N, C, H, W] with classes `labels` [N], as `guide`, with two latents, encodes them.
+    """Encode images and draw the map of their codes.
 
-    Raises ValueError for labels that are None or do not match the images, and for a guide whose z has not two coordinates.
+    Args:
+        guide: Guide with two latents.
+        images: [images, C, H, W].
+        labels: Classes, [images].
+
+    Returns:
+        The map.
+
+    Raises:
+        ValueError: If there are no images, if the labels are None or do not match them, or if z is not two-dimensional.
     """
     if labels is None or len(labels) != len(images) or len(images) == 0:
         given = "None" if labels is None else f"{len(labels)}"
@@ -70,9 +81,19 @@ def code_map(guide: nn.Module, images: Tensor, labels: Tensor) -> CodeMap:
 
 
 def latent_dials(model: LatentVariableModel, guide: nn.Module, images: Tensor, labels: Tensor) -> Explorer:
-    """Turn z1 and z2, and see what `model` decodes there, and which images `guide` puts near.
+    """Turn z1 and z2, and see the image that `model` decodes and the classes that `guide` encodes nearby.
 
-    model, guide: with two latents, on the device of `images` [N, C, H, W]; labels: [N].
+    Args:
+        model: Model with two latents, on the device of `images`.
+        guide: Its guide, on the same device.
+        images: [images, C, H, W].
+        labels: Classes, [images].
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If there are no images, if the labels do not match them, or if z is not two-dimensional.
     """
     picture = partial(latent_dials_picture, model, code_map(guide, images, labels))
     controls = {
@@ -86,21 +107,29 @@ def latent_dials(model: LatentVariableModel, guide: nn.Module, images: Tensor, l
 def latent_dials_picture(model: LatentVariableModel, page: CodeMap, *, z1: float, z2: float) -> Picture:
     """The map with a cross at (z1, z2), and the mean of p(x | z) there beside it.
 
-    The words count the classes of the nearest codes, so that what the colours say is said without them.
+    The classes of the nearest codes are counted in words, for readers who cannot tell the colours apart.
+
+    Args:
+        model: Model with two latents.
+        page: Map of its encoded images.
+        z1: First latent.
+        z2: Second latent.
+
+    Returns:
+        The picture.
     """
     device = next(model.likelihood.parameters()).device
     z = torch.tensor([[z1, z2]])
     image = checked_images(model(z.to(device)).mean)[0]  # [C, H, W]
     near = neighbours(page, z1, z2)
     distance = math.hypot(z1, z2)
-    place = f"z = ({_signed(z1)}, {_signed(z2)})"
+    place = f"z = {point((z1, z2), 1)}"
     inside = "inside" if distance <= CIRCLE else "outside"
     total = sum(count for _, count in near)
     tally = listed([f"{count} of class {c}" for c, count in near], most=10)
 
     with workbook_style():
-        figure = new_figure(WIDTH, HEIGHT, layout=None)
-        axes = _whole(figure)
+        figure, axes = bare_figure(WIDTH, HEIGHT)
         axes.imshow(page.pixels, extent=(0, WIDTH, 0, HEIGHT), interpolation="antialiased", aspect="auto", zorder=0)
         x, y = _on_map(z1, z2)
         line = {"color": INK, "linewidth": 1.0, "linestyle": (0, (4, 3)), "marker": ""}
@@ -112,7 +141,6 @@ def latent_dials_picture(model: LatentVariableModel, page: CodeMap, *, z1: float
         axes.imshow(
             shown.numpy(), extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto", zorder=1
         )
-        axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
         words = {"ha": "center", "va": "baseline", "color": INK}
         middle = IMAGE_LEFT + IMAGE_SIDE / 2
         axes.text(middle, 331, f"decoded at {place}", fontsize=12, **words)
@@ -131,7 +159,16 @@ def latent_dials_picture(model: LatentVariableModel, page: CodeMap, *, z1: float
 
 
 def neighbours(page: CodeMap, z1: float, z2: float) -> list[tuple[int, int]]:
-    """(class, count) among the NEIGHBOURS codes nearest to (z1, z2), or all where there are fewer; the most frequent first."""
+    """Classes of the `NEIGHBOURS` codes nearest to (z1, z2), or of all codes if there are fewer.
+
+    Args:
+        page: Map of the codes.
+        z1: First latent.
+        z2: Second latent.
+
+    Returns:
+        Pairs (class, count), the most frequent first.
+    """
     distances = (page.codes - torch.tensor([z1, z2])).norm(dim=1)
     nearest = distances.topk(min(NEIGHBOURS, len(distances)), largest=False).indices
     counts = Counter(page.labels[nearest].tolist())
@@ -141,8 +178,7 @@ def neighbours(page: CodeMap, z1: float, z2: float) -> list[tuple[int, int]]:
 def _drawn(codes: Tensor, labels: Tensor) -> np.ndarray:
     """Axes, circle, every code as the character of its class, in its colour, and the decoded image's frame, as RGBA bytes."""
     with workbook_style():
-        figure = new_figure(WIDTH, HEIGHT, layout=None)
-        figure.set_dpi(2 * figure.dpi)
+        figure, whole = bare_figure(WIDTH, HEIGHT)
         axes = figure.add_axes((MAP_LEFT / WIDTH, MAP_BOTTOM / HEIGHT, MAP_SIDE / WIDTH, MAP_SIDE / HEIGHT))
         ticks = range(-int(EDGE), int(EDGE) + 1)
         axes.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xlabel="$z_1$", ylabel="$z_2$", xticks=ticks, yticks=ticks)
@@ -158,26 +194,17 @@ def _drawn(codes: Tensor, labels: Tensor) -> np.ndarray:
         frame = Rectangle(
             (IMAGE_LEFT, IMAGE_BOTTOM), IMAGE_SIDE, IMAGE_SIDE, fill=False, linewidth=2.5, color="#C8C8C8"
         )
-        _whole(figure).add_patch(frame)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba()).copy()
-
-
-def _whole(figure: Figure) -> Axes:
-    """Axes without lines over the whole figure, in CSS pixels."""
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, HEIGHT))
-    axes.axis("off")
-    return axes
+        whole.add_patch(frame)
+    return pixels_of(figure)
 
 
 def _on_map(z1: float, z2: float) -> tuple[float, float]:
-    """Where a latent stands in the figure."""
+    """Place of a latent in the figure, CSS pixels."""
     return tuple(corner + MAP_SIDE * (z + EDGE) / (2 * EDGE) for corner, z in ((MAP_LEFT, z1), (MAP_BOTTOM, z2)))
 
 
 def _table(near: list[tuple[int, int]], most: int = 5) -> str:
-    """Classes above their counts; what is beyond `most` classes is put together."""
+    """Classes above their counts; classes beyond the first `most` are summed as "other"."""
     rest = sum(count for _, count in near[most:])
     columns = [("class", "count"), *near[:most], *([("other", rest)] if rest else [])]
     widths = [len("class"), *[4] * len(near[:most]), len(" other")]
@@ -185,7 +212,3 @@ def _table(near: list[tuple[int, int]], most: int = 5) -> str:
     return "\n".join(
         "".join(f"{entry!s:>{width}}" for entry, width in zip(line, widths, strict=False)) for line in lines
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:.1f}".replace("-", "−") if abs(value) >= 0.05 else "0.0"

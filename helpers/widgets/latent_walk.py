@@ -1,4 +1,4 @@
-"""Walk in latent time (lesson 07): between the codes of two chorales, step by step, and what the emission sings on the way."""
+"""Walk in latent time (lesson 07): a mixture of two chorales' codes, step by step, and the notes that the emission gives it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from helpers.plots.style import COLORS, INK
 from helpers.widgets.parts.chorale_audio import SoundingPicture, check_chorales, drawing, keys_in_use, sound_of
 from helpers.widgets.parts.explorer import Explorer, Slider, Toggle
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.principal_directions import principal_directions
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import point
 
 CHOICES = 12  # chorales that the sliders offer
 LONGEST = 32  # steps of a walk
@@ -38,8 +40,11 @@ HERE = {"color": COLORS[1], "marker": "X", "markersize": 12, "markeredgecolor": 
 class Codes:
     """The chorales' codes.
 
-    z: z ~ q(z | x), [n, steps, latent], of the first steps of each chorale. keys: lowest and highest that any of them uses.
-    places: z along the two directions in which codes differ most, in standard deviations from their mean, [n, steps, 2].
+    Attributes:
+        z: z ~ q(z | x) of the first steps of each chorale, [chorales, steps, latent].
+        keys: Lowest and highest key to show.
+        places: z along the two directions in which codes differ most, in standard deviations from the mean,
+            [chorales, steps, 2].
     """
 
     z: Tensor
@@ -48,31 +53,47 @@ class Codes:
 
 
 def codes_of(guide: SequenceGuide, rolls: Tensor, lengths: Tensor, seed: int = 0) -> Codes:
-    """Codes of chorales, cut to the shortest of them and to `LONGEST` steps, each read whole by the guide; drawn once, with `seed`.
+    """Draw codes of chorales. The guide reads each chorale in full; codes are cut to the shortest and to `LONGEST` steps.
 
-    Directions are those of a principal-components analysis of all codes, each with its largest coordinate positive.
-    Raises ValueError for a z of a single number.
+    Args:
+        guide: Guide of piano rolls, latent >= 2.
+        rolls: Piano rolls of 0 and 1, [chorales, steps, 88].
+        lengths: Steps of each chorale, int64 [chorales].
+        seed: Seed of the draws.
+
+    Returns:
+        The codes, with places along their `principal_directions`.
+
+    Raises:
+        ValueError: If z is one-dimensional.
     """
     if guide.latent < 2:
-        raise ValueError("The walk is drawn along two directions of z, and this guide's z has one number.")
+        raise ValueError("The walk is drawn along two directions of z, but this guide's z is one-dimensional.")
     with drawing(seed, guide):
         z = guide(rolls, lengths).z[0]
     z = z[:, : min(LONGEST, int(lengths.min()))]
     every = z.flatten(0, 1)
-    centred = every - every.mean(0)
-    _, singular, directions = torch.linalg.svd(centred, full_matrices=False)
-    directions, spread = directions[:2], singular[:2] / max(len(every) - 1, 1) ** 0.5
-    directions = directions * directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
-    places = centred @ directions.T / spread.clamp(min=1e-6)  # codes that are all alike stand at 0
+    directions, spread = principal_directions(every)
+    places = (every - every.mean(0)) @ directions.T / spread  # equal codes are at 0
     return Codes(z, keys_in_use(rolls[:, : z.shape[1]]), places.unflatten(0, z.shape[:2]))
 
 
 def latent_walk(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor, lengths: Tensor) -> Explorer:
-    """Mix the codes of two chorales and see, or hear, what the emission sings along the mixed path.
+    """Mix the codes of two chorales and see, or hear, the emission along the mixed path.
 
-    model, guide: of piano rolls, z of two numbers or more, on the CPU.
-    rolls: [n, T, 88] of 0 and 1, two or more, lengths: int64 [n]; the first twelve can be chosen. All walks are as long as the shortest
-    of them, 32 steps at most.
+    All walks are as long as the shortest chorale, and at most `LONGEST` steps.
+
+    Args:
+        model: Model of piano rolls, on the CPU.
+        guide: Its guide, latent >= 2, on the CPU.
+        rolls: Piano rolls of 0 and 1, two or more, [chorales, steps, 88]; the first twelve can be chosen.
+        lengths: Steps of each chorale, int64 [chorales].
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If there are fewer than two piano rolls, or if z is one-dimensional.
     """
     check_chorales(rolls, lengths, 2)
     codes = codes_of(guide, rolls[:CHOICES], lengths[:CHOICES])
@@ -91,9 +112,19 @@ def latent_walk(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor, len
 def latent_walk_picture(
     model: DeepMarkovModel, codes: Codes, *, first: int, second: int, mix: float, step: int, sound: bool
 ) -> SoundingPicture:
-    """Left both paths near the step and the mixed one, (1 - mix) z + mix z'; right the probability of every key, darker for likelier.
+    """Left both paths and the mixed one, (1 - mix) z + mix z', near the step; right the probability of every key.
 
-    first, second: 1 for the first chorale. step: 1 for the first. sound: with a player of all keys of probability one half or more.
+    Args:
+        model: Model of piano rolls.
+        codes: Codes of the chorales.
+        first: First chorale, counted from 1.
+        second: Second chorale, counted from 1.
+        mix: Share of the second chorale's code, in [0, 1].
+        step: Step of the walk, counted from 1.
+        sound: Whether to add an audio player of all keys with probability one half or more.
+
+    Returns:
+        The picture, with sound if `sound` is set.
     """
     ends = torch.stack([codes.z[first - 1], codes.z[second - 1]])
     walk = (1 - mix) * ends[0] + mix * ends[1]
@@ -111,15 +142,15 @@ def latent_walk_picture(
         f"{key_name(key)} {_percent(value)}"
         for value, key in zip(likeliest.values.tolist(), likeliest.indices.tolist(), strict=True)
     ]
-    where = f"Step {step} of {len(walk)}, {_percent(1 - mix)} of chorale {first}'s code and {_percent(mix)} of chorale {second}'s."
+    state = f"Step {step} of {len(walk)}, {_percent(1 - mix)} of chorale {first}'s code and {_percent(mix)} of chorale {second}'s."
     keys = f"The likeliest keys there: {', '.join(named)}; {sung[step - 1].sum():.1f} keys are expected."
     alt = (
-        f"{where} Left, the paths of both codes, up to {NEAR} steps before and after, along their two principal directions, with a cross "
-        f"on the mixed path at ({signed(here[0], 1)}, {signed(here[1], 1)}) standard deviations. Right, the "
+        f"{state} Left, the paths of both codes, up to {NEAR} steps before and after, along their two principal directions, with a cross "
+        f"on the mixed path at {point(here, 1)} standard deviations. Right, the "
         f"probability of every key along the mixed path. {keys}"
     )
     caption = (
-        f"{where} {keys} Left, the two directions in which codes differ most. The emission's entropy along the mixed path is "
+        f"{state} {keys} Left, the two directions in which codes differ most. The emission's entropy along the mixed path is "
         f"{opened[0]:.2f} nats a step; along the first chorale's own {opened[1]:.2f}, along the second's {opened[2]:.2f}."
     )
     heard = sound_of((sung >= 0.5).float()) if sound else None
@@ -129,7 +160,7 @@ def latent_walk_picture(
 def _draw_map(
     axes: Axes, codes: Codes, places: tuple[Tensor, Tensor], walk: Tensor, step: int, names: tuple[int, int]
 ) -> tuple[float, float]:
-    """The place of the cross."""
+    """Draw the map; the place of the cross is returned."""
     edge = max(2.0, 1.1 * codes.places.abs().max().item())
     panel = Panel(axes, MAP, (-edge, edge), (-edge, edge))
     ticks = round_ticks(-0.8 * edge, 0.8 * edge, 4)
@@ -158,9 +189,11 @@ def _draw_roll(axes: Axes, probability: Tensor, keys: tuple[int, int], step: int
     grey = 1 - probability[:, low : high + 1].T.flip(0).numpy()
     axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=(left, left + width, bottom, bottom + height), aspect="auto", zorder=1,
                 interpolation="nearest")  # fmt: skip
-    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     panel.frame(
-        {tick - 0.5: str(tick) for tick in _whole(steps)}, octaves(low, high), "step", "key, darker where likelier"
+        {tick - 0.5: str(tick) for tick in _ticked_steps(steps)},
+        octaves(low, high),
+        "step",
+        "key, darker where likelier",
     )
     corner = panel.x(step - 1) - 1, bottom - 2
     frame = Rectangle(
@@ -169,8 +202,8 @@ def _draw_roll(axes: Axes, probability: Tensor, keys: tuple[int, int], step: int
     axes.add_patch(frame)
 
 
-def _whole(steps: int) -> list[int]:
-    """Steps whose numbers are written: 1 and every eighth, or all of a few."""
+def _ticked_steps(steps: int) -> list[int]:
+    """Steps with a tick: all if there are fewer than eight, otherwise 1 and every eighth."""
     return list(range(1, steps + 1)) if steps < 8 else [1, *range(8, steps + 1, 8)]
 
 

@@ -1,88 +1,47 @@
-"""The number of labels (lesson 06): test accuracy along it, published and ours, and how ours was learned at one of them."""
+"""Number of labels (lesson 06): test accuracy against it, published and ours, and our learning curves at one of them."""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, LINESTYLES, MARKERS, QUIET
-from helpers.plots.words import listed
+from helpers.plots.words import listed, with_minus
 from helpers.reproduce.rows import Row
-from helpers.reproduce.ssvae_settings import PREFIX, PUBLISHED
+from helpers.reproduce.ssvae_settings import PUBLISHED
 from helpers.widgets.parts.explorer import Choice, Explorer
+from helpers.widgets.parts.label_results import NAMES, Result, Results, label_numbers, results_of
 from helpers.widgets.parts.panel import Panel, bare_figure, key
+from helpers.widgets.parts.pixels import pixels_of
+from helpers.widgets.parts.words import counted
 
-NAMES = {
-    "sampled": "1: sampled",
-    "enumerated": "2: enumerated",
-    "classifier-loss": "3: with its loss",
-    "baseline": "classifier alone",
-    "m1m2": "M1 + M2",
-}
 SCALES = ("accuracy", "error, log scale")
 WIDTH, HEIGHT = 800, 376  # CSS pixels
 ALONG = (58, 54, 276, 262)  # left, bottom, width, height
 CURVES = (450, 54, 326, 112)
 TABLE_LEFT, TABLE_TOP, ROW = 376, 340, 19
-APART = 34  # between the names of two numbers of labels
+APART = 34  # CSS pixels between two tick labels
 ERRORS = {0.005: "0.5 %", 0.01: "1 %", 0.02: "2 %", 0.05: "5 %", 0.1: "10 %", 0.2: "20 %", 0.5: "50 %", 1.0: "100 %"}
 
 
-@dataclass(frozen=True)
-class Result:
-    """A variant with a number of labels; shares of the test images.
-
-    published: or None. runs: our test accuracy by split. curves: of each split, [points, 2], the part of the training that is done
-    and the test accuracy then.
-    """
-
-    published: float | None = None
-    runs: Mapping[int, float] = field(default_factory=dict)
-    curves: tuple[np.ndarray, ...] = ()
-
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.runs.values())
-
-    @property
-    def standard_error(self) -> float | None:
-        """Over splits; None for fewer than two."""
-        return statistics.stdev(self.runs.values()) / math.sqrt(len(self.runs)) if len(self.runs) > 1 else None
-
-
-Results = Mapping[str, Mapping[int, Result]]
-
-
-def results_of(rows: Sequence[Row]) -> Results:
-    """By variant and number of labels: what is published, and what the rows called ssvae-VARIANT-LABELS hold. Others are passed over."""
-    results = {variant: {labels: Result(value) for labels, value in PUBLISHED[variant].items()} for variant in NAMES}
-    for row in rows:
-        variant, _, labels = row.name.removeprefix(PREFIX).rpartition("-")
-        if not row.name.startswith(PREFIX) or variant not in NAMES or not labels.isdecimal() or not row.runs:
-            continue
-        curves = tuple(
-            np.array(run.curve["test"], dtype=float) / (run.epochs, 1.0) for run in row.runs if run.curve.get("test")
-        )
-        results[variant][int(labels)] = Result(row.published, {run.seed: run.value for run in row.runs}, curves)
-    return results
-
-
 def number_of_labels(rows: Sequence[Row]) -> Explorer:
-    """Choose a number of labels, and see what every variant makes of it.
+    """Choose a number of labels, and see the accuracy of every variant.
 
-    rows: of `read_rows`, all of them; where there is none of this lesson, the published numbers are shown alone.
+    Args:
+        rows: All result rows, from `read_rows`; without rows of this lesson, only the published numbers are shown.
+
+    Returns:
+        The explorer.
     """
     results = results_of(rows)
-    numbers = _numbers(results)
+    numbers = label_numbers(results)
     pages = {(labels, scale): pixels_of(page(results, labels, scale)) for labels in numbers for scale in SCALES}
     return Explorer(
         "number_of_labels",
@@ -95,25 +54,33 @@ def number_of_labels(rows: Sequence[Row]) -> Explorer:
 def number_of_labels_picture(
     results: Results, pages: Mapping[tuple[int, str], np.ndarray], *, labels: int, scale: str
 ) -> Picture:
-    """The page of this number and scale, drawn before: there are few, and each has more marks and words than a slider waits for.
+    """The page of a number of labels and a scale, drawn in advance, because its markers and words take too long for a slider.
 
-    pages: by number and scale, `pixels_of` its `page`.
+    Args:
+        results: By variant and number of labels.
+        pages: `pixels_of` each `page`, by number of labels and scale.
+        labels: Number of labels.
+        scale: One of `SCALES`.
+
+    Returns:
+        The picture.
     """
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
-        # Two pixels to one, halfway between them, bilinear is their mean: what "antialiased" shows, in less time.
+        # Halfway between two pixels, bilinear interpolation is their mean: the result of "antialiased", in less time.
         axes.imshow(
             pages[labels, scale], extent=(0, WIDTH, 0, HEIGHT), interpolation="bilinear", resample=False, aspect="auto"
         )
-        axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     here = {NAMES[variant]: by_labels[labels] for variant, by_labels in results.items() if labels in by_labels}
     published = [f"{name} {_percent(found.published)}" for name, found in here.items() if found.published is not None]
-    ours = [f"{name} {_spread(found)} ({_number_of(len(found.runs))})" for name, found in here.items() if found.runs]
+    ours = [
+        f"{name} {_spread(found)} ({counted(len(found.runs), 'split')})" for name, found in here.items() if found.runs
+    ]
     alt = (
         f"Left, test {scale} against the number of labels for {len(results)} variants, published and ours, with a line at {labels:,} "
         f"labels. Right, test accuracy there. Published: {listed(published, 10) if published else 'none'}. "
         f"Ours: {listed(ours, 10) if ours else 'none yet'}. "
-        f"Below, our learning curves: {_number_of(sum(len(found.curves) for found in here.values()), 'run')}."
+        f"Below, our learning curves: {counted(sum(len(found.curves) for found in here.values()), 'run')}."
     )
     caption = (
         f"With {labels:,} labels{_gain(results, labels)} Bars: two standard errors over splits; dots: single splits."
@@ -122,22 +89,31 @@ def number_of_labels_picture(
 
 
 def _gain(results: Results, labels: int) -> str:
-    """What the unlabelled images are worth to the third attempt, in points of accuracy."""
+    """Accuracy of attempt 3 minus that of the classifier alone, in percentage points, published and ours."""
     alone, third = (results[variant].get(labels, Result()) for variant in ("baseline", "classifier-loss"))
-    said = []
+    gains = []
     if alone.published is not None and third.published is not None:
-        said.append(f"{100 * (third.published - alone.published):+.1f} points published")
+        gains.append(f"{100 * (third.published - alone.published):+.1f} points published")
     shared = [third.runs[split] - alone.runs[split] for split in sorted(set(third.runs) & set(alone.runs))]
     if shared:
         error = f" ± {100 * statistics.stdev(shared) / math.sqrt(len(shared)):.1f}" if len(shared) > 1 else ""
-        said.append(f"{100 * statistics.fmean(shared):+.1f}{error} ours ({_number_of(len(shared))}, paired)")
-    if not said:
+        gains.append(f"{100 * statistics.fmean(shared):+.1f}{error} ours ({counted(len(shared), 'split')}, paired)")
+    if not gains:
         return ": no accuracy to compare."
-    return f", attempt 3 over the classifier alone: {', '.join(said).replace('-', '−')}."
+    return f", attempt 3 over the classifier alone: {with_minus(', '.join(gains))}."
 
 
 def page(results: Results, labels: int, scale: str) -> Figure:
-    """Left every variant along the numbers of labels; right, at one of them, the numbers and our learning curves."""
+    """Left all variants against the number of labels; right, at one of these numbers, accuracies and our learning curves.
+
+    Args:
+        results: By variant and number of labels.
+        labels: Number of labels on the right.
+        scale: One of `SCALES`.
+
+    Returns:
+        The figure.
+    """
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
         _draw_along(axes, results, labels, scale)
@@ -146,20 +122,11 @@ def page(results: Results, labels: int, scale: str) -> Figure:
     return figure
 
 
-def pixels_of(figure: Figure) -> np.ndarray:
-    """RGBA bytes, two pixels for every CSS pixel of a side."""
-    with workbook_style():
-        figure.set_dpi(2 * figure.dpi)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba()).copy()
-
-
 def _draw_along(axes: Axes, results: Results, labels: int, scale: str) -> None:
-    numbers = _numbers(results)
+    numbers = label_numbers(results)
     panel = _panel(axes, ALONG, (math.log10(numbers[0]) - 0.12, math.log10(numbers[-1]) + 0.12), results, scale)
     named: dict[float, str] = {}
-    for number in (labels, *numbers):  # the chosen one has its name, and others where there is room
+    for number in (labels, *numbers):  # the chosen one is named, and others if there is room
         if all(abs(panel.x(math.log10(number)) - panel.x(other)) >= APART for other in named):
             named[math.log10(number)] = f"{number:,}"
     panel.frame(named, _ticks(panel, scale), "labels", _quantity(scale))
@@ -178,11 +145,18 @@ def _draw_along(axes: Axes, results: Results, labels: int, scale: str) -> None:
 
 
 def _draw_variant(panel: Panel, by_labels: Mapping[int, Result], scale: str, color: str, marker: str) -> None:
-    told = sorted(number for number, found in by_labels.items() if found.published is not None)
-    values = [_shown(by_labels[number].published, scale) for number in told]
+    published = sorted(number for number, found in by_labels.items() if found.published is not None)
+    values = [_shown(by_labels[number].published, scale) for number in published]
     hollow = {"markerfacecolor": "white", "markeredgewidth": 1.4, "markeredgecolor": color, "markersize": 7}
     panel.plot(
-        np.log10(told), values, color=color, linestyle=(0, (2, 2)), linewidth=1.0, marker=marker, zorder=2, **hollow
+        np.log10(published),
+        values,
+        color=color,
+        linestyle=(0, (2, 2)),
+        linewidth=1.0,
+        marker=marker,
+        zorder=2,
+        **hollow,
     )
     got = sorted(number for number, found in by_labels.items() if found.runs)
     if not got:
@@ -201,7 +175,7 @@ def _draw_variant(panel: Panel, by_labels: Mapping[int, Result], scale: str, col
 
 
 def _draw_table(axes: Axes, results: Results, labels: int, scale: str) -> None:
-    """A row a variant, with its mark and line style, which stand for it in both plots."""
+    """One row per variant, with the marker and line style that it has in both plots."""
     rows = [f"{f'{labels:,} labels':<19}{'published':>9}{'ours':>15}"]
     for variant, by_labels in results.items():
         found = by_labels.get(labels, Result())
@@ -251,7 +225,7 @@ def _draw_curves(axes: Axes, results: Results, labels: int, scale: str) -> None:
 
 
 def _panel(axes: Axes, box: tuple[float, ...], xlim: tuple[float, float], results: Results, scale: str) -> Panel:
-    """The same heights in all states, so that they compare: of all results, not only of those at the chosen number."""
+    """A panel whose limits are those of all results, so that states can be compared."""
     if scale == SCALES[0]:
         return Panel(axes, box, xlim, (0.0, 1.0))
     found = [one for by_labels in results.values() for one in by_labels.values()]
@@ -272,10 +246,6 @@ def _ticks(panel: Panel, scale: str, apart: float = 0.0) -> dict[float, str]:
     return ticks
 
 
-def _numbers(results: Results) -> list[int]:
-    return sorted({number for by_labels in results.values() for number in by_labels})
-
-
 def _quantity(scale: str) -> str:
     return "test accuracy" if scale == SCALES[0] else "test error"
 
@@ -292,7 +262,3 @@ def _spread(found: Result, scale: str = SCALES[0]) -> str:
     error = found.standard_error
     spread = "" if error is None else f" ± {100 * error:.1f}"
     return f"{100 * _shown(found.mean, scale):.1f}{spread} %"
-
-
-def _number_of(count: int, what: str = "split") -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

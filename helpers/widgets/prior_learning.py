@@ -1,4 +1,4 @@
-"""A prior you can see learning (lesson 05): the aggregate posterior's points, the prior's contours, and what the rate pays for."""
+"""Prior learning (lesson 05): draws from the aggregate posterior, contours of the prior, and the parts of the rate, over time."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from matplotlib.figure import Figure
 
 from helpers.experiments.learned_priors import PriorRun, Snapshot, learn_priors
 from helpers.plots import Picture, workbook_style
-from helpers.plots.placement import spread
 from helpers.plots.style import COLORS, INK, LINESTYLES, readable
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider
-from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.panel import Panel, bare_figure, name_ends
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import point, signed
 
 __all__ = ["learn_priors", "prior_learning", "prior_learning_picture"]
 
-MASSES = (0.5, 0.95)  # of the prior, inside the contours
+MASSES = (0.5, 0.95)  # of the prior, inside each contour
 GRID = 161  # points of the density along each side of the window
-NEAR = 2.5  # of the origin, which the window holds too: there the codes begin
-ALIVE = 0.01  # a component of less weight is not marked
+NEAR = 2.5  # distance from the origin that the window includes, because codes start there
+ALIVE = 0.01  # smallest weight of a component that is marked
 WIDTH, HEIGHT = 776, 372  # CSS pixels
 MAP = (46, 54, 262, 262)  # left, bottom, width, height
 CURVES, PARTS = (394, 226, 196, 100), (394, 54, 196, 100)
-LABELS = 600  # where the words beside the curves begin
+LABELS = 600  # left edge of the names beside the curves
 CODES = COLORS[0]
 
 
@@ -38,7 +38,11 @@ CODES = COLORS[0]
 class Scene:
     """A run with its map.
 
-    low, high: corners of the square that it shows, [2]. contours: for each snapshot, for each of MASSES, lines [points, 2].
+    Attributes:
+        run: The run.
+        low: Lower left corner of the map, [2].
+        high: Upper right corner of the map, [2].
+        contours: For each snapshot and each of `MASSES`, lines [points, 2].
     """
 
     run: PriorRun
@@ -47,20 +51,33 @@ class Scene:
     contours: tuple[tuple[list[np.ndarray], ...], ...]
 
     def holds(self, places: torch.Tensor) -> np.ndarray:
-        """Which of [n, 2] places lie on the map: [n]."""
+        """Which places lie on the map.
+
+        Args:
+            places: Latents, [places, 2].
+
+        Returns:
+            Booleans, [places].
+        """
         return ((places.numpy() >= self.low) & (places.numpy() <= self.high)).all(1)
 
 
 def prior_learning(runs: Mapping[str, PriorRun]) -> Explorer:
-    """Choose a prior and a time, and see how prior and aggregate posterior come to meet.
+    """Choose a prior and a time, and see prior and aggregate posterior approach each other.
 
-    runs: as `learn_priors` returns them: one or more, with as many snapshots each.
-    Raises ValueError where the runs have not as many snapshots.
+    Args:
+        runs: Runs by the name of the prior, as `learn_priors` returns them: one or more, with equally many snapshots.
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If there are no runs, or if their numbers of snapshots differ.
     """
     lengths = {name: len(run.snapshots) for name, run in runs.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(
-            f"All runs need as many snapshots, to be watched with one slider; these have {lengths or 'none'}."
+            f"All runs need as many snapshots as each other, because one slider shows them; these have {lengths or 'none'}."
         )
     last = next(iter(lengths.values())) - 1
     names = list(runs)
@@ -76,7 +93,14 @@ def prior_learning(runs: Mapping[str, PriorRun]) -> Explorer:
 
 
 def scene(run: PriorRun) -> Scene:
-    """The same window at all times: nearly all codes of the end, and the origin. Contours are traced once, and no slider waits for them."""
+    """Trace a run's contours once, in a window that is the same at all times: nearly all final codes, and the origin.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The run with its map.
+    """
     low, high = np.quantile(run.snapshots[-1].codes.numpy(), (0.0025, 0.9975), axis=0)
     low, high = np.minimum(low, -NEAR), np.maximum(high, NEAR)
     middle, half = (low + high) / 2, 0.53 * (high - low).max()
@@ -85,7 +109,16 @@ def scene(run: PriorRun) -> Scene:
 
 
 def prior_learning_picture(scenes: Mapping[str, Scene], *, prior: str, snapshot: int) -> Picture:
-    """Left codes and prior of one run at one time; right every run's bound over time, and below it the two parts of this one's rate."""
+    """Left codes and prior of one run at one time; right the bounds of all runs over time, and the two parts of this run's rate.
+
+    Args:
+        scenes: Runs with their maps, by the name of the prior.
+        prior: Name of the run shown.
+        snapshot: Index of the snapshot.
+
+    Returns:
+        The picture.
+    """
     here, now = scenes[prior], scenes[prior].run.snapshots[snapshot]
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
@@ -97,8 +130,8 @@ def prior_learning_picture(scenes: Mapping[str, Scene], *, prior: str, snapshot:
     bounds = listed([f"{name} {signed(one.run.snapshots[snapshot].bound, 1)}" for name, one in scenes.items()])
     alt = (
         f"Left, {len(now.codes)} codes drawn from the aggregate posterior, and contours that hold 50 and 95 percent of the {prior} prior, "
-        f"after {now.epoch} of {epochs} epochs; {_prior_in_words(now)}. Codes have mean ({_pair(now.codes.mean(0))}) and standard "
-        f"deviations ({_pair(now.codes.std(0))}). Right, bounds in nats by prior: {bounds}; below, the rate of the {prior} prior, "
+        f"after {now.epoch} of {epochs} epochs; {_prior_in_words(now)}. Codes have mean {point(now.codes.mean(0), 1)} and standard "
+        f"deviations {point(now.codes.std(0), 1)}. Right, bounds in nats by prior: {bounds}; below, the rate of the {prior} prior, "
         f"{now.rate:.2f} nats: {now.mutual_information:.2f} of mutual information and {now.marginal_kl:.2f} of marginal KL."
     )
     caption = (
@@ -116,9 +149,9 @@ def prior_learning_picture(scenes: Mapping[str, Scene], *, prior: str, snapshot:
 def _contours(snapshot: Snapshot, low: np.ndarray, high: np.ndarray) -> tuple[list[np.ndarray], ...]:
     x, y = (torch.linspace(float(start), float(stop), GRID) for start, stop in zip(low, high, strict=True))
     log_density = snapshot.log_prior(torch.stack(torch.meshgrid(x, y, indexing="xy"), -1))  # [GRID, GRID], z2 first
-    # Of the whole prior, and not of what the window shows of it: the height that so many of its own draws exceed.
+    # Quantiles of the density at draws from the whole prior, so that levels do not depend on the window.
     at_draws = snapshot.log_prior(_draws(snapshot, 10_000))
-    levels = [float(at_draws.quantile(1 - mass)) for mass in MASSES]  # falling: the larger region has the lower level
+    levels = [float(at_draws.quantile(1 - mass)) for mass in MASSES]  # falling, as the masses rise
     traced = Figure().add_subplot().contour(x.numpy(), y.numpy(), log_density.numpy(), levels=levels[::-1])
     return tuple(traced.allsegs[::-1])
 
@@ -134,7 +167,7 @@ def _draw_map(axes: Axes, scene: Scene, snapshot: int) -> None:
     now, (xlim, ylim) = scene.run.snapshots[snapshot], zip(scene.low, scene.high, strict=True)
     panel = Panel(axes, MAP, xlim, ylim)
     panel.frame(round_ticks(*xlim), round_ticks(*ylim), "z₁", "z₂")
-    codes = now.codes.numpy()[scene.holds(now.codes)]  # no mark on the edge for what lies beyond
+    codes = now.codes.numpy()[scene.holds(now.codes)]  # codes beyond the map are not drawn
     panel.plot(
         codes[:, 0], codes[:, 1], color=CODES, marker="o", markersize=2.2, markeredgewidth=0, linestyle="", zorder=1
     )
@@ -154,14 +187,14 @@ def _draw_map(axes: Axes, scene: Scene, snapshot: int) -> None:
 
 
 def _bound_window(scenes: Mapping[str, Scene]) -> tuple[float, float]:
-    """Before training the bound lies far below: the window leaves it out."""
+    """Limits of all bounds but the first, which lies far below the others."""
     trained = [one.bound for scene in scenes.values() for one in scene.run.snapshots[1:]]
     spare = 0.08 * max(max(trained) - min(trained), 1.0)
     return min(trained) - spare, max(trained) + spare
 
 
 def _draw_bounds(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: int) -> None:
-    """A curve begins where it enters the window."""
+    """Bounds over time; a curve starts at its first point in the window."""
     panel = _over_time(axes, CURVES, scenes[prior], _bound_window(scenes), "bound (nats)")
     ends = []
     for index, (name, scene) in enumerate(scenes.items()):
@@ -169,25 +202,16 @@ def _draw_bounds(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: 
         epochs, bounds = epochs[bounds >= panel.ylim[0]], bounds[bounds >= panel.ylim[0]]
         style = {"color": COLORS[index], "linestyle": LINESTYLES[index], "linewidth": 2.6 if name == prior else 1.2}
         panel.plot(epochs, bounds, **style)
-        ends.append((float(panel.y(bounds[-1])), name, COLORS[index], name == prior))
+        look = {"color": readable(COLORS[index]), "weight": "bold" if name == prior else "normal"}
+        ends.append((float(panel.y(bounds[-1])), name, look))
     now = scenes[prior].run.snapshots[snapshot]
     if now.bound >= panel.ylim[0]:
         panel.plot([now.epoch], [now.bound], color=INK, marker="o", markersize=7, linestyle="", zorder=4)
-    heights = spread([end[0] for end in ends], 17, CURVES[1] + 4, CURVES[1] + CURVES[3])
-    for y, (_, name, color, chosen) in zip(heights, ends, strict=True):
-        axes.text(
-            LABELS,
-            y,
-            name,
-            va="center_baseline",
-            fontsize=12,
-            color=readable(color),
-            weight="bold" if chosen else "normal",
-        )
+    name_ends(axes, LABELS, ends, 17, (CURVES[1] + 4, CURVES[1] + CURVES[3]))
 
 
 def _draw_parts(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: int) -> None:
-    """On one scale for all priors, so that they compare."""
+    """Parts of the rate over time, on one scale for all priors."""
     everything = [
         value
         for scene in scenes.values()
@@ -206,10 +230,10 @@ def _draw_parts(axes: Axes, scenes: Mapping[str, Scene], prior: str, snapshot: i
         panel.plot(
             [now.epoch], [getattr(now, name)], marker=marker, markersize=7, linestyle="", color=style["color"], zorder=4
         )
-        ends.append((float(panel.y(values[-1])), f"{words} {getattr(now, name):.2f}", style["color"]))
-    heights = spread([end[0] for end in ends], 17, PARTS[1] + 4, PARTS[1] + PARTS[3])
-    for y, (_, words, color) in zip(heights, ends, strict=True):
-        axes.text(LABELS, y, words, va="center_baseline", fontsize=12, color=readable(color))
+        ends.append(
+            (float(panel.y(values[-1])), f"{words} {getattr(now, name):.2f}", {"color": readable(style["color"])})
+        )
+    name_ends(axes, LABELS, ends, 17, (PARTS[1] + 4, PARTS[1] + PARTS[3]))
 
 
 def _over_time(
@@ -218,7 +242,7 @@ def _over_time(
     last = scene.run.snapshots[-1].epoch
     panel = Panel(axes, box, (0, last), ylim)
     times = range(0, last + 1, max(1, -(-last // 4)))
-    # Both panels share their times; every word costs time, so the upper one leaves them out.
+    # The upper panel has the same times and leaves their names out, because every text takes time to draw.
     panel.frame(
         {time: f"{time}" if box is PARTS else "" for time in times},
         round_ticks(*ylim, 3),
@@ -238,7 +262,3 @@ def _prior_in_words(now: Snapshot) -> str:
         return "it is one Gaussian and stays as it is"
     alive = int((now.weights > ALIVE).sum())
     return f"of its {len(now.weights)} components, {alive} have more than 1 percent of the weight, and their means are crosses"
-
-
-def _pair(values: torch.Tensor) -> str:
-    return ", ".join(signed(float(value), 1) for value in values)

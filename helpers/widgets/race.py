@@ -1,6 +1,6 @@
-"""The race (lesson 01): variational inference for one observation, step by step, against one call of an encoder.
+"""Race (lesson 01): variational inference for one observation, step by step, against one call of an encoder.
 
-Model: z ~ N(0, I) in the plane, x | z ~ N(weight z + bias, noise² I), so that everything but the encoder has a closed form.
+Model: z ~ N(0, I) in the plane, x | z ~ N(weight z + bias, noise² I). Everything but the encoder has a closed form.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor
 
 from helpers.experiments.race_track import Encoder, Race, Track, race_track, run_race
 from helpers.plots import Picture, workbook_style
-from helpers.plots.placement import spread
 from helpers.plots.style import COLORS, INK, readable
 from helpers.plots.words import number
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider
-from helpers.widgets.parts.panel import Panel, bare_figure, key
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.panel import Panel, bare_figure, key, name_ends
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import counted, point, signed
 
 FARTHEST = 8.0  # standard deviations of the data
 MOST_STEPS = 200
@@ -30,14 +30,26 @@ TRUTH, FIT, ENCODER, FAMILY = INK, COLORS[0], COLORS[1], COLORS[2]
 ENCODER_LINE, FAMILY_LINE = (0, (5, 2)), (0, (1, 1.5))
 TURN = np.linspace(0, 2 * math.pi, 49)
 CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # [2, points]
-# The ellipse of so many standard deviations holds half, and nineteen twentieths, of a Gaussian in the plane.
+# Radii, in standard deviations, of the ellipses that hold 50 % and 95 % of a Gaussian in the plane.
 HALF, MOST = (math.sqrt(-2 * math.log(1 - mass)) for mass in (0.50, 0.95))
 
 
 def race_picture(
     track: Track, encoders: Mapping[str, Encoder], *, distance: float, angle: float, steps: int, encoder: str
 ) -> Picture:
-    """Left the plane of z, with p(z | x) and both q; right how far each ELBO is below log p(x), over the steps. Nats."""
+    """Left the plane of z, with p(z | x) and both q; right how far each ELBO is below log p(x), in nats, over the steps.
+
+    Args:
+        track: The model.
+        encoders: Encoders by name, each from x [batch, observed] to a distribution of z [batch, 2].
+        distance: Distance of x from the data's centre, in standard deviations of the data.
+        angle: Direction of x from there, degrees.
+        steps: Steps of the fit.
+        encoder: Name of the encoder.
+
+    Returns:
+        The picture.
+    """
     run = run_race(track, encoders[encoder], distance=distance, angle=angle, steps=steps)
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
@@ -45,11 +57,11 @@ def race_picture(
         _draw_bounds(axes, track, run, steps)
         _draw_key(axes)
     x = ", ".join(number(value, 3) for value in run.x)
-    after = f"the fit after {_steps(steps)}"
+    after = f"the fit after {counted(steps, 'step')}"
     alt = (
         f"Left, the plane of z, regions of 50 % and 95 %: the posterior of x = ({x}), a tilted ellipse around "
-        f"{_point(run.posterior_loc)}; q of {after}, "
-        f"around {_point(run.loc[-1])}; and q of the encoder {encoder}, around {_point(run.encoder_loc)}. "
+        f"{point(run.posterior_loc, 2)}; q of {after}, "
+        f"around {point(run.loc[-1], 2)}; and q of the encoder {encoder}, around {point(run.encoder_loc, 2)}. "
         f"Right, how far the ELBO is below log p(x) = {signed(run.log_marginal, 2)}, in nats: {after} {_gap(run.fit_kl[-1])}, "
         f"the encoder {_gap(run.encoder_kl)}, the best uncorrelated q {_gap(track.family_gap)}."
     )
@@ -57,12 +69,22 @@ def race_picture(
 
 
 def race(weight: Tensor, bias: Tensor, noise: float, encoders: Mapping[str, Encoder]) -> Explorer:
-    """Choose an x and a number of steps, and see whether the fit or the encoder is nearer to the truth.
+    """Choose an x and a number of steps, and see whether the fit or the encoder is closer to the posterior.
 
-    weight [observed, 2], bias [observed], noise: the model z ~ N(0, I), x | z ~ N(weight z + bias, noise² I).
-    encoders: name → what maps x [batch, observed] to a distribution of z, [batch, 2], uncorrelated, such as an `AmortizedGuide`.
+    Model: z ~ N(0, I), x | z ~ N(weight z + bias, noise² I).
 
-    Raises ValueError for a model of other shapes and for no encoders.
+    Args:
+        weight: [observed, 2].
+        bias: [observed].
+        noise: Standard deviation of x given z.
+        encoders: Encoders by name, each from x [batch, observed] to a distribution of z [batch, 2] without
+            correlations, such as an `AmortizedGuide`.
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If the model has other shapes, or if there are no encoders.
     """
     if not encoders:
         raise ValueError("The race needs an encoder; give {name: encoder}.")
@@ -81,13 +103,13 @@ def race(weight: Tensor, bias: Tensor, noise: float, encoders: Mapping[str, Enco
 
 
 def _draw_plane(axes: Axes, track: Track, run: Race) -> None:
-    """Ellipses hold 95 % of each density, and of the posterior 50 % too, as the regions of the lesson's other pictures do."""
+    """Ellipses hold 95 % of each density, and 50 % of the posterior too, as in the lesson's other pictures."""
     root = np.linalg.inv(np.linalg.cholesky(track.precision)).T  # root @ root.T is the covariance
     truth = run.posterior_loc[:, None] + MOST * root @ CIRCLE
     inner = run.posterior_loc[:, None] + HALF * root @ CIRCLE
     fitted = run.loc[-1][:, None] + MOST * run.scale[-1][:, None] * CIRCLE
     encoded = run.encoder_loc[:, None] + MOST * run.encoder_scale[:, None] * CIRCLE
-    # Everything in view, the start of the path with it, at one scale for both coordinates.
+    # All ellipses and the whole path are in view, at one scale for both coordinates.
     seen = np.concatenate([truth, fitted, encoded, run.loc.T, np.zeros((2, 1))], axis=1)
     low, high = seen.min(1), seen.max(1)
     middle, half = (low + high) / 2, 0.54 * (high - low).max()
@@ -109,7 +131,7 @@ def _draw_plane(axes: Axes, track: Track, run: Race) -> None:
         markevery=max(1, len(run.loc) // 20),
     )
     panel.plot(*run.loc[-1], marker="o", color=FIT, markersize=7, linestyle="")
-    # On top, broken and hollow, so that a q which agrees with it shows through.
+    # On top, dashed and hollow, so that an equal q below it stays visible.
     panel.plot(*encoded, color=ENCODER, linestyle=ENCODER_LINE, linewidth=2.2)
     panel.plot(
         *run.encoder_loc,
@@ -136,16 +158,11 @@ def _draw_bounds(axes: Axes, track: Track, run: Race, steps: int) -> None:
     panel.plot([0, MOST_STEPS], [floor, floor], color=FAMILY, linestyle=FAMILY_LINE, linewidth=2.4)
     panel.plot(np.arange(steps + 1), run.fit_kl, color=FIT, linestyle="-")
     panel.plot([0, MOST_STEPS], [run.encoder_kl] * 2, color=ENCODER, linestyle=ENCODER_LINE)
-    # Not cut at the edge: after 0 steps it lies on the axis.
+    # Not cut at the edge, because after 0 steps it lies on the axis.
     axes.plot(panel.x(steps), panel.y(run.fit_kl[-1]), marker="o", color=FIT, markersize=7, linestyle="", zorder=3)
-    ends = {
-        f"fit {_gap(run.fit_kl[-1])}": (run.fit_kl[-1], FIT),
-        f"encoder {_gap(run.encoder_kl)}": (run.encoder_kl, ENCODER),
-        f"best q {_gap(floor)}": (floor, FAMILY),
-    }
-    places = spread([float(panel.y(value)) for value, _ in ends.values()], 18, 56, 292)
-    for (words, (_, color)), place in zip(ends.items(), places, strict=True):
-        axes.text(597, place, words, va="center_baseline", fontsize=12, color=readable(color))
+    gaps = (("fit", run.fit_kl[-1], FIT), ("encoder", run.encoder_kl, ENCODER), ("best q", floor, FAMILY))
+    ends = [(float(panel.y(gap)), f"{name} {_gap(gap)}", {"color": readable(color)}) for name, gap, color in gaps]
+    name_ends(axes, 597, ends, 18, (56, 292))
 
 
 def _draw_key(axes: Axes) -> None:
@@ -161,8 +178,8 @@ def _draw_key(axes: Axes) -> None:
 def _caption(run: Race, steps: int) -> str:
     fit, encoder = run.fit_kl[-1], run.encoder_kl
     if abs(fit - encoder) < 1e-3:
-        return f"After {_steps(steps)}, fit and encoder are within a thousandth of a nat of each other."
-    ahead = f"Ahead after {_steps(steps)}: {'the fit' if fit < encoder else 'the encoder'}, by {_gap(abs(fit - encoder))} nats."
+        return f"After {counted(steps, 'step')}, fit and encoder are within a thousandth of a nat of each other."
+    ahead = f"Ahead after {counted(steps, 'step')}: {'the fit' if fit < encoder else 'the encoder'}, by {_gap(abs(fit - encoder))} nats."
     if encoder < fit:
         return ahead
     return f"{ahead} " + (
@@ -172,14 +189,6 @@ def _caption(run: Race, steps: int) -> str:
     )
 
 
-def _steps(count: int) -> str:
-    return f"{count} step{'' if count == 1 else 's'}"
-
-
 def _gap(value: float) -> str:
-    """A distance in nats: three decimals while it is small."""
+    """A difference in nats, with three decimals if it is below 1."""
     return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
-
-
-def _point(z: np.ndarray) -> str:
-    return f"({signed(z[0], 2)}, {signed(z[1], 2)})"

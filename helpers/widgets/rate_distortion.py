@@ -1,4 +1,4 @@
-"""The rate-distortion plane (lesson 05): models trained with one rate weight after another, and what each of them keeps of an image."""
+"""Rate-distortion plane (lesson 05): models trained with different rate weights, with their reconstructions and samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from helpers.plots.style import COLORS, INK, QUIET
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import round_ticks, signed
+from helpers.widgets.parts.pixels import show_pixels
+from helpers.widgets.parts.ticks import round_ticks
+from helpers.widgets.parts.words import counted, signed
 
 COLUMNS = 5  # images in a row
 WIDTH, HEIGHT = 720, 350  # CSS pixels
@@ -29,10 +31,13 @@ HERE = COLORS[1]
 
 @dataclass(frozen=True)
 class Corner:
-    """One model of the sweep and what it draws.
+    """One model of the sweep, with its reconstructions and samples.
 
-    point: where it lies. strips: by name ("images", "reconstructions", "samples") a row of images as RGB, [height, width, 3].
-    error: mean squared difference between a pixel and its reconstruction. number: how many images are reconstructed.
+    Attributes:
+        point: The model and its evaluation.
+        strips: Rows of images as RGB, [height, width, 3], by name: "images", "reconstructions", "samples".
+        error: Mean squared difference between a pixel and its reconstruction.
+        number: Number of reconstructed images.
     """
 
     point: SweepPoint
@@ -42,11 +47,18 @@ class Corner:
 
 
 def rate_distortion(points: Sequence[SweepPoint], images: Tensor, ink: Ink = "dark") -> Explorer:
-    """Move along the rate weight: the model's place in the plane, its reconstructions, and its samples.
+    """Move along the rate weight, and see the model's place in the plane, its reconstructions and its samples.
 
-    points: of `rate_distortion_sweep`, two or more, in any order.
-    images: [n, C, H, W] in [0, 1], one or more; the first five are reconstructed.
-    ink: whether a grey value of 1 is drawn dark, on white, or light, on black; as `plots.image_grid` has it.
+    Args:
+        points: Models of a `rate_distortion_sweep`, two or more, in any order.
+        images: [images, C, H, W] in [0, 1], one or more; the first five are reconstructed.
+        ink: "dark": a grey value of 1 is dark, on white; "light": it is light, on black.
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If there are fewer than two points, or if the images do not fit the models or are not in [0, 1].
     """
     corners = drawn_corners(points, images, ink=ink)
     best = max(range(len(corners)), key=lambda index: corners[index].point.evaluation.elbo.mean)
@@ -60,10 +72,21 @@ def rate_distortion(points: Sequence[SweepPoint], images: Tensor, ink: Ink = "da
 
 @torch.no_grad()
 def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0, ink: Ink = "dark") -> list[Corner]:
-    """The models by rising rate weight, each with its images, drawn once: z ~ q(z | x) or p(z), then the mean of p(x | z).
+    """Reconstruct and sample with every model: z ~ q(z | x) or p(z), then the mean of p(x | z).
 
-    The same draws for every model; the global random state is left as it was.
-    Raises ValueError for fewer than two points, and for images that cannot be shown or that the models do not take.
+    All models have the same seed; the global random state is unchanged.
+
+    Args:
+        points: Models of a sweep, two or more, in any order.
+        images: [images, C, H, W] in [0, 1], one or more; the first five are reconstructed.
+        seed: Seed of the draws.
+        ink: As in `rate_distortion`.
+
+    Returns:
+        The models by rising rate weight.
+
+    Raises:
+        ValueError: If there are fewer than two points, or if the images do not fit the models or are not in [0, 1].
     """
     if len(points) < 2:
         raise ValueError(
@@ -86,7 +109,15 @@ def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0, i
 
 
 def rate_distortion_picture(corners: Sequence[Corner], *, model: int) -> Picture:
-    """Left all models in the plane, the chosen one on the line of its bound; right what it draws. model: 1 for the smallest weight."""
+    """Left all models in the plane, the chosen one on the line of its bound; right its reconstructions and samples.
+
+    Args:
+        corners: The models by rising rate weight.
+        model: Which model, counted from 1.
+
+    Returns:
+        The picture.
+    """
     chosen = corners[model - 1].point
     found = chosen.evaluation
     with workbook_style():
@@ -105,8 +136,8 @@ def rate_distortion_picture(corners: Sequence[Corner], *, model: int) -> Picture
     )
     alt = (
         f"Left, {len(corners)} models by (rate, distortion) in nats: {listed(places, 20)}. The one with weight {chosen.rate_weight:g} is "
-        f"ringed, on a dashed line of equal bound. Right, {_images(corners[0].number)}, reconstructed by this model with a mean squared "
-        f"error of {corners[model - 1].error:.3f}, and {COLUMNS} samples of it."
+        f"ringed, on a dashed line of equal bound. Right, {counted(corners[0].number, 'image')}, reconstructed by this model with a "
+        f"mean squared error of {corners[model - 1].error:.3f}, and {COLUMNS} samples of it."
     )
     return Picture(figure, alt, f"{here} The best bound of the {len(corners)} has weight {best.rate_weight:g}.")
 
@@ -132,21 +163,15 @@ def _draw_plane(axes: Axes, points: Sequence[SweepPoint], chosen: SweepPoint) ->
 def _draw_strip(axes: Axes, strip: np.ndarray, name: str, top: float) -> None:
     height, width, _ = strip.shape
     scale = min(STRIP_WIDTH / width, STRIP_HEIGHT / height)
-    extent = (STRIP_LEFT, STRIP_LEFT + scale * width, top - scale * height, top)
-    axes.imshow(strip, extent=extent, interpolation="nearest", aspect="auto", zorder=1)
-    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
+    show_pixels(axes, strip, STRIP_LEFT, top, scale)
     axes.text(STRIP_LEFT, top + 5, name, va="bottom", fontsize=12, color=INK)
 
 
 def _around(low: float, high: float) -> tuple[float, float]:
-    """A window with a tenth of its width to spare on both sides, and of a nat's width at least."""
+    """A range with a margin on both sides: a tenth of its width, and at least a tenth of a nat."""
     spare = 0.1 * max(high - low, 1.0)
     return low - spare, high + spare
 
 
 def _units(point: SweepPoint) -> str:
     return f"{point.units.count} of {point.units.active.numel()}"
-
-
-def _images(number: int) -> str:
-    return f"{number} image{'' if number == 1 else 's'}"

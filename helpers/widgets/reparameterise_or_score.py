@@ -1,6 +1,7 @@
 """Reparameterise or score (lesson 04): the exact variance of both gradients of a Gaussian expectation, for a wave of any frequency.
 
-q = N(loc, scale²), f(z) = height * sin(frequency * z), on a slope or not. The gradient is that of E_q[f] on the mean or the scale of q.
+q = N(loc, scale²), f(z) = height * sin(frequency * z), plus z if there is a slope. The gradient is that of E_q[f] with
+respect to the mean or the scale of q.
 """
 
 from __future__ import annotations
@@ -13,18 +14,17 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from helpers.plots import Picture, workbook_style
-from helpers.plots.placement import spread
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.plots.words import listed, number
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider, Toggle
-from helpers.widgets.parts.panel import Panel, bare_figure, key
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.panel import Panel, bare_figure, key, name_ends
+from helpers.widgets.parts.words import signed
 
-SLOWEST, FASTEST = 0.25, 8.0  # frequencies, in radians a unit of z
+SLOWEST, FASTEST = 0.25, 8.0  # frequencies, radians per unit of z
 LEAST, MOST = 1e-3, 1e4  # edges of the variance axis
-CURVE = np.linspace(SLOWEST, FASTEST, 125)  # where the variances are drawn
+CURVE = np.linspace(SLOWEST, FASTEST, 125)  # frequencies at which the variances are computed
 
-# The trapezoidal rule: exact to rounding for waves, since they are slow beside the nodes' distance, and the tails are gone at 9.
+# Trapezoidal rule: exact to rounding, because waves are slow relative to the nodes' distance, and q's tails vanish at 9.
 EPS = np.linspace(-9.0, 9.0, 451)
 WEIGHT = np.exp(-0.5 * EPS**2) * (EPS[1] - EPS[0]) / math.sqrt(2 * math.pi)
 
@@ -35,7 +35,13 @@ SCORE_LINE = (0, (5, 2))
 
 @dataclass(frozen=True)
 class Gradients:
-    """Of one sample: the exact gradient, and the variances of score function and pathwise estimate, each [*frequencies]."""
+    """Exact gradient, and variances of its estimates from one sample.
+
+    Attributes:
+        exact: The gradient, [*frequencies].
+        score: Variance of the score-function estimate, [*frequencies].
+        pathwise: Variance of the pathwise estimate, [*frequencies].
+    """
 
     exact: np.ndarray
     score: np.ndarray
@@ -43,17 +49,30 @@ class Gradients:
 
     @property
     def ratio(self) -> np.ndarray:
-        """Variance of the score function's, over that of the pathwise estimate."""
+        """Variance of the score-function estimate over that of the pathwise estimate."""
         return self.score / self.pathwise
 
 
 def gaussian_gradients(
     frequency: float | np.ndarray, *, height: float, scale: float, loc: float, slope: bool, gradient: str
 ) -> Gradients:
-    """Exact mean and variances for one frequency or several. gradient: "mean" or "scale", what of q it is taken on.
+    """Exact gradient and variances for one frequency or several, with z = loc + scale * eps.
 
-    Score function: f(z) eps / scale, or f(z) (eps² - 1) / scale. Pathwise: f'(z), or f'(z) eps. z = loc + scale eps.
-    Raises ValueError for another `gradient`.
+    Score function: f(z) eps / scale (mean), f(z) (eps² - 1) / scale (scale). Pathwise: f'(z) (mean), f'(z) eps (scale).
+
+    Args:
+        frequency: Frequency of the wave: a number, or an array of any shape [*frequencies].
+        height: Height of the wave.
+        scale: Standard deviation of q.
+        loc: Mean of q.
+        slope: Whether z is added to the wave.
+        gradient: Parameter of q that the gradient is with respect to, "mean" or "scale".
+
+    Returns:
+        Gradient and variances.
+
+    Raises:
+        ValueError: If `gradient` is neither "mean" nor "scale".
     """
     if gradient not in ("mean", "scale"):
         raise ValueError(f'gradient={gradient!r}: expected "mean" or "scale".')
@@ -68,7 +87,14 @@ def gaussian_gradients(
 
 
 def crossings(**f_and_q: object) -> list[float]:
-    """The frequencies between the slowest and the fastest at which both variances are equal, to six digits. Arguments as above."""
+    """Frequencies between `SLOWEST` and `FASTEST` at which both variances are equal, by bisection.
+
+    Args:
+        **f_and_q: Keywords of `gaussian_gradients`.
+
+    Returns:
+        The frequencies in rising order, to six digits.
+    """
     above = gaussian_gradients(CURVE, **f_and_q).ratio > 1
     found = []
     for place in np.flatnonzero(above[1:] != above[:-1]):
@@ -86,7 +112,19 @@ def crossings(**f_and_q: object) -> list[float]:
 def reparameterise_or_score_picture(
     *, frequency: float, height: float, scale: float, loc: float, slope: bool, gradient: str
 ) -> Picture:
-    """Left f and q, right the variance of both gradient estimates of one sample against the frequency, and where they cross."""
+    """Left f and q; right the variance of both one-sample gradient estimates against the frequency, and their crossings.
+
+    Args:
+        frequency: Frequency of the wave, radians per unit of z.
+        height: Height of the wave.
+        scale: Standard deviation of q.
+        loc: Mean of q.
+        slope: Whether z is added to the wave.
+        gradient: Parameter of q that the gradient is with respect to, "mean" or "scale".
+
+    Returns:
+        The picture.
+    """
     f_and_q = {"height": height, "scale": scale, "loc": loc, "slope": slope, "gradient": gradient}
     here, (curve, crossed) = gaussian_gradients(frequency, **f_and_q), _curve(**f_and_q)
     with workbook_style():
@@ -94,7 +132,7 @@ def reparameterise_or_score_picture(
         _draw_f(axes, frequency, height, scale, loc, slope)
         _draw_variances(axes, frequency, here, curve, crossed)
     wave = f"{height:g} sin({frequency:g} z)" + (" + z" if slope else "")
-    where = (
+    crossing_words = (
         f"They are equal at frequency {listed([f'{place:.2f}' for place in crossed])}"
         if crossed
         else "They are nowhere equal"
@@ -102,7 +140,7 @@ def reparameterise_or_score_picture(
     alt = (
         f"Left, f(z) = {wave} and the density of q = N({number(loc)}, {scale:g}²). Right, against the frequency of the wave, the variance "
         f"of one sample's gradient on the {gradient} of q; the exact gradient is {signed(float(here.exact), 3)}. Here the score function "
-        f"has variance {_variance(float(here.score))}, the pathwise estimate {_variance(float(here.pathwise))}. {where}"
+        f"has variance {_variance(float(here.score))}, the pathwise estimate {_variance(float(here.pathwise))}. {crossing_words}"
     )
     ratio = float(here.ratio)
     if abs(ratio - 1) < 0.005:
@@ -110,7 +148,7 @@ def reparameterise_or_score_picture(
     else:
         name, factor = ("Pathwise", ratio) if ratio > 1 else ("The score function", 1 / ratio)
         calmer = f"{name} is calmer here: its variance is {number(factor, 3)} times smaller."
-    return Picture(figure, alt, f"{calmer} {where}")
+    return Picture(figure, alt, f"{calmer} {crossing_words}")
 
 
 def reparameterise_or_score() -> Explorer:
@@ -132,7 +170,7 @@ def reparameterise_or_score() -> Explorer:
 
 @lru_cache(maxsize=64)
 def _curve(**f_and_q: object) -> tuple[Gradients, list[float]]:
-    """What stays as it is while the frequency moves."""
+    """Variances along `CURVE` and their crossings, which do not depend on the frequency."""
     return gaussian_gradients(CURVE, **f_and_q), crossings(**f_and_q)
 
 
@@ -141,7 +179,7 @@ def _draw_f(axes: Axes, frequency: float, height: float, scale: float, loc: floa
     panel = Panel(axes, (34, 48, 250, 250), (-4, 4), (-reach, reach))
     panel.frame(range(-4, 5, 2), range(-4, 5, 2) if slope else range(-2, 3), "z", "f(z), and q(z) at its foot")
     z = np.linspace(-4, 4, 321)
-    q = np.exp(-0.5 * ((z - loc) / scale) ** 2)  # every q as high as the other: its place and width are what is shown
+    q = np.exp(-0.5 * ((z - loc) / scale) ** 2)  # without normaliser: every q has the same height
     foot = panel.y(-reach)
     filled = axes.fill_between(
         panel.x(z), panel.y(-reach + 0.5 * reach * q), foot, facecolor="#E8E8E8", edgecolor=QUIET, linewidth=1.0
@@ -174,23 +212,30 @@ def _draw_variances(axes: Axes, frequency: float, here: Gradients, curve: Gradie
         panel.plot(
             [frequency], [value], marker=marker, markersize=8, linestyle="", color=lines[name]["color"], zorder=3
         )
-    heights = [float(np.clip(panel.y(value), 48, 298)) for value, _ in ends.values()]
-    for (name, (value, _)), y in zip(ends.items(), spread(heights, 18, 54, 292), strict=True):
-        axes.text(
-            620,
-            y,
+    named = [
+        (
+            float(np.clip(panel.y(value), 48, 298)),
             f"{name} {_variance(value)}",
-            va="center_baseline",
-            fontsize=12,
-            color=readable(lines[name]["color"]),
+            {"color": readable(lines[name]["color"])},
         )
+        for name, (value, _) in ends.items()
+    ]
+    name_ends(axes, 620, named, 18, (54, 292))
     entries = [("score function", lines["score"], 160), ("pathwise", lines["pathwise"], 0)]
     key(axes, 362, HEIGHT - 14, entries)
     axes.text(362, 310, "variance of one sample's gradient", va="bottom", fontsize=12)
 
 
 def gaussian_at(curve: Gradients, frequency: float) -> np.ndarray:
-    """The pathwise variance at a frequency between two of `CURVE`."""
+    """Pathwise variance between two frequencies of `CURVE`, interpolated on the log scale.
+
+    Args:
+        curve: Variances at `CURVE`.
+        frequency: Frequency, radians per unit of z.
+
+    Returns:
+        The variance, [].
+    """
     return np.exp(np.interp(frequency, CURVE, np.log(curve.pathwise)))
 
 

@@ -4,66 +4,38 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import dataclass
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from torch.distributions import Distribution, Independent, Normal
 
+from helpers.networks import Shape
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, new_figure
+from helpers.plots.words import with_minus
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider
+from helpers.widgets.parts.scoring import A_SAMPLE, Scoring, roles, try_log_prob
+from helpers.widgets.parts.scoring_words import alt_text, caption, q_code, values_of
 
-Shape = tuple[int, ...]
-A_SAMPLE = "q.sample(sample_shape)"
-
-WIDTH, TOPS = 620, (0, 96, 228, 360)  # CSS pixels; where q, x and log_prob begin, and the end
+WIDTH, TOPS = 620, (0, 96, 228, 360)  # CSS pixels; upper edges of the rows q, x and log_prob, and the lower edge
 GRID_LEFT = 318
 CHARACTER_WIDTHS = {"−": 0.84, ".": 0.32}  # in units of the letters' size, digits having 0.64
 FILL, PALE, RESULT = COLORS[0], "#D3E6F2", "#FBEBD0"
 
 
-@dataclass(frozen=True)
-class Scoring:
-    """What torch did: q, the shape of x, and `q.log_prob(x)`; or the error that it raised.
-
-    q: None where Independent raised it. value: [*sample, *batch], or None after an error.
-    """
-
-    base_shape: Shape
-    q: Distribution | None
-    x_shape: Shape | None
-    value: torch.Tensor | None
-    error: str = ""
-
-
-def try_log_prob(loc: Shape, ndims: int, sample_shape: Shape, x: Shape | str) -> Scoring:
-    """Make q = Independent(Normal(loc, 1), ndims), draw or make x, and score it. Leaves the global random state alone.
-
-    loc: the shape of the means, which are 0, 0.5, 1, ...
-    ndims: how many of q's batch dimensions, from the right, become one event; 0 leaves the Normal as it is.
-    x: A_SAMPLE, or the shape of a tensor of zeros.
-    """
-    base = Normal(torch.arange(math.prod(loc)).reshape(loc) / 2, 1.0)
-    try:
-        q = Independent(base, ndims) if ndims else base
-    except ValueError as problem:
-        return Scoring(loc, None, None, None, f"ValueError: {problem}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        value = q.sample(sample_shape) if x == A_SAMPLE else torch.zeros(x)
-    try:
-        return Scoring(loc, q, tuple(value.shape), q.log_prob(value))
-    except (ValueError, RuntimeError) as problem:
-        return Scoring(loc, q, tuple(value.shape), None, f"{type(problem).__name__}: {problem}")
-
-
 def shapes_picture(*, loc: Shape, ndims: int, sample_shape: Shape, x: Shape | str) -> Picture:
-    """Three rows: q, x and log_prob(x), each with its dimensions named and its numbers as cells. Arguments as `try_log_prob` has them.
+    """Three rows: q, x and log_prob(x), each with the roles of its dimensions and its elements as cells.
 
-    Samples run down and the batch across. A thick frame holds the cells of one event, and log_prob has one number per frame.
+    Samples run down, the batch runs across. A thick frame holds the cells of one event; log_prob has one number per frame.
+
+    Args:
+        loc: Shape of q's means.
+        ndims: How many of q's batch dimensions, from the right, become one event.
+        sample_shape: Shape of the sample, if x is drawn.
+        x: `A_SAMPLE`, or the shape of a tensor of zeros.
+
+    Returns:
+        The picture, with the error in place of the rows that it prevents.
     """
     done = try_log_prob(loc, ndims, sample_shape, x)
     with workbook_style():
@@ -76,11 +48,11 @@ def shapes_picture(*, loc: Shape, ndims: int, sample_shape: Shape, x: Shape | st
         if done.q is not None:
             _draw_x(axes, done, sample_shape, x)
         _draw_result(axes, done)
-    return Picture(figure, _alt(done, ndims, sample_shape, x), _caption(done))
+    return Picture(figure, alt_text(done, ndims, sample_shape, x), caption(done))
 
 
 def shapes() -> Explorer:
-    """Set the shapes, and see what log_prob makes of them."""
+    """Set the shapes, and see the shape and the values of log_prob, or its error."""
     locs = ((), (3,), (2, 3), (4, 2, 3))
     xs = (A_SAMPLE, (), (3,), (2,), (3, 1), (2, 3), (2, 1))
     return Explorer(
@@ -96,16 +68,10 @@ def shapes() -> Explorer:
     )
 
 
-def roles(shape: Shape, num_batch: int, num_event: int) -> list[str]:
-    """What each dimension is for a distribution with so many batch and event dimensions, counted from the right."""
-    names = ["event"] * num_event + ["batch"] * num_batch
-    return [names[back] if back < len(names) else "sample" for back in reversed(range(len(shape)))]
-
-
 def _draw_distribution(axes: Axes, done: Scoring, ndims: int) -> None:
-    _code(axes, 0, _q_code(ndims))
+    _code(axes, 0, q_code(ndims))
     axes.text(
-        24 + 56 * max(len(done.base_shape), 2), 57, f"loc: {_values(done.base_shape)}", fontsize=10.5, color=QUIET
+        24 + 56 * max(len(done.base_shape), 2), 57, f"loc: {values_of(done.base_shape)}", fontsize=10.5, color=QUIET
     )
     if done.q is None:
         _chips(axes, 0, [(str(size), "batch") for size in done.base_shape])
@@ -123,7 +89,7 @@ def _draw_x(axes: Axes, done: Scoring, sample_shape: Shape, x: Shape | str) -> N
     batch, event = tuple(done.q.batch_shape), tuple(done.q.event_shape)
     wanted = batch + event
     rank = max(len(done.x_shape), len(wanted))
-    # Aligned from the right, as torch does: None where one of the two has no such dimension.
+    # Aligned from the right, as torch does: None if one of the two has no such dimension.
     given = (None,) * (rank - len(done.x_shape)) + done.x_shape
     target = (None,) * (rank - len(wanted)) + wanted
     labels, full = [], []
@@ -182,9 +148,18 @@ def _chips(axes: Axes, row: int, dimensions: list[tuple[str, str]]) -> None:
 
 
 def places(shape: Shape, parts: list[str], gap: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
-    """Where the cells of a tensor stand, in reading order, in units of a cell, as [cells, 2]; and what they cover in all.
+    """Places of a tensor's elements, drawn as cells, in units of a cell.
 
-    Samples run down, the batch runs across; within an event the last dimension runs across, the one before it down, and so on.
+    Samples run down, the batch runs across. Within an event the dimensions, from the last to the first, run across and
+    down in turn.
+
+    Args:
+        shape: Shape of the tensor.
+        parts: Role of each dimension, as `roles` returns them.
+        gap: Distance between two cells along the innermost sample or batch dimension; outer dimensions have wider gaps.
+
+    Returns:
+        The cells' upper left corners (x, y) in reading order, [cells, 2], and the width and height of all of them, [2].
     """
     origins, extent, events, levels = np.zeros((1, 2)), np.ones(2), 0, [0, 0]
     for size, part in zip(reversed(shape), reversed(parts), strict=True):
@@ -210,7 +185,7 @@ def _cells(
     numbers: list[float] | None = None,
     framed: bool = True,
 ) -> None:
-    """A tensor as cells: where there is room, with their numbers."""
+    """A tensor as cells, with their numbers if there is room."""
     space = np.array([WIDTH - GRID_LEFT - 12, TOPS[row + 1] - TOPS[row] - 14])
     left, words = GRID_LEFT, []
     origins, extent = places(shape, parts)
@@ -224,11 +199,11 @@ def _cells(
             (9.5, 1, beside_chips),
             (9.5, 0, beside_chips),
         ):
-            said = [f"{number:.{0 if abs(number) >= 100 else decimals}f}".replace("-", "−") for number in numbers]
-            widest = max(sum(CHARACTER_WIDTHS.get(letter, 0.64) for letter in word) for word in said)
+            written = [with_minus(f"{number:.{0 if abs(number) >= 100 else decimals}f}") for number in numbers]
+            widest = max(sum(CHARACTER_WIDTHS.get(letter, 0.64) for letter in word) for word in written)
             needed = np.array([widest * letters * 4 / 3 + (6 if letters > 10 else 2), letters * 4 / 3 + 7])
             if (covered * needed <= space + [GRID_LEFT - start, 0]).all():
-                origins, extent, cell, words, left = close, covered, needed, said, min(start, GRID_LEFT)
+                origins, extent, cell, words, left = close, covered, needed, written, min(start, GRID_LEFT)
                 break
     low = origins * cell + [left, TOPS[row] + (TOPS[row + 1] - TOPS[row] - extent[1] * cell[1]) / 2]
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * cell
@@ -248,60 +223,3 @@ def _cells(
         axes.add_collection(PolyCollection(frames, facecolors="none", edgecolors=INK, linewidths=1.6))
     for (x, y), word in zip(low, words, strict=False):
         axes.text(x + cell[0] / 2, y + cell[1] / 2 + 1, word, fontsize=letters, ha="center", va="center")
-
-
-def _q_code(ndims: int) -> str:
-    return f"q = Independent(Normal(loc, 1), {ndims})" if ndims else "q = Normal(loc, 1)"
-
-
-def _values(loc: Shape) -> str:
-    """The means, as far as they are worth saying."""
-    return {0: "0", 1: "0, 0.5, 1"}.get(len(loc), "0, 0.5, 1, …")
-
-
-def _caption(done: Scoring) -> str:
-    if done.value is None:
-        if done.q is None:
-            return f"An error: n cannot exceed the number of batch dimensions ({len(done.base_shape)})."
-        return "An error, raised by log_prob: hold the two shapes in it against each other, from the right."
-    shape, num_batch = tuple(done.value.shape), len(done.q.batch_shape)
-    wanted = tuple(done.q.batch_shape + done.q.event_shape)
-    stretched = done.x_shape[max(0, len(done.x_shape) - len(wanted)) :] != wanted
-    numbers, cells = math.prod(shape), math.prod(done.x_shape)
-    words = f"log_prob returns {list(shape)}: {_count(numbers, 'number')}"
-    if done.q.event_shape:
-        summed = math.prod(done.q.event_shape)
-        words += ", each the sum over" if numbers > 1 else ", the sum over"
-        words += f" the {summed} cells of {'an' if numbers > 1 else 'the'} event (thick frame)."
-    elif stretched:
-        under, distributions = numbers // cells, math.prod(done.q.batch_shape)
-        words += f", from the {_count(cells, 'cell')} of x: {'each' if cells > 1 else 'it'} is scored under "
-        words += f"{'all' if under == distributions else f'{under} of the'} {distributions} distributions."
-    else:
-        words += ", one for each cell of x." if numbers > 1 else "."
-    if stretched:
-        full = shape + tuple(done.q.event_shape)
-        what = f"x {list(done.x_shape)} was" if full == wanted else f"x {list(done.x_shape)} and q {list(wanted)} were"
-        words += f" No error, yet {what} stretched to {list(full)}. Did you want that?"
-    elif len(shape) > num_batch > 0:
-        words += " The sample dimensions come first, then the batch."
-    return words
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' if number > 1 else ''}"
-
-
-def _alt(done: Scoring, ndims: int, sample_shape: Shape, x: Shape | str) -> str:
-    words = f"{_q_code(ndims)} with loc of shape {list(done.base_shape)} and values {_values(done.base_shape)}"
-    if done.q is None:
-        return f"{words} raises {done.error}"
-    words += f" has batch shape {list(done.q.batch_shape)} and event shape {list(done.q.event_shape)}. "
-    words += f"x, drawn with sample_shape {sample_shape}, " if x == A_SAMPLE else "x, which is zeros and not drawn, "
-    words += f"has shape {list(done.x_shape)}. "
-    if done.value is None:
-        return f"{words}log_prob raises {done.error}"
-    first = ", ".join(f"{number:.2f}" for number in done.value.flatten()[:4].tolist())
-    if done.value.numel() == 1:
-        return f"{words}log_prob(x) has shape {list(done.value.shape)}; it is {first}."
-    return f"{words}log_prob(x) has shape {list(done.value.shape)}; it begins with {first}."

@@ -1,4 +1,4 @@
-"""Style dials (lesson 06): one style in every class at once, moved along the two directions in which styles differ most."""
+"""Style dials (lesson 06): one style in every class, moved along the two directions in which styles differ most."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -20,27 +19,33 @@ from helpers.plots.style import COLORS, INK, QUIET
 from helpers.plots.words import listed
 from helpers.widgets.parts.explorer import Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.pixels import show_pixels
+from helpers.widgets.parts.principal_directions import principal_directions
+from helpers.widgets.parts.words import point, signed
 
 CHOICES = 20  # images that the slider offers
-REACH = 3.0  # how far the dials turn, in standard deviations
+REACH = 3.0  # range of the dials, standard deviations
 COLUMNS = 5
 WIDTH, HEIGHT = 712, 348  # CSS pixels
 IMAGE = (44, 204, 112)  # left, bottom, side
 MAP = (44, 42, 112, 112)
-CLASSES = (208, 10, 492, 306)  # where the classes stand: left, bottom, width, height; the first row's words stand above
-WORDS = 30  # for the words above a tile
+CLASSES = (208, 10, 492, 306)  # left, bottom, width, height of the tiles; the words of the first row are above
+WORDS = 30  # height of the words above a tile
 HERE = COLORS[1]
 
 
 @dataclass(frozen=True)
 class Styles:
-    """What the dials turn.
+    """Styles of images and their principal directions.
 
-    images: those that can be chosen, [choices, C, H, W]. labels: int64 [n], given or guessed; guessed: whether they are guesses.
-    codes: means of q(z | x, y), [n, latent].
-    directions: two unit vectors, [2, latent], along which the codes differ most; spread: their standard deviations along them, [2].
-    places: the codes along them, in standard deviations from the origin of z, [n, 2].
+    Attributes:
+        images: Images that can be chosen, [choices, C, H, W].
+        labels: Classes, given or guessed, int64 [images].
+        guessed: Whether the classes are guesses of q(y | x).
+        codes: Means of q(z | x, y), [images, latent].
+        directions: Unit vectors along which the codes differ most, [2, latent].
+        spread: Standard deviations of the codes along them, [2].
+        places: Codes along the directions, in standard deviations from the origin of z, [images, 2].
     """
 
     images: Tensor
@@ -54,10 +59,19 @@ class Styles:
 
 @torch.no_grad()
 def styles_of(guide: SemiSupervisedGuide, images: Tensor, labels: Tensor | None = None) -> Styles:
-    """The styles of `images` [n, C, H, W] with classes `labels` [n]; None: the class that q(y | x) finds most likely.
+    """Encode the styles of images and find their `principal_directions`.
 
-    Directions are those of a principal-components analysis, each with its largest coordinate positive.
-    Raises ValueError for fewer than three images, labels that do not match them, and a style of a single number.
+    Args:
+        guide: Guide with a style of two dimensions or more.
+        images: Three or more, [images, C, H, W].
+        labels: Classes, int64 [images]; None: the most likely class under q(y | x).
+
+    Returns:
+        The styles.
+
+    Raises:
+        ValueError: If there are fewer than three images, if the labels do not match them, or if the style is
+            one-dimensional.
     """
     if len(images) < 3 or (labels is not None and len(labels) != len(images)):
         given = "no labels" if labels is None else f"{len(labels)} labels"
@@ -69,11 +83,8 @@ def styles_of(guide: SemiSupervisedGuide, images: Tensor, labels: Tensor | None 
     found = guessed if labels is None else labels.to(images.device)
     codes = guide.style(images, one_hot(found, classes).to(images.dtype)).mean.flatten(1)  # [n, latent]
     if codes.shape[1] < 2:
-        raise ValueError("The two dials need a style of two numbers or more, and this guide's has one.")
-    _, singular, directions = torch.linalg.svd(codes - codes.mean(0), full_matrices=False)
-    directions, spread = directions[:2], singular[:2] / (len(codes) - 1) ** 0.5
-    directions = directions * directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
-    spread = spread.clamp(min=1e-6)  # where styles do not differ, the dial moves nothing
+        raise ValueError("The two dials need a style of two dimensions or more, but this guide's is one-dimensional.")
+    directions, spread = principal_directions(codes)
     return Styles(images[:CHOICES], found, labels is None, codes, directions, spread, codes @ directions.T / spread)
 
 
@@ -82,9 +93,19 @@ def style_dials(
 ) -> Explorer:
     """Take an image's style, see it in every class, and turn two dials.
 
-    model, guide: of images, with a style of two numbers or more, on the device of `images`.
-    images: [n, C, H, W], three or more, better some hundreds: the dials' directions come from all, and the first twenty can be chosen.
-    labels: int64 [n], or None for the classes that q(y | x) guesses.
+    Args:
+        model: Model of images with a style of two dimensions or more, on the device of `images`.
+        guide: Its guide, on the same device.
+        images: [images, C, H, W], three or more, better some hundreds, since all of them determine the dials' directions;
+            the first twenty can be chosen.
+        labels: Classes, int64 [images]; None: the most likely class under q(y | x).
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If there are fewer than three images, if the labels do not match them, or if the style is
+            one-dimensional.
     """
     styles = styles_of(guide, images, labels)
     controls = {
@@ -100,9 +121,18 @@ def style_dials(
 def style_dials_picture(
     model: SemiSupervisedVAE, guide: SemiSupervisedGuide, styles: Styles, *, image: int, dial1: float, dial2: float
 ) -> Picture:
-    """Left the image whose style is taken, and where the style stands; right E[x | y, z] for every class y.
+    """Left the image whose style is taken, and the style's place among all; right E[x | y, z] for every class y.
 
-    image: 1 for the first; 0 for the style in the middle of the prior, z = 0. dial1, dial2: in standard deviations of the images' styles.
+    Args:
+        model: Model of images.
+        guide: Its guide.
+        styles: Styles of images.
+        image: Which image, counted from 1; 0: the mean of the prior, z = 0.
+        dial1: First dial, in standard deviations of the styles along its direction.
+        dial2: Second dial, likewise.
+
+    Returns:
+        The picture.
     """
     code = style(styles, image, dial1, dial2)
     shown = model.every_class(code.reshape(model.style_prior.event_shape))  # [classes, C, H, W]
@@ -129,7 +159,7 @@ def style_dials_picture(
         f"Right, {len(tiles)} classes, each drawn in {start}, with the {dials}: from {_percent(ink.min())} to {_percent(ink.max())} ink. "
         f"The classifier reads {right} of {len(tiles)} as the class they were drawn for{': not ' + listed(others, 10) if others else ''}. "
         f"Left, below the image, the styles of {len(styles.codes)} images along the two directions of the dials, and a cross at "
-        f"({signed(place[0], 1)}, {signed(place[1], 1)}) standard deviations."
+        f"{point(place, 1)} standard deviations."
     )
     frame = f"Frame and bold: the image's own class, {'guessed' if styles.guessed else 'given'}. " if image else ""
     caption = (
@@ -141,7 +171,17 @@ def style_dials_picture(
 
 
 def style(styles: Styles, image: int, dial1: float, dial2: float) -> Tensor:
-    """The style z where the dials stand, flat: [latent]."""
+    """The style at given dials.
+
+    Args:
+        styles: Styles of images.
+        image: Image to start from, counted from 1; 0: z = 0.
+        dial1: First dial, in standard deviations of the styles along its direction.
+        dial2: Second dial, likewise.
+
+    Returns:
+        z, flat: [latent].
+    """
     start = styles.codes[image - 1] if image else torch.zeros_like(styles.codes[0])
     return start + (torch.tensor([dial1, dial2]).to(start) * styles.spread) @ styles.directions
 
@@ -155,7 +195,7 @@ def _draw_start(axes: Axes, image: Tensor | None, own: int | None, guessed: bool
         axes.text(left + side / 2, bottom + side / 2, "no image:\nz = 0", ha="center", va="center", fontsize=12)
     else:
         pixels = mosaic(image, 1)
-        _show(axes, pixels, left, bottom + side, side / max(pixels.shape))
+        show_pixels(axes, pixels, left, bottom + side, side / max(pixels.shape))
     words = "style of" if image is None else f"style of this {own}{' (guess)' if guessed else ''}"
     axes.text(left + side / 2, bottom + side + 7, words, ha="center", va="bottom", fontsize=12)
 
@@ -163,7 +203,7 @@ def _draw_start(axes: Axes, image: Tensor | None, own: int | None, guessed: bool
 def _draw_map(axes: Axes, styles: Styles, place: list[float]) -> None:
     edge = max(REACH + 0.5, *(abs(value) + 0.4 for value in place))
     panel = Panel(axes, MAP, (-edge, edge), (-edge, edge))
-    whole = 0.65 * edge  # no tick near the corner, where those of both dials would meet
+    whole = 0.65 * edge  # no tick near the corner, so that those of both dials do not overlap
     step = max(
         factor * 10**power
         for power in range(1 + int(math.log10(whole)))
@@ -174,7 +214,7 @@ def _draw_map(axes: Axes, styles: Styles, place: list[float]) -> None:
     panel.frame(ticks, ticks, "dial 1", "")
     axes.text(MAP[0] - 2, MAP[1] + MAP[3] + 5, "dial 2", ha="left", va="bottom", fontsize=12)
     places = styles.places.cpu().numpy()
-    inside = (abs(places) <= edge).all(1)  # no mark on the edge for what lies beyond
+    inside = (abs(places) <= edge).all(1)  # codes beyond the map are not drawn
     panel.plot(*places[inside].T, color=COLORS[0], marker="o", markersize=2, markeredgewidth=0, linestyle="", zorder=1)
     panel.plot(
         [place[0]], [place[1]], color=HERE, marker="X", markersize=11, markeredgecolor="white", linestyle="", zorder=4
@@ -182,7 +222,7 @@ def _draw_map(axes: Axes, styles: Styles, place: list[float]) -> None:
 
 
 def _draw_classes(axes: Axes, tiles: Tensor, own: int | None, read: list[int]) -> None:
-    """In reading order, five in a row, as one image; the image's own class has a frame, and its number in bold."""
+    """Classes in reading order, five in a row, as one image; the image's own class has a frame and bold words."""
     left, bottom, width, height = CLASSES
     rows, (tall, wide) = -(-len(tiles) // COLUMNS), tiles.shape[-2:]
     scale = min(
@@ -192,7 +232,7 @@ def _draw_classes(axes: Axes, tiles: Tensor, own: int | None, read: list[int]) -
     page = mosaic(tiles, COLUMNS, gap=gap)
     scale = min(scale, width / page.shape[1], height / page.shape[0])
     top = bottom + height
-    _show(axes, page, left, top, scale)
+    show_pixels(axes, page, left, top, scale)
     for index, guess in enumerate(read):
         row, column = divmod(index, COLUMNS)
         x, y = (
@@ -207,13 +247,6 @@ def _draw_classes(axes: Axes, tiles: Tensor, own: int | None, read: list[int]) -
         words = f"{index}" if guess == index else f"{index}, read {guess}"
         weight = "bold" if index == own else "normal"
         axes.text(x + scale * wide / 2, y + 6, words, ha="center", va="bottom", fontsize=12, weight=weight, color=INK)
-
-
-def _show(axes: Axes, pixels: np.ndarray, left: float, top: float, scale: float) -> None:
-    height, width, _ = pixels.shape
-    extent = (left, left + scale * width, top - scale * height, top)
-    axes.imshow(pixels, extent=extent, interpolation="nearest", aspect="auto", zorder=1)
-    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
 
 
 def _of_class(own: int | None, guessed: bool) -> str:

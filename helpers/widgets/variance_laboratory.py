@@ -1,4 +1,4 @@
-"""The variance laboratory (lesson 04): exact noise and bias of ten gradient estimators on a few bits, and the price of a step."""
+"""Variance laboratory (lesson 04): exact noise and bias of ten gradient estimators on a few bits, and the price of a step."""
 
 from __future__ import annotations
 
@@ -16,27 +16,33 @@ from helpers.plots.style import COLORS, INK, readable
 from helpers.plots.words import listed, number
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider
 from helpers.widgets.parts.panel import Panel, bare_figure
-from helpers.widgets.parts.ticks import signed
+from helpers.widgets.parts.words import counted, signed
 
 SHARPEST, SHARPNESS_STEP = 6.0, 0.5
 
 WIDTH, HEIGHT = 776, 376  # CSS pixels
 CHOSEN, TRUTH = COLORS[0], INK
-FAINTEST, LOUDEST = 0.01, 10.0  # edges of the noise axis; what is beyond lies on an edge
+FAINTEST, LOUDEST = 0.01, 10.0  # edges of the noise axis; values beyond are drawn on an edge
 PITCH, TOP = 25, 316  # of the table's rows
 DOT = {"color": INK, "marker": "o", "markersize": 6, "linestyle": "", "zorder": 3}
 DIAMOND = {"color": INK, "marker": "D", "markersize": 7, "markerfacecolor": "none", "linestyle": "", "zorder": 3}
-NOISE, BIAS = 690, 756  # where the table's columns end
+NOISE, BIAS = 690, 756  # right edges of the table's columns
 FIGURE_SPACE = "\u2007"
 
 
 def variance_laboratory(prices: Mapping[str, Price] | None = None) -> Explorer:
-    """Choose an estimator, how often it may evaluate f, how many bits there are and what f looks like; see noise, bias and price.
+    """Choose an estimator, its evaluations of f, the number of bits and the form of f; see noise, bias and price.
 
-    f(z) = offset + tanh(sharpness * weight · (z - 1/2)): nearly linear where the sharpness is small, a step where it is large.
-    prices: by estimator, as `measured_prices` returns them; None measures them now.
+    f(z) = offset + tanh(sharpness * weight · (z - 1/2)): nearly linear if the sharpness is small, a step if it is large.
 
-    Raises ValueError where an estimator has no price.
+    Args:
+        prices: Prices by estimator, as `measured_prices` returns them; None: measured now.
+
+    Returns:
+        The explorer.
+
+    Raises:
+        ValueError: If an estimator has no price.
     """
     prices = measured_prices() if prices is None else dict(prices)
     if missing := [name for name in NAMES if name not in prices]:
@@ -44,7 +50,7 @@ def variance_laboratory(prices: Mapping[str, Price] | None = None) -> Explorer:
             f"No price for {listed(missing)}: give one for each of {listed(NAMES)}, or leave `prices` out."
         )
     sharpness = Slider("sharpness of f", SHARPNESS_STEP, SHARPEST, SHARPNESS_STEP, 2.0)
-    for bits in range(1, MOST_BITS + 1):  # the integrals, once: a slider does not wait
+    for bits in range(1, MOST_BITS + 1):  # integrals are computed in advance, so that sliders stay fast
         for step in range(round((sharpness.high - sharpness.low) / sharpness.step) + 1):
             for name in ("REBAR", "Gumbel-softmax"):
                 Laboratory(bits, sharpness.low + step * sharpness.step, 0.0).moments(name, 3)
@@ -67,7 +73,19 @@ def variance_laboratory_picture(
 ) -> Picture:
     """Left the gradient on each logit, exact and estimated; right noise and bias of all estimators at equal evaluations of f.
 
-    The price of the chosen one stands in the caption, all prices in the alt text: as numbers in the picture they cost too much time.
+    The chosen estimator's price is in the caption and all prices are in the alt text, because more texts in the picture
+    take too long to draw.
+
+    Args:
+        prices: Prices by estimator.
+        estimator: Name of the chosen estimator.
+        samples: Evaluations of f.
+        bits: Bits of z.
+        sharpness: Sharpness of f.
+        offset: Offset of f.
+
+    Returns:
+        The picture.
     """
     laboratory = Laboratory(bits, sharpness, offset)
     found = {name: laboratory.moments(name, samples) for name in NAMES}
@@ -77,7 +95,7 @@ def variance_laboratory_picture(
         _draw_table(axes, found, prices, estimator, bits)
     rows = [f"{name} {_row_in_words(name, found[name], prices[name], bits)}" for name in NAMES]
     alt = (
-        f"{_evaluations(samples)}, {bits} bit{'' if bits == 1 else 's'}, sharpness {sharpness:g}, offset {offset:g}. "
+        f"{counted(samples, 'evaluation')}, {counted(bits, 'bit')}, sharpness {sharpness:g}, offset {offset:g}. "
         f"Left, the exact gradient on each logit, {listed([number(g, 2) for g in laboratory.exact])}"
         f"{_estimate_in_words(estimator, found[estimator])}. Right, a table of noise and bias, as multiples of the exact "
         f"gradient's length, and milliseconds a step: {'; '.join(rows)}."
@@ -134,12 +152,12 @@ def _draw_table(
         y, moments = TOP - PITCH * place, found[name]
         words = {"va": "center_baseline", "fontsize": 12}
         if name == estimator:
-            words["color"] = readable(CHOSEN)  # with an arrow and a ring; bold is too wide for the column
+            words["color"] = readable(CHOSEN)  # with an arrow and a ring, because bold is too wide for the column
         if moments is None:
             axes.text(BIAS, y, f"{name} needs {_needs(name, bits)} evaluations", ha="right", **words)
             continue
         noise.append((_place(panel, moments.noise), y))
-        # One text a row, the name beside its numbers: every text costs a slider more than a millisecond.
+        # One text per row, name and numbers, because every text takes more than a millisecond to draw.
         row, right = f"{name}  {moments.noise:.3f}", NOISE
         if ESTIMATORS[name].biased:
             bias.append((_place(panel, moments.bias), y))
@@ -153,7 +171,7 @@ def _draw_table(
 
 
 def _column(words: str, width: int) -> str:
-    """`words` behind spaces as wide as the figures that are missing to `width` places."""
+    """`words` padded on the left to `width` characters, with spaces as wide as a digit."""
     return FIGURE_SPACE * (width - len(words)) + words
 
 
@@ -166,9 +184,7 @@ def _caption(
 ) -> str:
     chosen = found[estimator]
     if chosen is None:
-        return (
-            f"{_capital(estimator)} cannot be had for {_evaluations(samples)} of f: it needs {_needs(estimator, bits)}."
-        )
+        return f"{_capital(estimator)} cannot be had for {counted(samples, 'evaluation')} of f: it needs {_needs(estimator, bits)}."
     used = "" if chosen.evaluations == samples else f", of which it uses {chosen.evaluations}"
     sampled = [
         name for name in NAMES if name != "enumeration" and not ESTIMATORS[name].biased and found[name] is not None
@@ -176,14 +192,14 @@ def _caption(
     least = min(found[name].noise for name in sampled)
     calmest = [name for name in sampled if found[name].noise <= 1.005 * least + 1e-9]
     return (
-        f"{_capital(estimator)}, {_evaluations(samples)} of f{used}: noise {_multiple(chosen.noise)}, "
+        f"{_capital(estimator)}, {counted(samples, 'evaluation')} of f{used}: noise {_multiple(chosen.noise)}, "
         f"bias {_bias(estimator, chosen)}, "
         f"{_milliseconds(prices[estimator], chosen)} ms a step. Calmest without bias that samples: {listed(calmest)}."
     )
 
 
 def _needs(name: str, bits: int) -> int:
-    """The fewest evaluations of f that an estimator can do with."""
+    """The estimator's minimum number of evaluations of f."""
     return next(count for count in range(1, 2**MOST_BITS + 1) if ESTIMATORS[name].evaluations(count, bits))
 
 
@@ -215,13 +231,9 @@ def _milliseconds(price: Price, moments: GradientStatistics) -> str:
 
 
 def _round_step(reach: float) -> float:
-    """A round number that fits once or twice into `reach`."""
+    """A step of 0.5, 1, 2 or 5 times a power of ten, the largest of them below `reach`."""
     power = 10.0 ** math.floor(math.log10(reach))
     return max(factor * power for factor in (0.5, 1.0, 2.0, 5.0) if factor * power <= reach / 1.05 or factor == 0.5)
-
-
-def _evaluations(count: int) -> str:
-    return f"{count} evaluation{'' if count == 1 else 's'}"
 
 
 def _capital(words: str) -> str:

@@ -75,7 +75,7 @@ def test_alt_text_and_figure_carry_the_numbers():
 
 
 def marks(state):
-    """Where the picture draws what, in pixels: by marker."""
+    """Places of the picture's markers in pixels, by marker."""
     lines = baseline_picture(REWARDS, **state).figure.axes[0].lines
     return {line.get_marker(): line for line in lines if len(line.get_xdata()) == 1 and line.get_ydata()[0] < 300}
 

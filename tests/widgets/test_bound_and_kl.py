@@ -15,7 +15,7 @@ def log_normal(value, loc, scale):
 
 
 def integral(values):
-    """Over Z. The trapezoidal rule, which is exact to rounding for Gaussians that end inside."""
+    """Integral over Z by the trapezoidal rule, which is exact to rounding if the Gaussians vanish at both ends."""
     return float(values.sum() * (Z[1] - Z[0]))
 
 
@@ -66,7 +66,7 @@ def test_the_sliders_reach_the_posterior_where_nothing_is_left_between():
 
 
 def test_alt_text_and_figure_carry_the_numbers():
-    for state in STATES[::5]:  # 5 is prime to the number of options of each control, so all of them come up
+    for state in STATES[::5]:  # 5 is coprime to each control's number of options, so that all of them occur
         numbers, picture = bound_and_kl_numbers(**state), bound_and_kl_picture(**state)
         evidence, elbo, kl = (shown(value, 3) for value in (numbers.log_marginal, numbers.elbo, numbers.kl))
         assert (
@@ -87,7 +87,7 @@ def test_the_lessons_answer_mean_against_scale_can_be_read_off():
     for loc, scale in ((1.0, 0.6), (0.6, 0.6), (0.8, 0.8), (0.8, 0.4)):
         shown_kl[loc, scale] = bound_and_kl_picture(x=1.25, loc=loc, scale=scale).alt.rpartition("= ")[2]
     assert list(shown_kl.values()) == ["0.056.", "0.056.", "0.101.", "0.128."]
-    # The lesson's rule, where steps are small enough for it.
+    # The lesson's rule, for steps that are small enough.
     mean, wider, narrower = (bound_and_kl_numbers(1.25, *at).kl for at in ((0.806, 0.6), (0.8, 0.606), (0.8, 0.594)))
     assert mean == pytest.approx(0.5 * 0.01**2)
     assert [wider, narrower] == pytest.approx([0.01**2] * 2, rel=0.02)
@@ -99,7 +99,7 @@ def test_words_can_be_read():
 
 
 def test_lines_lie_where_the_numbers_say():
-    """The picture's own scale: a nat is as long everywhere, and q's peak stands over its mean."""
+    """The picture's scale: a nat has the same length everywhere, and q's peak is over its mean."""
     heights = []
     for loc in (0.0, 1.0):
         figure = bound_and_kl_picture(x=1.25, loc=loc, scale=1.0).figure

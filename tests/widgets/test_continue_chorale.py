@@ -1,4 +1,4 @@
-"""Explorer "continue a chorale": what the model is given, where it goes on from, what is drawn, and what the words say."""
+"""Explorer "continue a chorale": what the model is given, the z from which it continues, and the picture's marks and words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def system(seed: int = 0, bias: float = -3.0, **sizes):
 
 MODEL, GUIDE = system()
 EXPLORER = continue_chorale(MODEL, GUIDE, ROLLS, LENGTHS)
-STATES = random.Random(0).sample(list(EXPLORER.states()), 40)  # every control moves
+STATES = random.Random(0).sample(list(EXPLORER.states()), 40)  # every control varies
 
 
 def picture(**changes):

@@ -1,4 +1,4 @@
-"""Explorer "damage": what is damaged, and the nats printed under each picture, in every state of its controls."""
+"""Explorer "damage": the damaged pixels, and the nats under each picture, in every state of its controls."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_distortion_and_rate_are_those_of_the_model(parts):
         with torch.no_grad():
             loc, raw = guide.conditional.network(x[None])[0].double()
             scale = torch.nn.functional.softplus(raw) + 1e-5
-            z = loc + scale * torch.randn(20_000, LATENT, dtype=torch.float64)  # draws of its own
+            z = loc + scale * torch.randn(20_000, LATENT, dtype=torch.float64)  # independent draws
             sampled = cross_entropy(model.likelihood.network, z.float(), x)
         error = (2 * sampled.var() / len(sampled)).sqrt().item()
         assert abs(distortion - sampled.mean().item()) < 6 * error
@@ -107,7 +107,7 @@ def test_the_picture_shows_the_images_it_speaks_of(parts):
     assert all(np.abs(tiles[3] - tile).max() > 1e-4 for tile in (tiles[2], tiles[4], tiles[5]))  # draws differ
 
 
-HIT = {  # rows, columns that 50 % of damage reaches, of 10 by 8
+HIT = {  # rows and columns, of 10 by 8, that are damaged at 50 %
     ("hide the left", "centre"): (slice(0, 10), slice(0, 4)),
     ("hide the right", "centre"): (slice(0, 10), slice(4, 8)),
     ("hide the top", "centre"): (slice(0, 5), slice(0, 8)),
@@ -138,7 +138,7 @@ def test_noise_replaces_the_share_of_pixels_asked_for():
     dice = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1))
     broken = damaged(
         torch.full(shape, 2.0), "replace pixels by noise", 0.3, "centre", dice
-    )  # 2: no noise looks like it
+    )  # 2 does not occur in the noise
     hit = broken != 2
     assert abs(hit.float().mean().item() - 0.3) < 5 * (0.3 * 0.7 / 10_000) ** 0.5
     assert abs(broken[hit].mean().item() - 0.5) < 5 * (1 / 12 / int(hit.sum())) ** 0.5

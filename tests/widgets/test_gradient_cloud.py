@@ -38,18 +38,18 @@ NETWORKS, CODES = EXPLORER.picture.args
 
 
 class Known(nn.Module):
-    """A baseline that says what it is told, datum by datum."""
+    """A baseline with a given value for each datum."""
 
-    def __init__(self, says):
+    def __init__(self, values):
         super().__init__()
-        self.says = nn.Parameter(says)
+        self.values = nn.Parameter(values)
 
     def forward(self, context):
-        return self.says
+        return self.values
 
 
 def problem(network):
-    """f and q of the network by torch's distributions, with the parameter whose gradient is looked at."""
+    """f and q of the network by torch's distributions, with the parameter that gradients are with respect to."""
     offset = network.offset.clone().requires_grad_()
     q = Independent(Bernoulli(logits=network.x @ network.encoder + offset), 1)
 
@@ -61,7 +61,7 @@ def problem(network):
 
 
 def at_rest(name, f, q):
-    """The package's estimator with its statistics where they settle, from sums over all codes."""
+    """The package's estimator with converged statistics, from sums over all codes."""
     with torch.no_grad():
         z = codes(q.event_shape[0]).unsqueeze(1).expand(-1, *q.batch_shape, -1)
         probability, reward = q.log_prob(z).exp(), f(z)
@@ -101,7 +101,7 @@ def test_moments_are_those_of_the_exact_harness(name, bits, data, evaluations):
 
 
 class RecordedDraws(DrawSource):
-    """Draws the samples that it is given, one set a call."""
+    """Draws given samples, one set per call."""
 
     def __init__(self, sets):
         self.sets = iter(sets)
@@ -157,7 +157,7 @@ def test_only_the_scaled_ones_are_biased_and_they_are_so_by_one_factor():
 
 
 def test_what_the_lesson_can_say_of_it():
-    """A control variate takes noise away, a rescaling does not; a known E[f | x] beats one number; the critic pays for its code."""
+    """A control variate reduces noise, a rescaling does not; E[f | x] reduces it more than a constant; the critic costs an evaluation."""
     for bits, network in NETWORKS.items():
         for evaluations in (2, 16):
             noise = {name: exact_cloud(network, name, evaluations).noise for name in ESTIMATORS}

@@ -1,4 +1,4 @@
-"""Explorer "latent dials": what it decodes, where its cross stands, what it counts, in every state of its controls."""
+"""Explorer "latent dials": its decoded image, the place of its cross and its counts, in every state of its controls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHAPE = (1, 6, 5)
 
 
 def untrained(latent: int = 2, shape: tuple[int, int, int] = SHAPE):
-    """A small VAE whose decoder is steep, so that every z has an image of its own."""
+    """A small VAE with a steep decoder, so that images of different z differ."""
     torch.manual_seed(1)
     model = LatentVariableModel(StandardNormalPrior(latent), BernoulliConditional((latent,), shape, FeedForward((8,))))
     with torch.no_grad():
@@ -34,13 +34,13 @@ def parts():
     torch.manual_seed(2)
     images, labels = torch.rand(60, *SHAPE), torch.arange(60) % 4
     page = code_map(guide, images, labels)
-    # An untrained encoder crowds its codes; spread them, so that the dials' neighbourhoods differ.
+    # An untrained encoder's codes are close together; they are spread, so that neighbourhoods differ.
     spread = page.__class__(4 * (page.codes - page.codes.mean(0)) / page.codes.std(0), labels, page.pixels)
     return model, guide, images, labels, spread
 
 
 class OneCode(torch.nn.Module):
-    """A posterior that puts every image at one place."""
+    """A guide that encodes every image to the same place."""
 
     def __init__(self, place):
         super().__init__()
@@ -84,8 +84,8 @@ def test_words_say_the_state_and_count_the_nearest_codes_by_class(parts):
         order = np.argsort([np.hypot(*(code - place)) for code in page.codes.numpy()])[:NEIGHBOURS]
         counts = np.bincount(labels.numpy()[order], minlength=4)
         assert counts.sum() == NEIGHBOURS
-        said = {int(c): int(count) for count, c in re.findall(r"(\d+) of class (\d+)", alt)}
-        assert said == {c: count for c, count in enumerate(counts) if count}
+        counted = {int(c): int(count) for count, c in re.findall(r"(\d+) of class (\d+)", alt)}
+        assert counted == {c: count for c, count in enumerate(counts) if count}
 
 
 def test_words_say_on_which_side_of_the_circle_z_lies(parts):
@@ -98,7 +98,7 @@ def test_words_say_on_which_side_of_the_circle_z_lies(parts):
 @pytest.mark.parametrize("place", [(1.0, -2.0), (-2.5, 0.5), (0.0, 3.0)])
 def test_cross_stands_on_the_mark_of_the_code_it_points_at(place):
     model, _ = untrained()
-    images, labels = torch.zeros(1, *SHAPE), torch.tensor([8])  # 8 is symmetric: its centre is its place
+    images, labels = torch.zeros(1, *SHAPE), torch.tensor([8])  # 8 is symmetric, so its centre is its place
     mark = code_map(OneCode(place), images, labels).pixels[..., :3].mean(-1)
     blank = code_map(OneCode((100.0, 100.0)), images, labels).pixels[..., :3].mean(-1)
     rows, columns = np.nonzero(np.abs(mark - blank) > 30)

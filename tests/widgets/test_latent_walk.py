@@ -1,4 +1,4 @@
-"""Explorer "walk in latent time": the codes, their directions, what the emission sings on the way, what is drawn and said."""
+"""Explorer "walk in latent time": the codes, their directions, the emission along the walk, and the picture's marks and words."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def system(seed: int = 0, **sizes):
 MODEL, GUIDE = system()
 CODES = codes_of(GUIDE, ROLLS, LENGTHS)
 EXPLORER = latent_walk(MODEL, GUIDE, ROLLS, LENGTHS)
-STATES = random.Random(0).sample(list(EXPLORER.states()), 60)  # every control moves
+STATES = random.Random(0).sample(list(EXPLORER.states()), 60)  # every control varies
 
 
 def sung(state) -> torch.Tensor:
-    """[steps, 88] Probabilities along the walk, from the codes."""
+    """Probabilities [steps, 88] along the walk, from the codes."""
     z = torch.lerp(CODES.z[state["first"] - 1], CODES.z[state["second"] - 1], state["mix"])
     with torch.no_grad():
         return MODEL.emission(z).mean
@@ -197,5 +197,5 @@ def test_stills():
 def test_says_what_it_cannot_do():
     with pytest.raises(ValueError, match="2 or more"):
         latent_walk(MODEL, GUIDE, ROLLS[:1], LENGTHS[:1])
-    with pytest.raises(ValueError, match="z has one number"):
+    with pytest.raises(ValueError, match="z is one-dimensional"):
         latent_walk(*system(latent=1), ROLLS, LENGTHS)

@@ -1,4 +1,4 @@
-"""Explorer "number of labels": what it takes from the rows, where its marks lie, and what its words say, with and without rows."""
+"""Explorer "number of labels": the places of its marks and its words, with and without rows."""
 
 from __future__ import annotations
 
@@ -10,33 +10,17 @@ import pytest
 from matplotlib.figure import Figure
 
 from helpers.plots.style import COLORS, MARKERS
-from helpers.reproduce.rows import Row, Run
 from helpers.reproduce.ssvae_settings import PUBLISHED
-from helpers.widgets.number_of_labels import ALONG, CURVES, NAMES, SCALES, number_of_labels, page, pixels_of, results_of
+from helpers.widgets.number_of_labels import ALONG, CURVES, SCALES, number_of_labels, page
+from helpers.widgets.parts.label_results import NAMES, results_of
+from helpers.widgets.parts.pixels import pixels_of
+from tests.widgets.label_rows import ROWS, row
 from tests.widgets.legible import unreadable
 
 ACCURACY, ERROR = SCALES
-KEY = 350  # above this height stands the key
+KEY = 350  # the key is above this height
 
 
-def row(name: str, accuracies: dict[int, float], published: float | None = 0.5, epochs: int = 20) -> Row:
-    made = Row(name, "", "test accuracy", published, None, True, "", "", "")
-    for split, accuracy in accuracies.items():
-        curve = {"test": [[5, accuracy / 2], [epochs, accuracy]]}
-        made.with_run(Run(split, accuracy, None, epochs, 1, 1.0, curve))
-    return made
-
-
-ROWS = [
-    row("ssvae-baseline-100", {0: 0.74, 1: 0.78, 2: 0.79}, 0.771),
-    row("ssvae-classifier-loss-100", {0: 0.94, 1: 0.955, 2: 0.961}, 0.932, epochs=30),
-    row("ssvae-classifier-loss-3000", {0: 0.975}, 0.958),
-    row("ssvae-m1m2-100", {1: 0.967, 2: 0.969}, 0.9667),
-    row("ssvae-sampled-20", {0: 0.31}, None),  # of a smoke run: nobody published it
-    row("vae", {0: 0.9}),
-    row("ssvae-other-100", {0: 0.9}),
-    row("ssvae-m1m2-600", {}),
-]
 RESULTS = results_of(ROWS)
 EXPLORER = number_of_labels(ROWS)
 STATES = list(EXPLORER.states())
@@ -47,16 +31,7 @@ def words(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
 
 
-def test_rows_of_this_lesson_are_taken_and_the_others_passed_over():
-    assert list(RESULTS) == list(NAMES) == list(PUBLISHED)
-    found = RESULTS["classifier-loss"][100]
-    assert found.runs == {0: 0.94, 1: 0.955, 2: 0.961} and found.published == 0.932
-    assert found.mean == pytest.approx(0.952)
-    assert found.standard_error == pytest.approx(statistics.stdev(found.runs.values()) / math.sqrt(3))
-    np.testing.assert_allclose(found.curves[1], [[5 / 30, 0.4775], [1, 0.955]])
-    assert RESULTS["classifier-loss"][3000].standard_error is None
-    assert not RESULTS["m1m2"][600].runs and RESULTS["m1m2"][600].published == 0.9741
-    assert sorted(RESULTS["sampled"]) == [20, 100, 600, 1000, 3000] and RESULTS["sampled"][20].published is None
+def test_every_number_of_labels_can_be_chosen():
     assert EXPLORER.controls["labels"].options == [20, 100, 600, 1000, 3000]
 
 
@@ -72,8 +47,8 @@ def test_words_say_the_state():
     caption = EXPLORER.picture(labels=100, scale=ACCURACY).caption
     differences = [0.20, 0.175, 0.171]
     error = 100 * statistics.stdev(differences) / math.sqrt(3)
-    said = f"+16.1 points published, +{100 * statistics.fmean(differences):.1f} ± {error:.1f} ours (3 splits, paired)"
-    assert caption.startswith(f"With 100 labels, attempt 3 over the classifier alone: {said}. ")
+    gains = f"+16.1 points published, +{100 * statistics.fmean(differences):.1f} ± {error:.1f} ours (3 splits, paired)"
+    assert caption.startswith(f"With 100 labels, attempt 3 over the classifier alone: {gains}. ")
     alt = EXPLORER.picture(labels=100, scale=ERROR).alt
     assert "classifier alone 77.1 %" in alt and "3: with its loss 95.2 ± 0.6 % (3 splits)" in alt and "8 runs" in alt
     assert "M1 + M2 96.8 ± 0.1 % (2 splits)" in alt and f"test {ERROR} against" in alt and "a line at 100 labels" in alt
@@ -113,12 +88,12 @@ def test_marks_lie_where_the_numbers_say(scale):
         for index, by_labels in enumerate(RESULTS.values()):
             here = [one for one in axes.lines if one.get_color() == COLORS[index] and one.get_xdata()[0] < left + width]
             hollow = next(one for one in here if one.get_markerfacecolor() == "white")
-            told = [
+            published = [
                 place(labels, found.published)
                 for labels, found in sorted(by_labels.items())
                 if found.published is not None
             ]
-            np.testing.assert_allclose(hollow.get_xydata(), told)
+            np.testing.assert_allclose(hollow.get_xydata(), published)
             filled = [
                 one
                 for one in here

@@ -1,4 +1,4 @@
-"""Explorer "prior learning": its runs against sums by hand, what they keep alike, its map, and what its words say."""
+"""Explorer "prior learning": its runs against sums by hand, what they have in common, its map and its words."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_every_prior_is_kept_as_the_mixture_that_it_was(runs):
         with torch.no_grad():
             torch.testing.assert_close(last.log_prior(z), run.model.prior().log_prob(z), rtol=1e-4, atol=1e-4)
         moved = (first.loc - last.loc).abs().max().item()
-        assert moved == 0 if name == "standard" else moved > 0.05  # and no view of parameters that go on learning
+        assert moved == 0 if name == "standard" else moved > 0.05  # a snapshot is a copy of parameters, not a view
 
 
 def test_networks_and_draws_start_alike(runs):
@@ -102,7 +102,7 @@ def test_many_epochs_have_no_more_snapshots_than_asked(images):
 
 
 def test_contours_hold_their_mass(runs):
-    """Of the whole prior, wherever the window ends; for N(0, I) they are circles of known radius."""
+    """Levels depend on the whole prior and not on the window; for N(0, I) contours are circles of known radius."""
     here = scene(runs["standard"])
     for lines, mass in zip(here.contours[0], MASSES, strict=True):
         (line,) = lines
@@ -114,7 +114,7 @@ def test_contours_hold_their_mass(runs):
     for lines, mass in zip(scene(runs["mixture"]).contours[-1], MASSES, strict=True):
         level = np.concatenate([mixture.log_prior(torch.tensor(line, dtype=torch.float32)).numpy() for line in lines])
         assert np.ptp(level) < 0.02
-        # five standard errors of a share of 10,000 draws, twice over
+        # twice five standard errors of a share of 10,000 draws
         assert (draws > float(level.mean())).float().mean().item() == pytest.approx(
             mass, abs=10 * math.sqrt(mass * (1 - mass) / 10_000)
         )
@@ -133,7 +133,7 @@ def test_the_map_holds_nearly_all_codes_of_the_end_and_marks_lie_on_them(runs, e
         crosses = [line for line in axes.lines if line.get_marker() == "x"]
         assert len(crosses) == (0 if name == "standard" else 1)
         if crosses:
-            places = run.snapshots[-1].loc[here.holds(run.snapshots[-1].loc)].numpy()  # none of the five has died
+            places = run.snapshots[-1].loc[here.holds(run.snapshots[-1].loc)].numpy()  # all five have weight
             np.testing.assert_allclose(crosses[0].get_xydata(), (46, 54) + scale * (places - here.low), atol=1e-3)
 
 
@@ -160,7 +160,7 @@ def test_words_say_the_state(runs, explorer):
 
 
 def test_a_curve_of_the_bound_begins_where_it_enters_the_window(runs, explorer):
-    """No line runs along the lower edge, and where the chosen bound lies below it the caption says so."""
+    """No line runs along the lower edge, and the caption says if the chosen bound is below it."""
     lowest = min(one.bound for run in runs.values() for one in run.snapshots[1:])
     for state in explorer.states():
         picture, now = explorer.picture(**state), runs[state["prior"]].snapshots[state["snapshot"]]
@@ -171,7 +171,7 @@ def test_a_curve_of_the_bound_begins_where_it_enters_the_window(runs, explorer):
             for line in picture.figure.axes[0].lines
             if line.get_linewidth() in (2.6, 1.2) and len(line.get_xdata()) == 4
         ]
-        assert len(curves) == len(runs)  # of five snapshots, the one before training is left out
+        assert len(curves) == len(runs)  # of five snapshots, the first, before training, is left out
         assert all((np.asarray(line.get_ydata()) > 226).all() for line in curves)
 
 
@@ -187,7 +187,7 @@ def test_same_state_same_bytes_and_stills(runs, explorer):
 
 
 def test_the_story_holds_on_packaged_digits():
-    """At the lessons' size: every prior that learns leaves less marginal KL than the one that does not."""
+    """At the lessons' size: every learned prior has less marginal KL than the fixed one."""
     digits = load_images("digits", size=28).train.images
     last = {
         name: run.snapshots[-1]

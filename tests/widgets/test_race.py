@@ -1,4 +1,4 @@
-"""The race: its model against torch's Gaussians, its fit against autograd and torch's Adam, and the picture that carries the numbers."""
+"""The race: its model against torch's Gaussians, its fit against autograd and torch's Adam, and the picture's numbers."""
 
 import re
 
@@ -25,7 +25,7 @@ def posterior(x: np.ndarray) -> MultivariateNormal:
 
 
 def best(x):
-    """The best uncorrelated q, as an encoder: nothing is left to learn."""
+    """The best uncorrelated q, as an encoder."""
     gain = torch.linalg.solve(COVARIANCE, WEIGHT).T.float()
     precision = torch.linalg.inv(posterior(BIAS.numpy()).covariance_matrix)
     scale = precision.diagonal().float() ** -0.5
@@ -33,12 +33,12 @@ def best(x):
 
 
 def asleep(x):
-    """Says N(0, I) whatever x is: where the fit starts."""
+    """N(0, I) for every x, the start of the fit."""
     return Independent(Normal(torch.zeros(len(x), 2), torch.ones(len(x), 2)), 1)
 
 
 class Trained(torch.nn.Module):
-    """A network, untrained here, to see that a module will do."""
+    """An untrained network, to test that a module is accepted."""
 
     def __init__(self):
         super().__init__()
@@ -133,7 +133,7 @@ def test_more_steps_extend_the_same_path_and_x_changes_it():
     np.testing.assert_array_equal(short.loc, long.loc[:21])
     other = run_race(TRACK, asleep, distance=2.0, angle=30, steps=20)
     assert not np.allclose(short.loc[5:], other.loc[5:])
-    # A second visit finds the first one's numbers.
+    # A second call returns the same numbers.
     np.testing.assert_array_equal(run_race(TRACK, asleep, distance=2.0, angle=15, steps=20).fit_kl, short.fit_kl)
 
 
@@ -142,7 +142,7 @@ def shown(value: float) -> str:
 
 
 def test_alt_text_figure_and_caption_carry_the_numbers():
-    for state in STATES[::13]:  # 13 is prime to the number of options of each control, so all of them come up
+    for state in STATES[::13]:  # 13 is coprime to each control's number of options, so that all of them occur
         picture, ran = EXPLORER.picture(**state), run(state)
         fit, encoder, family = (shown(value) for value in (ran.fit_kl[-1], ran.encoder_kl, TRACK.family_gap))
         steps = f"{state['steps']} steps"
@@ -175,7 +175,7 @@ def test_ellipses_hold_the_mass_that_the_figure_says():
     draws = posterior(ran.x).sample((200_000,)).numpy() - ran.posterior_loc
     squares = np.einsum("ni,ij,nj->n", draws, TRACK.precision, draws)
     rings = [line.get_xydata() for line in axes.lines if len(line.get_xdata()) == 49]
-    assert len(rings) == 4  # two of the posterior, one of either q
+    assert len(rings) == 4  # two of the posterior, one of each q
     # Pixels per unit of z: both coordinates have the same scale. A ring's extent gives it, for q's known scale.
     per_unit = np.ptp(rings[2][:, 0]) / (2 * (-2 * np.log(0.05)) ** 0.5 * ran.scale[-1][0])
     for ring, mass in zip(rings[:2], (0.95, 0.5), strict=True):

@@ -1,4 +1,4 @@
-"""Explorer "rate distortion": where its marks lie, what its images are, and what its words say, in every state."""
+"""Explorer "rate distortion": the places of its marks, its images and its words, in every state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def point(weight: float, rate: float, distortion: float, shape: tuple[int, ...] 
     guide = AmortizedGuide(GaussianConditional(shape, 3, FeedForward((8,))))
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(4)  # steep, so that every z has an image of its own
+            parameter.mul_(4)  # steep, so that images of different z differ
     found = [Measured(value, 0.1) for value in (-rate - distortion, distortion, rate, -rate - distortion + 2)]
     units = ActiveUnits(torch.tensor([1.0, rate / 100, 0.0]), 0.01)
     return SweepPoint(weight, BoundEvaluation(*found, 10, 50), units, model, guide, History())
@@ -48,8 +48,8 @@ def test_the_slider_goes_by_rising_weight_and_begins_at_the_best_bound():
 def test_words_say_the_state_and_all_places():
     for state, (weight, (rate, distortion)) in zip(STATES, PLANE.items(), strict=True):
         picture = EXPLORER.picture(**state)
-        said = f"distortion {distortion:.1f} + rate {rate:.1f} nats, so the bound is −{rate + distortion:.1f}"
-        assert said in picture.caption and picture.caption.endswith("The best bound of the 4 has weight 1.")
+        bound = f"distortion {distortion:.1f} + rate {rate:.1f} nats, so the bound is −{rate + distortion:.1f}"
+        assert bound in picture.caption and picture.caption.endswith("The best bound of the 4 has weight 1.")
         assert f"active units: {1 + (rate > 1)} of 3." in picture.caption
         assert f"The one with weight {weight:g} is ringed" in picture.alt
         for one, (x, y) in PLANE.items():

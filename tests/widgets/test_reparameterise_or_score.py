@@ -1,4 +1,4 @@
-"""Reparameterise or score: the variances against closed forms and the exact harness, and a picture that says them."""
+"""Reparameterise or score: the variances against closed forms and the exact harness, and the picture's numbers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_both_variances_and_the_gradient_are_the_harness(frequency, height, scal
 
 
 def test_the_fastest_wave_on_the_widest_q_has_its_closed_form():
-    """Where Gauss-Hermite would need hundreds of nodes: pathwise on the mean, height² frequency² Var[cos(frequency z)]."""
+    """A case for which Gauss-Hermite needs hundreds of nodes: pathwise on the mean, height² frequency² Var[cos(frequency z)]."""
     for frequency, scale, loc in ((8.0, 2.0, 0.7), (6.0, 1.9, -2.0), (0.25, 2.0, 0.0)):
         ours = gaussian_gradients(frequency, height=1.5, scale=scale, loc=loc, slope=False, gradient="mean")
         damped = math.exp(-0.5 * (frequency * scale) ** 2)
@@ -78,7 +78,7 @@ def test_crossings_are_where_the_variances_are_equal_and_all_of_them():
         seen.add(len(found))
         for place in found:
             assert gaussian_gradients(place, **f_and_q).ratio.item() == pytest.approx(1, abs=1e-4)
-        # Between one crossing and the next, and outside of them, one estimator is the calmer throughout.
+        # Between neighbouring crossings, and outside of them, the same estimator has less variance throughout.
         fine = np.linspace(CURVE[0], CURVE[-1], 2_000)
         calmer = gaussian_gradients(fine, **f_and_q).ratio > 1
         assert np.count_nonzero(calmer[1:] != calmer[:-1]) == len(found), state
@@ -91,9 +91,9 @@ def test_reparameterisation_is_not_always_the_calmer():
     assert gaussian_gradients(0.25, **f_and_q).ratio > 10 and gaussian_gradients(8.0, **f_and_q).ratio < 0.1
     (place,) = crossings(**f_and_q)
     assert 1 < place < 2
-    # A narrow q sees a straight line in every wave that the slider reaches: there pathwise always wins.
+    # For a narrow q every wave in the slider's range is nearly linear, so pathwise always has less variance.
     assert not crossings(**{**f_and_q, "scale": 0.1}) and gaussian_gradients(8.0, **{**f_and_q, "scale": 0.1}).ratio > 1
-    # A slope under the wave is noise to the score function alone.
+    # A slope adds variance to the score function only.
     assert crossings(**{**f_and_q, "slope": True})[0] > place
 
 
@@ -136,7 +136,7 @@ def test_curves_pass_through_the_marks_and_meet_in_the_rings():
         assert at(line, x) == pytest.approx(y, abs=0.2)
     x, y = (data[0] for data in ring.get_data())
     assert at(score, x) == pytest.approx(y, abs=0.2) and at(pathwise, x) == pytest.approx(y, abs=0.2)
-    # A decade is as long everywhere: 250 pixels for seven of them, and 250 for eight units of frequency.
+    # Equal decades: 250 pixels for seven of them, and 250 for eight units of frequency.
     assert marks["o"].get_ydata()[0] - marks["s"].get_ydata()[0] == pytest.approx(
         250 / 7 * math.log10(here.pathwise / here.score)
     )

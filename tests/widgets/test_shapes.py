@@ -1,8 +1,7 @@
-"""The shapes explorer says of every state what torch does: the shapes, the numbers and the errors."""
+"""Explorer "shapes": in every state its picture and words say what torch does."""
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from typing import Any
@@ -12,72 +11,31 @@ import pytest
 import torch
 
 from helpers.plots.style import PIXELS_PER_INCH
-from helpers.widgets.shapes import A_SAMPLE, places, roles, shapes, shapes_picture, try_log_prob
+from helpers.widgets.parts.scoring import A_SAMPLE, try_log_prob
+from helpers.widgets.shapes import places, shapes, shapes_picture
 
 STATES = list(shapes().states())
 
 
-def by_numpy(loc: tuple[int, ...], ndims: int, x: np.ndarray) -> np.ndarray:
-    """log N(x | loc, 1), broadcast, and summed over the last `ndims` dimensions. ValueError where shapes clash."""
-    means = np.arange(math.prod(loc), dtype=np.float32).reshape(loc) / 2
-    terms = -((x - means) ** 2) / 2 - 0.5 * np.log(2 * np.pi)
-    return terms.sum(tuple(range(-ndims, 0))) if ndims else terms
-
-
-def test_every_state_agrees_with_the_formula_in_numpy():
-    outcomes = {"value": 0, "no distribution": 0, "clash": 0}
-    for state in STATES:
-        loc, ndims, sample_shape, x = state["loc"], state["ndims"], state["sample_shape"], state["x"]
-        done = try_log_prob(**state)
-        if ndims > len(loc):
-            outcomes["no distribution"] += 1
-            assert done.q is None and done.error.startswith("ValueError: Expected reinterpreted_batch_ndims")
-            continue
-        assert done.q.batch_shape + done.q.event_shape == loc and len(done.q.event_shape) == ndims
-        if x == A_SAMPLE:
-            assert done.x_shape == sample_shape + loc
-            assert done.value.shape == sample_shape + done.q.batch_shape
-            outcomes["value"] += 1
-            continue
-        try:
-            wanted = by_numpy(loc, ndims, np.zeros(x, dtype=np.float32))
-        except ValueError:
-            outcomes["clash"] += 1
-            assert done.value is None and "not broadcastable" in done.error
-            continue
-        outcomes["value"] += 1
-        assert done.value.shape == wanted.shape
-        np.testing.assert_allclose(done.value.numpy(), wanted, rtol=1e-5)
-    assert all(outcomes.values()) and sum(outcomes.values()) == len(STATES), outcomes
-
-
-def test_a_sample_is_scored_where_it_was_drawn():
-    done = try_log_prob((4, 2, 3), 2, (2, 5), A_SAMPLE)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        x = done.q.sample((2, 5))
-    np.testing.assert_allclose(done.value.numpy(), by_numpy((4, 2, 3), 2, x.numpy()), rtol=1e-4)
-
-
 def test_pictures_of_all_states_are_said_in_words(capsys: pytest.CaptureFixture):
-    milliseconds, said, state_before = [], set(), torch.get_rng_state()
+    milliseconds, alts, state_before = [], set(), torch.get_rng_state()
     for state in STATES:
         if state["x"] != A_SAMPLE and state["sample_shape"] != ():
-            continue  # where nothing is drawn, sample_shape does nothing
+            continue  # sample_shape has no effect if x is not drawn
         start = time.perf_counter()
         picture = shapes_picture(**state)
         png = picture.to_png(sharpness=1)
         milliseconds.append(1000 * (time.perf_counter() - start))
         assert png.startswith(b"\x89PNG")
         done = try_log_prob(**state)
-        said.add(picture.alt)
+        alts.add(picture.alt)
         if done.error:
             assert done.error in picture.alt and "error" in picture.caption
         else:
             assert f"log_prob(x) has shape {list(done.value.shape)}" in picture.alt
             assert f"log_prob returns {list(done.value.shape)}" in picture.caption
     assert (
-        len(said) == 10 * (3 + 6) + 6
+        len(alts) == 10 * (3 + 6) + 6
     )  # ten q, each with three samples and six x of other shapes; six (loc, n) without q
     assert torch.equal(torch.get_rng_state(), state_before)
     with capsys.disabled():
@@ -151,7 +109,7 @@ def test_samples_run_down_and_the_batch_runs_across():
 
 
 def test_log_prob_shows_its_numbers_where_there_is_room():
-    crowd = {"loc": (4, 2, 3), "sample_shape": (2, 2)}  # there, and from 100 on, no decimals
+    crowd = {"loc": (4, 2, 3), "sample_shape": (2, 2)}  # no decimals there, nor from 100 on
     for changes, rounding in (
         ({}, 0.06),
         ({"sample_shape": (2, 2)}, 0.06),
@@ -168,24 +126,11 @@ def test_log_prob_shows_its_numbers_where_there_is_room():
 
 
 def test_a_tensor_that_is_not_drawn_says_that_sample_shape_has_no_effect():
-    def said(**changes: Any) -> bool:
+    def has_no_effect(**changes: Any) -> bool:
         texts = shapes_picture(**{**shapes().start, **changes}).figure.axes[0].texts
         return any("sample_shape has no effect" in text.get_text() for text in texts)
 
-    assert said(x=(2, 3)) and said(x=(2,)) and not said()
-
-
-@pytest.mark.parametrize(
-    ("shape", "num_batch", "num_event", "names"),
-    [
-        ((5, 2, 3), 1, 1, ["sample", "batch", "event"]),
-        ((2, 3), 0, 2, ["event", "event"]),
-        ((3,), 2, 1, ["event"]),
-        ((), 1, 1, []),
-    ],
-)
-def test_roles_are_counted_from_the_right(shape: Any, num_batch: int, num_event: int, names: list[str]):
-    assert roles(shape, num_batch, num_event) == names
+    assert has_no_effect(x=(2, 3)) and has_no_effect(x=(2,)) and not has_no_effect()
 
 
 def test_stills_show_a_sum_and_a_silent_stretch():

@@ -1,4 +1,4 @@
-"""Explorer "style dials": its directions against a covariance's, where the dials lead, what is drawn there, and what its words say."""
+"""Explorer "style dials": its directions against a covariance's, the styles at its dials, the drawn images and its words."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def test_dials_lead_from_the_images_style_or_from_the_middle():
     torch.testing.assert_close(style(STYLES, 3, 0.0, 0.0), STYLES.codes[2])
     moved = style(STYLES, 3, 1.5, -2.0) - STYLES.codes[2]
     torch.testing.assert_close((STYLES.directions @ moved) / STYLES.spread, torch.tensor([1.5, -2.0]))
-    torch.testing.assert_close(moved.norm(), (torch.tensor([1.5, 2.0]) * STYLES.spread).norm())  # and nowhere else
+    torch.testing.assert_close(
+        moved.norm(), (torch.tensor([1.5, 2.0]) * STYLES.spread).norm()
+    )  # and in no other direction
 
 
 def test_every_class_is_drawn_in_that_style_and_the_image_beside_it():
@@ -204,5 +206,5 @@ def test_says_what_it_cannot_do():
         style_dials(MODEL, GUIDE, IMAGES[:2])
     with pytest.raises(ValueError, match="60 images and 59 labels"):
         style_dials(MODEL, GUIDE, IMAGES, LABELS[:59])
-    with pytest.raises(ValueError, match="a style of two numbers or more"):
+    with pytest.raises(ValueError, match="a style of two dimensions or more"):
         style_dials(*system(latent=1), IMAGES)

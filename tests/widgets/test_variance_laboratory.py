@@ -1,4 +1,4 @@
-"""The variance laboratory: every number against the exact harness on the real estimators, and a picture that says them."""
+"""The variance laboratory: every number against the exact harness on the real estimators, and the picture's numbers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SUMMED = (
     "enumeration",
     "straight-through",
 )
-FEW = {  # evaluations to try: enough of them to see what more of them do, few enough to enumerate
+FEW = {  # evaluations to try: enough to see their effect, few enough to enumerate
     "score function": {1: (1, 2, 5), 2: (1, 3), 3: (1, 2)},
     "leave-one-out": {1: (2, 3, 6), 2: (2, 3, 4), 3: (2, 3)},
     "ARM": {1: (2, 4), 2: (2,), 3: (2,)},
@@ -76,7 +76,7 @@ def test_moments_are_those_of_the_real_estimator(name: str):
             laboratory = Laboratory(bits, sharpness, offset)
             ours, (mean, variance) = laboratory.moments(name, samples), harness(name, bits, sharpness, offset, samples)
             assert ours.evaluations == samples
-            rough = 1e-4 if name in ("REBAR", "Gumbel-softmax") else 1e-9  # what quadrature leaves
+            rough = 1e-4 if name in ("REBAR", "Gumbel-softmax") else 1e-9  # the error of quadrature
             assert ours.mean == pytest.approx(mean, rel=rough, abs=rough / 10), (bits, samples, sharpness)
             assert ours.variance == pytest.approx(variance, rel=rough, abs=rough / 10), (bits, samples, sharpness)
 
@@ -134,14 +134,14 @@ def test_an_estimator_takes_as_many_evaluations_as_it_can_use():
         "REBAR": [None, None, 3, 6, 6, 24], "local enumeration": [None, None, None, 4, 8, 24],
         "enumeration": [None, None, None, None, 8, 8],
     }  # fmt: skip
-    for name in NAMES:  # and the real ones take what is said
+    for name in NAMES:  # and the real estimators accept this number
         f, q, logits = problem(3, 2.0, 1.0)
         for evaluations in filter(None, used[name]):
             assert CLASSES[name]()(f, q, evaluations).value.shape == ()
 
 
 def test_every_state_has_its_words():
-    """All estimators in turn, over states whose steps are prime to the grids' sizes."""
+    """All estimators in turn, over states in steps that are coprime to the grids' sizes."""
     for state in STATES[::37]:
         picture = EXPLORER.picture(**state)
         laboratory = Laboratory(state["bits"], state["sharpness"], state["offset"])
@@ -212,7 +212,7 @@ def test_words_can_be_read():
 
 
 def test_what_the_lesson_says_of_it():
-    """Leave-one-out loses to doing nothing where f has no offset; MuProp is calmest on a nearly straight f and not on a step."""
+    """Leave-one-out has more noise than no baseline if f has no offset; MuProp has the least on a nearly linear f, but not on a step."""
     assert (
         Laboratory(3, 2.0, 0.0).moments("leave-one-out", 12).noise
         > Laboratory(3, 2.0, 0.0).moments("score function", 12).noise

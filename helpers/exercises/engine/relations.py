@@ -52,8 +52,8 @@ def how_they_differ(pairs: Pairs, sizes: Sequence[dict[str, int]]) -> str | None
         if known and all(math.isclose(factor, known[0], rel_tol=1e-6) for factor in known):
             return _factor_words(known[0])
     offsets = [_offset(got, want) for got, want in pairs]
-    if all(offset is not None for offset in offsets):
-        return _offset_words(offsets, sizes)
+    if all(offset is not None for offset in offsets) and (words := _offset_words(offsets, sizes)) is not None:
+        return words
     for words, function in FUNCTIONS.items():
         if _holds(pairs, function):
             return words

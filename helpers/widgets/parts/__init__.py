@@ -1,1 +1,1 @@
-"""What all explorers share."""
+"""What explorers share: controls and view, panels, ticks, words, pixels, and parts of single explorers."""

@@ -1,4 +1,4 @@
-"""What explorers of chorales share: notes on a panel, a picture that can be heard, and drawing from a model without a trace."""
+"""What explorers of chorales share: notes on a panel, a picture with sound, and draws that leave the random state unchanged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +22,20 @@ from helpers.plots import Picture
 from helpers.widgets.parts.panel import Panel
 
 SECONDS = 0.35  # a step sounds
-RATE = 8_000  # samples a second: enough for a chorale's tones, and few enough for a picture under a slider
+RATE = 8_000  # samples a second: enough for a chorale's tones, few enough to follow a slider
 FEWEST_KEYS = 25  # a panel shows two octaves at least
 
 
 @dataclass(frozen=True, repr=False)
 class SoundingPicture(Picture):
-    """A `Picture` with a player under it, where `wav` holds the bytes of a WAV file. The sound is in the page: nothing is fetched."""
+    """A `Picture` with an audio player under it. The sound is embedded in the page.
+
+    Attributes:
+        figure: As in `Picture`.
+        alt: As in `Picture`.
+        caption: As in `Picture`.
+        wav: Bytes of a WAV file, or None for no player.
+    """
 
     wav: bytes | None = None
 
@@ -41,7 +49,14 @@ class SoundingPicture(Picture):
 
 
 def sound_of(roll: Tensor) -> bytes:
-    """A WAV file, as bytes, of what `roll_to_audio` makes of a roll [T, 88], from notes that are kept once they were made."""
+    """The sound of a piano roll, as `roll_to_audio` makes it, put together from notes that are synthesised once.
+
+    Args:
+        roll: Piano roll of 0 and 1, [steps, 88].
+
+    Returns:
+        The bytes of a WAV file.
+    """
     notes = [(_note(key, end - begin), begin) for key, begin, end in held_notes(roll)]
     tail = len(_silence(1)) - round(SECONDS * RATE)
     samples = torch.zeros(round(len(roll) * SECONDS * RATE) + tail)
@@ -52,7 +67,14 @@ def sound_of(roll: Tensor) -> bytes:
 
 
 def keys_in_use(rolls: Tensor) -> tuple[int, int]:
-    """Lowest and highest key of rolls [..., 88], with two keys to spare and `FEWEST_KEYS` apart at least, within the piano."""
+    """Range of keys to show: those in use, two more on each side, and at least `FEWEST_KEYS`.
+
+    Args:
+        rolls: Piano rolls, [..., 88].
+
+    Returns:
+        Lowest and highest key, both on the piano.
+    """
     used = (rolls != 0).flatten(0, -2).any(0).nonzero().flatten()
     low, high = (int(used.min()) - 2, int(used.max()) + 2) if len(used) else (32, 46)
     spare = max(0, FEWEST_KEYS - 1 - (high - low))
@@ -62,8 +84,15 @@ def keys_in_use(rolls: Tensor) -> tuple[int, int]:
     return low, high
 
 
-def draw_notes(panel: Panel, roll: Tensor, offset: int = 0, **look) -> None:
-    """Bars for the notes of a roll [T, 88], `offset` steps to the right. look: of a `PolyCollection`."""
+def draw_notes(panel: Panel, roll: Tensor, offset: int = 0, **look: Any) -> None:
+    """Draw the notes of a piano roll as bars.
+
+    Args:
+        panel: Where to draw: x in steps, y in keys.
+        roll: Piano roll, [steps, 88].
+        offset: Steps by which the bars are moved to the right.
+        **look: Keywords of `PolyCollection`.
+    """
     notes = held_notes(roll)
     if not notes:
         return
@@ -74,7 +103,16 @@ def draw_notes(panel: Panel, roll: Tensor, offset: int = 0, **look) -> None:
 
 
 def check_chorales(rolls: Tensor, lengths: Tensor, least: int) -> None:
-    """ValueError where there are fewer chorales than `least`, or what is given is no batch of piano rolls."""
+    """Check that sequences are piano rolls.
+
+    Args:
+        rolls: Piano rolls, [chorales, steps, 88].
+        lengths: Steps of each chorale, int64 [chorales].
+        least: Smallest number of chorales.
+
+    Raises:
+        ValueError: If there are fewer chorales than `least`, or if the tensors are not a batch of piano rolls.
+    """
     check_sequences(rolls, lengths)
     if rolls.shape[2] != NUM_KEYS or len(rolls) < least:
         raise ValueError(
@@ -85,7 +123,15 @@ def check_chorales(rolls: Tensor, lengths: Tensor, least: int) -> None:
 
 @contextmanager
 def drawing(seed: int, *modules: nn.Module) -> Iterator[None]:
-    """Draw with this seed, without gradients or dropout; random state and the modules' modes are afterwards what they were."""
+    """Context for draws with a seed, without gradients or dropout; it restores the random state and the modules' modes.
+
+    Args:
+        seed: Seed of the draws.
+        *modules: Modules that are put into evaluation mode.
+
+    Returns:
+        A context manager without a value.
+    """
     with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluation_mode(*modules):
         torch.manual_seed(seed)
         yield

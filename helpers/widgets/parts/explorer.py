@@ -1,7 +1,8 @@
 """`Explorer`: a thin ipywidgets view over a plain function from a state to a `Picture`.
 
-An explorer's file holds a pure function `NAME_picture(..., *, one keyword per control) -> Picture`, and a function `NAME(...)` that
-binds it to controls and returns an `Explorer`. Tests call the first over `explorer.states()`; nothing in it knows of widgets.
+An explorer's module holds a pure function `NAME_picture(..., *, one keyword per control) -> Picture`, which does not depend on
+ipywidgets, and a function `NAME(...)` that binds it to controls and returns an `Explorer`. Tests call the first over
+`explorer.states()`.
 """
 
 from __future__ import annotations
@@ -18,14 +19,22 @@ import ipywidgets
 
 from helpers.plots import Picture
 
-SHARPNESS = 1.0  # pixels per CSS pixel while a slider moves; the still pictures are drawn at the full one
+SHARPNESS = 1.0  # pixels per CSS pixel of the live view; still pictures have `Picture`'s higher default
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A number from `low` to `high` in steps of `step`, starting at `value`. An int where all four are ints.
+    """A number from a range; an int if both ends, step and value are ints.
 
-    Raises ValueError where `step` is not positive or `value` not between the ends.
+    Args:
+        label: Words beside the control.
+        low: Lower end.
+        high: Upper end.
+        step: Distance between neighbouring values.
+        value: Value at the start.
+
+    Raises:
+        ValueError: If `step` is not positive, or `value` is not between the ends.
     """
 
     label: str
@@ -42,15 +51,16 @@ class Slider:
             )
 
     def grid(self) -> list[float]:
-        """The values a test tries: both ends, the start, and those at a quarter, half and three quarters."""
+        """The values that tests try: both ends, the start, and those at a quarter, half and three quarters."""
         steps = math.floor((self.high - self.low) / self.step + 1e-9)  # an end between two steps is not reached
         inner = [self.low + self.step * round(steps * part / 4) for part in range(5)]
         return sorted({*inner, self.value})
 
     def widget(self) -> ipywidgets.Widget:
+        """A slider, made afresh."""
         whole = all(isinstance(n, int) for n in (self.low, self.high, self.step, self.value))
         kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        # As many decimals as the step has: the stock readout shows two, whatever the step.
+        # As many decimals as the step has: the default readout always shows two.
         decimals = max(0, -int(Decimal(str(self.step)).normalize().as_tuple().exponent))
         return kind(value=self.value, min=self.low, max=self.high, step=self.step, description=self.label,
                     readout_format="d" if whole else f".{decimals}f")  # fmt: skip
@@ -58,9 +68,15 @@ class Slider:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of `options`, starting at `value`; the menu shows each as `str` writes it.
+    """One of several options, shown in a menu as `str` writes them.
 
-    Raises ValueError where `value` is not among the options.
+    Args:
+        label: Words beside the control.
+        options: Values to choose from.
+        value: Option at the start.
+
+    Raises:
+        ValueError: If `value` is not among the options.
     """
 
     label: str
@@ -78,14 +94,20 @@ class Choice:
         return list(self.options)
 
     def widget(self) -> ipywidgets.Widget:
-        # Labels of our own: ipywidgets takes options that are pairs for (label, value).
+        """A drop-down menu, made afresh."""
+        # Explicit labels, because ipywidgets reads an option that is a pair as (label, value).
         options = [(str(option), option) for option in self.options]
         return ipywidgets.Dropdown(options=options, value=self.value, description=self.label)
 
 
 @dataclass(frozen=True)
 class Toggle:
-    """On or off."""
+    """On or off.
+
+    Args:
+        label: Words beside the control.
+        value: Whether it is on at the start.
+    """
 
     label: str
     value: bool = False
@@ -95,6 +117,7 @@ class Toggle:
         return [False, True]
 
     def widget(self) -> ipywidgets.Widget:
+        """A checkbox, made afresh."""
         return ipywidgets.Checkbox(value=self.value, description=self.label, indent=False)
 
 
@@ -104,14 +127,18 @@ Control = Slider | Choice | Toggle
 class Explorer:
     """Controls above a picture that follows them.
 
-    name: the file's name; the view carries the classes `explorer` and `explorer-NAME`, each control `control-KEY`.
-    picture: state → `Picture`, called with one keyword per control.
-    controls: the controls by keyword, in the order shown.
-    stills: the states to show where no kernel is (a deck, a handout, a page), as changes to the starting state. One to three, each with
-        something to say.
+    As the last line of a cell it shows itself, in two forms: the live view, and the still pictures as `text/html`, which
+    pages without a kernel (a deck, a handout) show instead.
 
-    As the last line of a cell it shows itself, in two forms: the live view, and the still pictures as `text/html`, which everything
-    prefers that knows no widgets.
+    Args:
+        name: Name of the explorer's module; the view has the classes `explorer` and `explorer-NAME`, each control
+            `control-KEY`.
+        picture: Function from a state to a `Picture`, called with one keyword per control.
+        controls: The controls by keyword, in the order shown.
+        stills: States of the still pictures, one to three, each as changes to the starting state.
+
+    Raises:
+        ValueError: If a still names a control that does not exist.
     """
 
     def __init__(
@@ -132,12 +159,12 @@ class Explorer:
         self._view: ipywidgets.Widget | None = None
 
     def states(self) -> Iterator[dict[str, Any]]:
-        """Every combination of the controls' grids."""
+        """Every combination of the values on the controls' grids."""
         for values in itertools.product(*(control.grid() for control in self.controls.values())):
             yield dict(zip(self.controls, values, strict=True))
 
     def still_html(self) -> str:
-        """The still pictures side by side."""
+        """The still pictures side by side, as HTML."""
         pictures = "".join(self.picture(**state).to_html() for state in self.stills)
         return (
             f'<div class="workbook-explorer" data-explorer="{html.escape(self.name)}" '
@@ -149,11 +176,11 @@ class Explorer:
         """The live view, made once."""
         if self._view is None:
             widgets = {key: control.widget() for key, control in self.controls.items()}
-            # ipywidgets.Image has no alt text and stretches in a box; an <img> in HTML does neither.
+            # HTML with an <img>, because ipywidgets.Image has no alt text and stretches in a box.
             image = ipywidgets.HTML()
             image.add_class("explorer-picture")
 
-            # No queue of ours: while one change is being drawn, ipywidgets keeps only the newest of those that follow.
+            # No queue is needed: while one change is drawn, ipywidgets keeps only the newest of those that follow.
             def redraw(_: Any = None) -> None:
                 image.value = self._live_html({key: widget.value for key, widget in widgets.items()})
 
@@ -161,7 +188,7 @@ class Explorer:
             for key, widget in widgets.items():
                 if isinstance(self.controls[key], Toggle):
                     widget.layout = ipywidgets.Layout(width="auto", margin="2px 2px 2px 1em")
-                else:  # every label whole, and all controls of one width
+                else:  # labels in full, and one width for all controls
                     widget.style.description_width = f"{0.55 * longest + 1:.1f}em"
                     widget.layout = ipywidgets.Layout(width=f"{0.55 * longest + 17:.1f}em")
                 widget.add_class(f"control-{key}")
@@ -174,14 +201,14 @@ class Explorer:
         return self._view
 
     def _live_html(self, state: Mapping[str, Any]) -> str:
-        """The picture of a state; or, where it cannot be drawn, the reason: an error in an observer would be seen by nobody."""
+        """The picture of a state, or the error that prevents it, which ipywidgets does not show if an observer raises it."""
         try:
             picture = self.picture(**state).to_html(SHARPNESS)
         except Exception as problem:
-            shown = ", ".join(f"{key} = {value!r}" for key, value in state.items())
-            words = html.escape(f"{type(problem).__name__}: {problem}")
-            return f'<div role="alert"><b>No picture for {html.escape(shown)}.</b><pre>{words}</pre></div>'
-        # Decoded before the page is painted again, so that one picture gives way to the next without a blank between them.
+            values = ", ".join(f"{key} = {value!r}" for key, value in state.items())
+            reason = html.escape(f"{type(problem).__name__}: {problem}")
+            return f'<div role="alert"><b>No picture for {html.escape(values)}.</b><pre>{reason}</pre></div>'
+        # Decoded before the page is painted again, so that no blank appears between one picture and the next.
         return picture.replace("<img ", '<img decoding="sync" ', 1)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:

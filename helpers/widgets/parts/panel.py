@@ -1,4 +1,4 @@
-"""`Panel`: a plot inside one bare axes, for pictures under a slider: matplotlib's own axes with ticks take half of a slider's patience."""
+"""`Panel`: a plot inside one bare axes, drawn faster than matplotlib's axes with ticks, for pictures that follow a slider."""
 
 from __future__ import annotations
 
@@ -14,15 +14,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox, TransformedBbox
 
+from helpers.plots.placement import spread
 from helpers.plots.style import INK, PIXELS_PER_INCH, QUIET, new_figure
+from helpers.plots.words import with_minus
 
 GRID = "#E6E6E6"
 
 
 def bare_figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of so many CSS pixels and an axes that fills it, whose data coordinates are these pixels, y upwards.
+    """A figure with one axes that fills it and has no frame. Call it inside `workbook_style`.
 
-    Call it inside `workbook_style`.
+    Args:
+        width: Width in CSS pixels.
+        height: Height in CSS pixels.
+
+    Returns:
+        The figure, and its axes, whose data coordinates are CSS pixels from the lower left corner; limits are fixed.
     """
     figure = new_figure(width, height, layout=None)
     assert figure.dpi == PIXELS_PER_INCH
@@ -37,8 +44,12 @@ def bare_figure(width: float, height: float) -> tuple[Figure, Axes]:
 class Panel:
     """A rectangle of a bare axes with coordinates of its own.
 
-    box: left, bottom, width, height in CSS pixels. xlim, ylim: the coordinates at its edges. log_y: whether y is logarithmic;
-    then what is not positive lies at the bottom edge.
+    Attributes:
+        axes: Axes of a `bare_figure`.
+        box: Left, bottom, width and height in CSS pixels.
+        xlim: Coordinates at the left and right edge.
+        ylim: Coordinates at the lower and upper edge.
+        log_y: Whether y is logarithmic; values below the lower edge then lie on it.
     """
 
     axes: Axes
@@ -48,31 +59,67 @@ class Panel:
     log_y: bool = False
 
     def x(self, values: Any) -> Any:
-        """Pixels of x coordinates: a number, or an array of any shape."""
+        """Pixels of x coordinates.
+
+        Args:
+            values: A number, or an array or tensor of any shape.
+
+        Returns:
+            CSS pixels from the left, in the shape of `values`.
+        """
         return self.box[0] + self.box[2] * (np.asarray(values) - self.xlim[0]) / (self.xlim[1] - self.xlim[0])
 
     def y(self, values: Any) -> Any:
-        """Pixels of y coordinates."""
+        """Pixels of y coordinates.
+
+        Args:
+            values: A number, or an array or tensor of any shape.
+
+        Returns:
+            CSS pixels from below, in the shape of `values`.
+        """
         values, (low, high) = np.asarray(values), self.ylim
         if self.log_y:
             values, low, high = np.log(np.maximum(values, low)), math.log(low), math.log(high)
         return self.box[1] + self.box[3] * (values - low) / (high - low)
 
     def plot(self, x: Any, y: Any, **style: Any) -> Line2D:
-        """A line or marks, as `Axes.plot`, cut at the edges; what lies there is whole."""
+        """Draw a line or markers, cut a little beyond the panel's edges.
+
+        Args:
+            x: Coordinates, [points].
+            y: Coordinates, [points].
+            **style: Keywords of `Axes.plot`.
+
+        Returns:
+            The line.
+        """
         (line,) = self.axes.plot(self.x(x), self.y(y), **style)
         self.clip(line)
         return line
 
     def bars(self, x: Any, y: Any, **style: Any) -> LineCollection:
-        """Straight lines, each from one point to another, cut at the edges: x, y [lines, 2]. One artist, however many there are."""
+        """Draw straight lines as one artist, cut a little beyond the panel's edges.
+
+        Args:
+            x: Coordinates of each line's two ends, [lines, 2].
+            y: Coordinates of each line's two ends, [lines, 2].
+            **style: Keywords of `LineCollection`.
+
+        Returns:
+            The lines.
+        """
         lines = LineCollection(np.stack([self.x(x), self.y(y)], -1), capstyle="projecting", **style)
         self.axes.add_collection(lines)
         self.clip(lines)
         return lines
 
     def clip(self, artist: Any) -> None:
-        """Cut an artist at the panel's edges, and a little beyond, so that a line along an edge keeps its width."""
+        """Cut an artist 3 pixels beyond the panel's edges, so that a line along an edge keeps its width.
+
+        Args:
+            artist: Artist of the panel's axes.
+        """
         left, bottom, width, height = self.box
         artist.set_clip_box(
             TransformedBbox(Bbox.from_bounds(left - 3, bottom - 3, width + 6, height + 6), self.axes.transData)
@@ -85,7 +132,14 @@ class Panel:
         xlabel: str = "",
         ylabel: str = "",
     ) -> None:
-        """Grid lines and numbers at the ticks (or whole numbers, which name themselves), an axis line where there are ticks, labels."""
+        """Draw grid lines and tick labels, an axis line for each axis with ticks, and axis labels.
+
+        Args:
+            xticks: Names by coordinate, or whole numbers; none for no axis.
+            yticks: Names by coordinate, or whole numbers; none for no axis.
+            xlabel: Words below the panel.
+            ylabel: Words above the panel's left edge.
+        """
         left, bottom, width, height = self.box
         across, up = _named(xticks), _named(yticks)
         lines = [[(self.x(x), bottom), (self.x(x), bottom + height)] for x in across]
@@ -106,12 +160,41 @@ class Panel:
 
 
 def _named(ticks: Mapping[float, str] | Sequence[int]) -> Mapping[float, str]:
-    return ticks if isinstance(ticks, Mapping) else {tick: str(tick).replace("-", "−") for tick in ticks}
+    return ticks if isinstance(ticks, Mapping) else {tick: with_minus(str(tick)) for tick in ticks}
 
 
 def key(axes: Axes, left: float, y: float, entries: Sequence[tuple[str, Mapping[str, Any], float]]) -> None:
-    """A row of line samples with their names. entries: (name, line style, pixels from this entry's start to the next one's)."""
+    """Draw a row of line samples with their names.
+
+    Args:
+        axes: Axes in CSS pixels.
+        left: Left end of the row.
+        y: Height of the row.
+        entries: For each line its name, its style as keywords of `Axes.plot`, and the pixels from its start to the next
+            entry's start.
+    """
     for name, style, advance in entries:
         axes.plot([left, left + 30], [y, y], **style)
         axes.text(left + 37, y, name, va="center_baseline", fontsize=12)
         left += advance
+
+
+def name_ends(
+    axes: Axes,
+    left: float,
+    ends: Sequence[tuple[float, str, Mapping[str, Any]]],
+    apart: float,
+    limits: tuple[float, float],
+) -> None:
+    """Write names beside the right ends of curves, moved up or down so that they do not overlap.
+
+    Args:
+        axes: Axes in CSS pixels.
+        left: Where the names begin.
+        ends: For each curve the height of its end in pixels, its name, and keywords of `Axes.text`.
+        apart: Smallest distance between two names, pixels.
+        limits: Lowest and highest place of a name.
+    """
+    heights = spread([height for height, _, _ in ends], apart, *limits)
+    for y, (_, name, style) in zip(heights, ends, strict=True):
+        axes.text(left, y, name, va="center_baseline", fontsize=12, **style)

@@ -60,3 +60,11 @@ def test_a_case_of_zeros_does_not_hide_the_factor_of_the_others():
 
 def test_without_named_sizes_a_factor_is_a_number():
     assert relation(lambda t: t / t.shape[0], WANTED[:1], [{}]) == "a quarter of the expected value"
+
+
+def test_an_offset_that_differs_between_cases_hides_no_other_relation():
+    """Every answer of one element is off by some number; that must not end the search."""
+    one = [torch.tensor([0.3], dtype=torch.float64), torch.tensor([1.1], dtype=torch.float64)]
+    sizes = [{"batch": 1}, {"batch": 1}]
+    assert relation(torch.exp, one, sizes) == relation(torch.exp)
+    assert relation(torch.exp) is not None

@@ -1,4 +1,4 @@
-"""What the chorales' explorers share: the sound against the package's own, the keys shown, and drawing without a trace."""
+"""What the chorales' explorers share: the sound against the package's own, the keys shown, and draws without side effects."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def samples_of(wav: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("roll", [roll_of(9), roll_of(1), torch.zeros(4, 88), torch.ones(3, 88), roll_of(12, 0.5, 3)])
 def test_sounds_as_the_packages_synthesis_does(roll):
-    for _ in range(2):  # with notes made anew, and with those kept
+    for _ in range(2):  # with new notes, and with cached ones
         np.testing.assert_allclose(
             samples_of(sound_of(roll)), samples_of(audio_to_wav(*roll_to_audio(roll, SECONDS, RATE))), atol=1e-4
         )

@@ -1,4 +1,4 @@
-"""`Explorer`: a view that follows its controls, says what went wrong, and leaves a still picture where no kernel is."""
+"""`Explorer`: a view that follows its controls, shows errors, and has still pictures for pages without a kernel."""
 
 from __future__ import annotations
 

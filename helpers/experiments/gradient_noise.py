@@ -36,7 +36,7 @@ def gradient_noise(
         `variance`: E|g - E g|², summed over all parameters; its `standard_error`; and `norm`: |E g|, corrected for the noise of the
         estimated mean, 0 if the correction exceeds it.
     """
-    adapted = list(objective.estimator.parameters())
+    adapted: list[Tensor] = list(objective.estimator.parameters())
     if adapted or list(objective.estimator.buffers()):
         _settle(objective, batches, adapted, settle)
     for parameter in adapted:
@@ -60,14 +60,14 @@ def gradient_noise(
     }
 
 
-def _settle(objective: Elbo, batches: Iterable[Tensor], adapted: list[nn.Parameter], steps: int) -> None:
+def _settle(objective: Elbo, batches: Iterable[Tensor], adapted: list[Tensor], steps: int) -> None:
     optimizer = torch.optim.Adam(adapted, lr=3e-2) if adapted else None
-    schedule = up_then_down(optimizer, steps) if adapted else None
+    schedule = up_then_down(optimizer, steps) if optimizer is not None else None
     objective.train()
     with fast_matmul():
         for _, batch in zip(range(steps), _repeated(batches), strict=False):
             loss = objective(batch).auxiliary_loss
-            if optimizer is not None:
+            if optimizer is not None and schedule is not None:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()

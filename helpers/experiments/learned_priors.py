@@ -142,7 +142,13 @@ def learn_priors(
             model, guide = _build(name, images, num_components, hidden)
             snapshots = [_snapshot(0, model, guide, x, seed)]
 
-            def take_snapshot(epoch: int, history: History, model=model, guide=guide, snapshots=snapshots) -> None:
+            def take_snapshot(
+                epoch: int,
+                history: History,
+                model: LatentVariableModel = model,
+                guide: AmortizedGuide = guide,
+                snapshots: list[Snapshot] = snapshots,
+            ) -> None:
                 if epoch in snapshot_epochs:
                     snapshots.append(_snapshot(epoch, model, guide, x, seed))
 

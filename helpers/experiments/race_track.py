@@ -164,18 +164,18 @@ def race_track(weight: Tensor, bias: Tensor, noise: float) -> Track:
     Raises:
         ValueError: If a shape is another or the noise is not positive.
     """
-    weight, bias = (np.asarray(torch.as_tensor(values).detach().cpu(), dtype=np.float64) for values in (weight, bias))
+    w, b = (np.asarray(torch.as_tensor(values).detach().cpu(), dtype=np.float64) for values in (weight, bias))
     noise = float(noise)
-    if weight.ndim != 2 or weight.shape[1] != 2 or weight.shape[0] < 2 or bias.shape != weight.shape[:1] or noise <= 0:
+    if w.ndim != 2 or w.shape[1] != 2 or w.shape[0] < 2 or b.shape != w.shape[:1] or noise <= 0:
         raise ValueError(
             f"The race is drawn in a plane: weight [observed, 2] with two observed coordinates or more, bias [observed], noise > 0. "
-            f"Given: weight {list(weight.shape)}, bias {list(bias.shape)}, noise {noise:g}."
+            f"Given: weight {list(w.shape)}, bias {list(b.shape)}, noise {noise:g}."
         )
-    values, vectors = np.linalg.eigh(weight @ weight.T + noise**2 * np.eye(len(bias)))
+    values, vectors = np.linalg.eigh(w @ w.T + noise**2 * np.eye(len(b)))
     main = vectors[:, [-1, -2]].T  # eigh sorts eigenvalues in ascending order
     main *= np.where(main.sum(1, keepdims=True) < 0, -1, 1)  # fixes the sign, which eigh leaves open
     axes = main * np.sqrt(values[[-1, -2], None])
-    return Track(weight, bias, noise, np.eye(2) + weight.T @ weight / noise**2, axes)
+    return Track(w, b, noise, np.eye(2) + w.T @ w / noise**2, axes)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import torch
 
 from helpers.estimators import for_logistic_noise
 from helpers.experiments.binary_target import LOGITS, WEIGHT, BinaryTarget, sigmoid
@@ -116,4 +117,5 @@ def _expect_each(table: np.ndarray, weights: np.ndarray, factors: np.ndarray) ->
 
 def _unit_interval(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of a quadrature on (0, 1) that suits logistic noise."""
-    return tuple(part.numpy().copy() for part in for_logistic_noise(nodes)(()))
+    points, weights = for_logistic_noise(nodes)(torch.Size())
+    return points.numpy().copy(), weights.numpy().copy()

@@ -77,12 +77,12 @@ def contours(
                 xy = as_array(at, f"points {name!r}").reshape(-1, 2)
                 axes.plot(*xy.T, **_mark(marks.index(name)), zorder=5)
         row[0].set_ylabel(ylabel)
-        keys = [Patch(color=SHADES[1], label=names[0])]
+        keys: list[Patch | Line2D] = [Patch(color=SHADES[1], label=names[0])]
         keys += [
             Line2D([], [], color=_color(i), linestyle=LINESTYLES[i], label=name) for i, name in enumerate(names) if i
         ]
         keys += [Line2D([], [], **_mark(i), label=name) for i, name in enumerate(marks)]
-        in_one_row = sum(70 + 8 * len(key.get_label()) for key in keys)  # CSS pixels, roughly
+        in_one_row = sum(70 + 8 * len(str(key.get_label())) for key in keys)  # CSS pixels, roughly
         figure.legend(handles=keys, loc="outside lower center", ncols=-(-len(keys) // -(-in_one_row // size[0])))
         figure.draw_without_rendering()  # a compressed layout settles only at the second drawing
     shares = " and ".join(f"{number(100 * share)} %" for share in mass)
@@ -115,8 +115,8 @@ def _density(name: str, log_density: LogDensity, grid: torch.Tensor) -> np.ndarr
         raise ValueError(
             f"the log density {name!r} returned the shape {list(values.shape)}; expected [{len(grid)}], one per point."
         )
-    values = as_array(values, f"log density {name!r}")
-    return np.exp(values - values.max())
+    heights = as_array(values, f"log density {name!r}")
+    return np.exp(heights - heights.max())
 
 
 def level_of_mass(density: np.ndarray, share: float) -> float:

@@ -101,7 +101,9 @@ def _range(samples: np.ndarray, density: Density | None) -> tuple[float, float]:
     if low == high:  # a constant coordinate
         low, high = low - 0.5, high + 0.5
     step = (high - low) / 4
-    for _ in range(20 if density is not None else 0):
+    if density is None:
+        return float(low), float(high)
+    for _ in range(20):
         curve = _evaluated(density, low, high, samples.shape[1])
         too_high = (curve[[0, -1]] > curve.max() / 50).any(axis=1)
         if not too_high.any():

@@ -67,7 +67,7 @@ def image_grid(
 
     count, channels, height, width = flat.shape
     left = 14 + max(map(_text_width, row_labels)) if row_labels else 2
-    top = 28 if column_labels else 2
+    top: float = 28 if column_labels else 2
     per_row = TITLE_POINTS * PIXELS_PER_INCH / 72 * 1.75 if titles else 0  # height of a line of titles in CSS pixels
     if scale is None:
         limits = (

@@ -137,7 +137,7 @@ def _set_ticks(axes: Axes, lines: Lines) -> None:
     """Readable ticks: plain numbers on logarithmic axes, whole epochs, and the measured x if there are eight or fewer."""
     measured = np.unique(np.concatenate([x for x, _ in lines.values()]))
     if axes.get_xscale() == "log" and len(measured) <= 8:
-        axes.xaxis.set_major_locator(FixedLocator(measured))
+        axes.xaxis.set_major_locator(FixedLocator(measured.tolist()))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(_plain_number)
     elif axes.get_xscale() == "linear" and (measured == measured.round()).all():
@@ -151,7 +151,7 @@ def _set_ticks(axes: Axes, lines: Lines) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def _plain_number(value: float, _: int) -> str:
+def _plain_number(value: float, _: float) -> str:
     return number(value)
 
 

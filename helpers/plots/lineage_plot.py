@@ -100,8 +100,8 @@ def lineages(
         axes.xaxis.get_major_locator().set_params(integer=True)
         entries = [("leads to a particle of the last step", readable(COLORS[0])), ("dropped on the way", QUIET)]
         entries += [] if seen is None else [("× observed", INK)]
-        for place, (words, color) in zip((0.0, 0.5, 0.8), entries, strict=False):
-            axes.annotate(words, (place, 1.02), xycoords="axes fraction", color=color, va="bottom")
+        for place, (words, ink) in zip((0.0, 0.5, 0.8), entries, strict=False):
+            axes.annotate(words, (place, 1.02), xycoords="axes fraction", color=ink, va="bottom")
     return Picture(figure, alt or _alt(alive, xlabel, ylabel), caption)
 
 

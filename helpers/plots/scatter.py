@@ -95,13 +95,13 @@ def scatter_by_class(
         places = separate(medians, boxes)
         white = withStroke(linewidth=4, foreground="white")
         for c, place, median in zip(kinds, places, medians, strict=True):
-            color = readable(CLASS_COLORS[c % len(CLASS_COLORS)])
+            ink = readable(CLASS_COLORS[c % len(CLASS_COLORS)])
             if np.linalg.norm(place - median) > 0.4 * height * unit:
                 axes.plot(
-                    *zip(place, median, strict=True), "-", color=color, linewidth=1.8, zorder=3, path_effects=[white]
+                    *zip(place, median, strict=True), "-", color=ink, linewidth=1.8, zorder=3, path_effects=[white]
                 )
-                axes.plot(*median, "o", color=color, markersize=7, markeredgecolor="white", zorder=4)
-            axes.text(*place, names[c], color=color, ha="center", va="center", zorder=5, fontsize=height, fontweight="bold",
+                axes.plot(*median, "o", color=ink, markersize=7, markeredgecolor="white", zorder=4)
+            axes.text(place[0], place[1], names[c], color=ink, ha="center", va="center", zorder=5, fontsize=height, fontweight="bold",
                       path_effects=[white])  # fmt: skip
         if clip:
             margin = 0.05 * (high - low) + 1e-9

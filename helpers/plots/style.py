@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
 import matplotlib.style
@@ -16,6 +17,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 _SHEET = mpl.rc_params_from_file(Path(__file__).with_name("workbook.mplstyle"), use_default_template=False)
+
+Layout = Literal["constrained", "compressed", "tight"]
 
 PIXELS_PER_INCH = 96  # CSS pixels: sizes in this package are those that a browser shows before shrinking to fit
 INK = "#222222"
@@ -44,7 +47,7 @@ def workbook_style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
+def new_figure(width: float, height: float, layout: Layout | None = "constrained") -> Figure:
     """An empty figure that pyplot does not manage, so it needs no closing. Call it inside `workbook_style`.
 
     Args:
@@ -81,7 +84,7 @@ def readable(color: str | tuple[float, float, float]) -> tuple[float, float, flo
     Returns:
         RGB in [0, 1].
     """
-    rgb = to_rgb(color)
-    while contrast_with_white(rgb) < 4.5:
-        rgb = tuple(0.95 * channel for channel in rgb)
-    return rgb
+    red, green, blue = to_rgb(color)
+    while contrast_with_white((red, green, blue)) < 4.5:
+        red, green, blue = 0.95 * red, 0.95 * green, 0.95 * blue
+    return red, green, blue

@@ -104,5 +104,5 @@ def _checked(rate_weights: Sequence[float]) -> list[float]:
             f"rate_weights holds {bad[0]:g}; expected finite numbers, 0 or more. A negative weight rewards rate, without bound."
         )
     if twice := sorted({weight for weight in weights if weights.count(weight) > 1}):
-        raise ValueError(f"rate_weights holds {twice[0]:g} more than once: the same model would be trained again.")
+        raise ValueError(f"rate_weights holds {twice[0]:g} more than once: each weight gives one model.")
     return weights

@@ -46,7 +46,7 @@ class Price:
     """Time of one training step: fixed + per_evaluation * evaluations of f.
 
     Args:
-        fixed: Seconds, whatever the number of evaluations.
+        fixed: Seconds that do not depend on the number of evaluations.
         per_evaluation: Seconds per evaluation of f.
     """
 

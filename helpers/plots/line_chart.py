@@ -145,7 +145,7 @@ def _set_ticks(axes: Axes, lines: Lines) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log" and isinstance(axis.get_major_locator(), LogLocator):
             low, high = axis.get_view_interval()
-            if high / low < 1e3:  # less than three decades: powers of ten alone would be two or three ticks
+            if high / low < 1e3:  # less than three decades: powers of ten alone give two or three ticks
                 axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                 axis.set_major_formatter(_plain_number)
             axis.set_minor_formatter(NullFormatter())

@@ -54,9 +54,14 @@ def test_a_room_imports_only_rooms_below_it(path):
     assert imported <= allowed
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) in BELOW_FLOOR_FOUR], ids=ids)
-def test_nothing_below_floor_four_draws_or_shows(path):
-    assert not {name.split(".")[0] for name in imports(path)} & {"matplotlib", "ipywidgets", "IPython", "helpers.plots"}
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if room_of(path) in BELOW_FLOOR_FOUR | {"experiments"}], ids=ids
+)
+def test_nothing_below_floor_four_nor_an_experiment_draws_or_shows(path):
+    imported = {name.split(".")[0] for name in imports(path)} | {
+        ".".join(name.split(".")[:2]) for name in imports(path)
+    }
+    assert not imported & {"matplotlib", "ipywidgets", "IPython", "helpers.plots"}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room_of(path) != "settings"], ids=ids)

@@ -1,1 +1,1 @@
-"""What explorers and reproductions measure, without widgets."""
+"""Measurements that explorers and reproductions share, without widgets and without figures."""

@@ -1,15 +1,14 @@
-"""How noisy a gradient estimate is at given parameters, and what a training step with it costs."""
+"""The noise of a gradient estimate at given parameters, and the time of a training step with it."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from helpers.data import Batches
 from helpers.estimators import sampled_moments_of
 from helpers.matmul import fast_matmul
 from helpers.models import Elbo
@@ -17,22 +16,30 @@ from helpers.training.schedule import up_then_down
 
 
 def gradient_noise(
-    objective: Elbo, batches: Batches, x: Tensor, *, settle: int = 1000, groups: int = 10, repeats: int = 20
+    objective: Elbo, batches: Iterable[Tensor], x: Tensor, *, settle: int = 1000, groups: int = 10, repeats: int = 20
 ) -> dict[str, float]:
-    """Noise of the gradient of mean bound over `x`, summed over q's parameters, with everything but the noise held fixed.
+    """Noise of the estimated gradient g of the mean bound over `x`, with respect to the guide's parameters, at fixed parameters.
 
-    The model stays as it is. A control variate that learns or remembers first settles there: `settle` batches, on which its own
-    parameters descend its auxiliary loss (Adam 3e-2, warm-up and linear decay) and its running statistics take part. Then both are held
-    fixed too.
+    The parameters of model and guide do not change. An estimator with parameters or buffers, such as a learned baseline, is adapted to
+    them first: its parameters descend its auxiliary loss (Adam, 3e-2, warm-up and linear decay), and its running statistics are
+    updated. Then both are held fixed; afterwards the estimator's parameters no longer require gradients.
 
-    groups, repeats: `groups` independent estimates of the variance, each from `repeats` draws; their spread gives the standard error.
+    Args:
+        objective: Bound with its model, guide and estimator.
+        batches: Batches [images, *outcome] for the adaptation, repeated as often as needed.
+        x: Images at which the noise is measured, [images, *outcome].
+        settle: Steps of the adaptation; ignored if the estimator has neither parameters nor buffers.
+        groups: Number of independent estimates of the variance, 2 or more. Their spread gives the standard error.
+        repeats: Draws of the gradient in each group.
 
-    Returns `variance`, E|g - E g|²; its `standard_error`; and `norm`, |E g|, with the noise of the mean taken out (0 where it drowns).
+    Returns:
+        `variance`: E|g - E g|², summed over all parameters; its `standard_error`; and `norm`: |E g|, corrected for the noise of the
+        estimated mean, 0 if the correction exceeds it.
     """
-    own = list(objective.estimator.parameters())
-    if own or list(objective.estimator.buffers()):
-        _settle(objective, batches, own, settle)
-    for parameter in own:
+    adapted: list[Tensor] = list(objective.estimator.parameters())
+    if adapted or list(objective.estimator.buffers()):
+        _settle(objective, batches, adapted, settle)
+    for parameter in adapted:
         parameter.requires_grad_(False)
     parameters = list(objective.guide.parameters())
     with fast_matmul():
@@ -53,14 +60,14 @@ def gradient_noise(
     }
 
 
-def _settle(objective: Elbo, batches: Batches, own: list[nn.Parameter], steps: int) -> None:
-    optimizer = torch.optim.Adam(own, lr=3e-2) if own else None
-    schedule = up_then_down(optimizer, steps) if own else None
+def _settle(objective: Elbo, batches: Iterable[Tensor], adapted: list[Tensor], steps: int) -> None:
+    optimizer = torch.optim.Adam(adapted, lr=3e-2) if adapted else None
+    schedule = up_then_down(optimizer, steps) if optimizer is not None else None
     objective.train()
     with fast_matmul():
-        for _, batch in zip(range(steps), _again_and_again(batches), strict=False):
+        for _, batch in zip(range(steps), _repeated(batches), strict=False):
             loss = objective(batch).auxiliary_loss
-            if optimizer is not None:
+            if optimizer is not None and schedule is not None:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -68,21 +75,32 @@ def _settle(objective: Elbo, batches: Batches, own: list[nn.Parameter], steps: i
 
 
 def seconds_per_step(
-    objectives: Mapping[str, nn.Module], batches: Batches, *, rounds: int = 9, steps: int = 10
+    objectives: Mapping[str, nn.Module], batches: Iterable[Tensor], *, rounds: int = 9, steps: int = 10
 ) -> dict[str, float]:
-    """Median seconds of a training step of each objective, forward to optimiser, all in turns, round after round.
+    """Median time of a training step of each objective, from the forward pass to the optimiser's step.
 
-    A first round warms up and does not count. The parameters of the objectives move.
+    The objectives take turns in each round, so that load on the machine affects all alike. A first round warms up and does not
+    count. The parameters of the objectives change.
+
+    Args:
+        objectives: Name → module that maps a batch to an estimate with a surrogate and an auxiliary loss, such as `Elbo`.
+        batches: Batches [images, *outcome], repeated as often as needed.
+        rounds: Rounds that count, 1 or more.
+        steps: Steps of each objective in a round.
+
+    Returns:
+        Name → seconds per step, the median over rounds.
     """
-    stream = _again_and_again(batches)
+    stream = _repeated(batches)
     optimizers = {name: torch.optim.Adam(o.parameters(), lr=1e-4, fused=True) for name, o in objectives.items()}
     seconds: dict[str, list[float]] = {name: [] for name in objectives}
     for turn in range(rounds + 1):
-        for name in list(objectives)[:: -1 if turn % 2 else 1]:  # so that no one always follows the same one
+        order = -1 if turn % 2 else 1  # alternates, so that no objective always follows the same other one
+        for name in list(objectives)[::order]:
             objective = objectives[name].train()
-            ready = [next(stream) for _ in range(steps)]
+            prepared = [next(stream) for _ in range(steps)]
             start = time.perf_counter()
-            for batch in ready:
+            for batch in prepared:
                 optimizers[name].zero_grad(set_to_none=True)
                 estimate = objective(batch)
                 (estimate.auxiliary_loss - estimate.surrogate.mean()).backward()
@@ -92,6 +110,6 @@ def seconds_per_step(
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def _again_and_again(batches: Batches) -> Iterator[Tensor]:
+def _repeated(batches: Iterable[Tensor]) -> Iterator[Tensor]:
     while True:
         yield from batches

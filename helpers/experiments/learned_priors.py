@@ -1,4 +1,4 @@
-"""Three small VAEs with two latents, each with another prior, watched while they learn: what the explorer `prior_learning` shows."""
+"""Three small VAEs with two latents, each with another prior, with snapshots during training."""
 
 from __future__ import annotations
 
@@ -28,13 +28,20 @@ PRIORS = ("standard", "mixture", "Vamp")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A model after so many epochs, on the images that are watched. Nats per image, from one draw of z an image.
+    """A model after a number of epochs, measured on the watched images with one draw of z per image. Nats per image.
 
-    distortion, rate: their sum, negated, is the bound.
-    mutual_information, marginal_kl: the two parts of the rate, E[log q(z | x) - log q(z)] and E[log q(z) - log p(z)], where q(z) is the
-        guide averaged over the watched images. N images cannot show more information than log N.
-    codes: [watched, 2], the draws.
-    weights, loc, scale: the prior as a mixture of Gaussians, [components], [components, 2], [components, 2]; N(0, I) is one of them.
+    rate = mutual_information + marginal_kl. With N watched images, the mutual information is at most log N.
+
+    Args:
+        epoch: Epochs of training so far.
+        distortion: E[-log p(x | z)].
+        rate: E[log q(z | x) - log p(z)].
+        mutual_information: E[log q(z | x) - log q(z)], where q(z) is the guide averaged over the watched images.
+        marginal_kl: E[log q(z) - log p(z)].
+        codes: The draws of z, [watched, 2].
+        weights: The prior as a mixture of Gaussians: weights, [components]. N(0, I) is a mixture of one component.
+        loc: Means of the components, [components, 2].
+        scale: Standard deviations of the components, [components, 2].
     """
 
     epoch: int
@@ -49,10 +56,18 @@ class Snapshot:
 
     @property
     def bound(self) -> float:
+        """The ELBO, -(distortion + rate)."""
         return -(self.distortion + self.rate)
 
     def log_prior(self, z: Tensor) -> Tensor:
-        """log p(z). z: [..., 2] → [...]."""
+        """Log density of the prior.
+
+        Args:
+            z: Latents, [..., 2].
+
+        Returns:
+            log p(z) in nats, [...].
+        """
         error = (z[..., None, :] - self.loc) / self.scale  # [..., components, 2]
         log_normal = (-0.5 * error**2 - self.scale.log() - 0.5 * math.log(2 * math.pi)).sum(-1)
         return (self.weights.log() + log_normal).logsumexp(-1)
@@ -60,7 +75,14 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class PriorRun:
-    """One training. name: of `PRIORS`. snapshots: the first before training, the last at its end. model, guide: trained."""
+    """One training with one prior.
+
+    Args:
+        name: Name of the prior, one of `PRIORS`.
+        snapshots: In order of epochs: the first before training, the last at its end.
+        model: p(x, z), trained.
+        guide: q(z | x), trained.
+    """
 
     name: str
     snapshots: tuple[Snapshot, ...]
@@ -80,26 +102,36 @@ def learn_priors(
     most_snapshots: int = 13,
     seed: int = 0,
 ) -> dict[str, PriorRun]:
-    """Train a VAE with two latents for each of `PRIORS`, all else equal, and keep snapshots: before training, on the way, and at the end.
+    """Train a VAE with two latents for each of `PRIORS`, all else equal, with snapshots before, during and after training.
 
-    images: [N, C, H, W] greys in [0, 1], `num_components` or more; each batch is binarised afresh.
-    num_components: of the mixture, and pseudo-inputs of the VampPrior, which start as the first images.
-    batch_size, learning_rate: of Adam. hidden: units of the one hidden layer of encoder and of decoder.
-    watched: how many of the images, from the first, the snapshots are computed on, binarised once.
-    most_snapshots: of each run; with more epochs they are spread evenly.
+    The global random state stays as it is. The same seed gives the same runs.
 
-    Returns the runs by the name of the prior. The global random state is left as it was; the same seed gives the same runs.
-    Raises ValueError for no epochs, and where there are fewer images than components.
+    Args:
+        images: Greys in [0, 1], [N, C, H, W], with N >= `num_components`. Each batch is binarised anew.
+        epochs: Passes over the images, 1 or more.
+        num_components: Components of the mixture, and pseudo-inputs of the VampPrior, which start as the first images.
+        batch_size: Images per step.
+        learning_rate: Learning rate of Adam.
+        hidden: Units of the hidden layer of the encoder and of the decoder.
+        watched: Number of images, from the first, on which the snapshots are computed. They are binarised once.
+        most_snapshots: Most snapshots of a run, 2 or more, spread evenly over the epochs.
+        seed: Seed of the parameters, the batches and the draws.
+
+    Returns:
+        Name of the prior → run.
+
+    Raises:
+        ValueError: If there are no epochs, fewer than 2 snapshots, no components, or fewer images than components.
     """
     if epochs < 1 or most_snapshots < 2:
         raise ValueError(
-            f"Learning needs 1 epoch and 2 snapshots or more, and {epochs} and {most_snapshots} were given."
+            f"Training needs 1 epoch and 2 snapshots or more, and {epochs} and {most_snapshots} were given."
         )
     if not 1 <= num_components <= len(images):
         raise ValueError(
-            f"num_components={num_components}, and {len(images)} images: expected 1 component, and an image for each."
+            f"num_components={num_components}, and {len(images)} images: expected 1 component or more, and an image for each."
         )
-    kept = {round(step * epochs / (most_snapshots - 1)) for step in range(most_snapshots)}
+    snapshot_epochs = {round(step * epochs / (most_snapshots - 1)) for step in range(most_snapshots)}
     batches = Batches(images, batch_size=batch_size, transform=binarise_dynamically)
     runs = {}
     with torch.random.fork_rng():
@@ -107,22 +139,28 @@ def learn_priors(
         x = binarise_dynamically(images[:watched])
         for name in PRIORS:
             torch.manual_seed(seed)
-            model, guide = _built(name, images, num_components, hidden)
+            model, guide = _build(name, images, num_components, hidden)
             snapshots = [_snapshot(0, model, guide, x, seed)]
 
-            def look(epoch: int, history: History, model=model, guide=guide, snapshots=snapshots) -> None:
-                if epoch in kept:
+            def take_snapshot(
+                epoch: int,
+                history: History,
+                model: LatentVariableModel = model,
+                guide: AmortizedGuide = guide,
+                snapshots: list[Snapshot] = snapshots,
+            ) -> None:
+                if epoch in snapshot_epochs:
                     snapshots.append(_snapshot(epoch, model, guide, x, seed))
 
             bound = Elbo(model, guide)
             optimizer = Adam(bound.parameters(), lr=learning_rate, fused=True)
-            fit(bound, batches, epochs=epochs, optimizers=optimizer, after_epoch=look, progress=False)
+            fit(bound, batches, epochs=epochs, optimizers=optimizer, after_epoch=take_snapshot, progress=False)
             runs[name] = PriorRun(name, tuple(snapshots), model, guide)
     return runs
 
 
-def _built(name: str, images: Tensor, num_components: int, hidden: int) -> tuple[LatentVariableModel, AmortizedGuide]:
-    """Networks first, so that they start alike whatever the prior."""
+def _build(name: str, images: Tensor, num_components: int, hidden: int) -> tuple[LatentVariableModel, AmortizedGuide]:
+    """Model and guide. The networks are made before the prior, so that they start alike for every prior."""
     shape = tuple(images.shape[1:])
     guide = AmortizedGuide(GaussianConditional(shape, 2, FeedForward((hidden,))))
     likelihood = BernoulliConditional(2, shape, FeedForward((hidden,)))
@@ -138,22 +176,22 @@ def _built(name: str, images: Tensor, num_components: int, hidden: int) -> tuple
 
 @torch.no_grad()
 def _snapshot(epoch: int, model: LatentVariableModel, guide: AmortizedGuide, x: Tensor, seed: int) -> Snapshot:
-    """The same draws at every epoch; training's random numbers are as if nobody had looked."""
+    """Measure with the same draws at every epoch. The random numbers of training do not change."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         q, prior = guide(x), model.prior()
         z = q.sample()  # [watched, 2]
     log_q = q.log_prob(z[:, None])  # of every z under every image: [watched, watched]
     log_aggregate = log_q.logsumexp(1) - math.log(len(x))
-    log_own, log_prior = log_q.diagonal(), prior.log_prob(z)
+    log_guide, log_prior = log_q.diagonal(), prior.log_prob(z)
     weights, loc, scale = (
         part.detach().cpu().clone() for part in _components(prior)
-    )  # not the parameters, which go on learning
+    )  # copies, because training changes the parameters
     return Snapshot(
         epoch,
         -model.likelihood(z).log_prob(x).mean().item(),
-        (log_own - log_prior).mean().item(),
-        (log_own - log_aggregate).mean().item(),
+        (log_guide - log_prior).mean().item(),
+        (log_guide - log_aggregate).mean().item(),
         (log_aggregate - log_prior).mean().item(),
         z.cpu(),
         weights,

@@ -1,4 +1,4 @@
-"""What the race of lesson 01 is run on: a linear-Gaussian model, fits of q by gradient steps, and how far each q is from the truth."""
+"""The measurements of lesson 01's race: q fitted by gradient steps against an encoder's q, in a linear-Gaussian model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ Encoder = Callable[[Tensor], Distribution]
 
 @dataclass(frozen=True)
 class Track:
-    """The model in float64, and where x may lie on it.
+    """A linear-Gaussian model, z ~ N(0, I), x | z ~ N(weight z + bias, noise² I), and the plane of its observations. float64.
 
-    weight [observed, 2], bias [observed], noise; precision [2, 2]: of p(z | x), the same for every x.
-    axes: [2, observed], the two main axes of the data's covariance, each as long as one standard deviation.
+    Args:
+        weight: [observed, 2].
+        bias: [observed].
+        noise: Standard deviation of x given z.
+        precision: Precision matrix of p(z | x), [2, 2], the same for every x.
+        axes: The two main axes of the covariance of x, [2, observed], each as long as one standard deviation.
     """
 
     weight: np.ndarray
@@ -32,35 +36,73 @@ class Track:
     axes: np.ndarray
 
     def observation(self, distance: float, angle: float) -> np.ndarray:
-        """The x that lies `distance` standard deviations from the centre, at `angle` degrees from the first main axis. [observed]"""
-        turned = math.radians(angle)
-        return self.bias + distance * (math.cos(turned) * self.axes[0] + math.sin(turned) * self.axes[1])
+        """A point on the plane of the two main axes.
+
+        Args:
+            distance: Distance from the mean of x, in standard deviations.
+            angle: Angle from the first main axis, in degrees.
+
+        Returns:
+            x, [observed].
+        """
+        radians = math.radians(angle)
+        return self.bias + distance * (math.cos(radians) * self.axes[0] + math.sin(radians) * self.axes[1])
 
     def posterior_loc(self, x: np.ndarray) -> np.ndarray:
-        """The mean of p(z | x), [2]."""
+        """The mean of p(z | x).
+
+        Args:
+            x: [observed].
+
+        Returns:
+            [2].
+        """
         return np.linalg.solve(self.precision, self.weight.T @ (x - self.bias) / self.noise**2)
 
     def log_marginal(self, x: np.ndarray) -> float:
-        """log p(x) in nats."""
+        """log p(x), exact.
+
+        Args:
+            x: [observed].
+
+        Returns:
+            Nats.
+        """
         covariance = self.weight @ self.weight.T + self.noise**2 * np.eye(len(x))
-        away = x - self.bias
-        return -0.5 * float(away @ np.linalg.solve(covariance, away) + np.linalg.slogdet(2 * math.pi * covariance)[1])
+        error = x - self.bias
+        return -0.5 * float(error @ np.linalg.solve(covariance, error) + np.linalg.slogdet(2 * math.pi * covariance)[1])
 
     def kl(self, loc: np.ndarray, log_scale: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """KL(q || p(z | x)) in nats of q = N(loc, diag(scale²)), which is log p(x) - ELBO. loc, log_scale: [..., 2] → [...]."""
-        away = loc - self.posterior_loc(x)
+        """KL(q || p(z | x)) = log p(x) - ELBO, for q = N(loc, diag(scale²)).
+
+        Args:
+            loc: Means of q, [..., 2].
+            log_scale: Log standard deviations of q, [..., 2].
+            x: [observed].
+
+        Returns:
+            Nats, [...].
+        """
+        error = loc - self.posterior_loc(x)
         spread = np.exp(2 * log_scale) * np.diag(self.precision) - 1 - 2 * log_scale
-        return 0.5 * (((away @ self.precision) * away).sum(-1) + spread.sum(-1) - np.linalg.slogdet(self.precision)[1])
+        return 0.5 * (
+            ((error @ self.precision) * error).sum(-1) + spread.sum(-1) - np.linalg.slogdet(self.precision)[1]
+        )
 
     @property
     def family_gap(self) -> float:
-        """The KL of the best q without correlations, whatever x is: (sum_i log Lambda_ii - log det Lambda) / 2."""
+        """KL(q || p(z | x)) of the best q without correlations, in nats: (sum_i log Lambda_ii - log det Lambda) / 2 for every x."""
         return 0.5 * float(np.log(np.diag(self.precision)).sum() - np.linalg.slogdet(self.precision)[1])
 
     def fit(self, x: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """q after 0, 1, ..., `steps` steps of Adam up the ELBO, from N(0, I): loc, log_scale, [steps + 1, 2] each.
+        """Fit q to one x by Adam on the ELBO, from N(0, I), with the exact gradient with respect to loc and log scale.
 
-        The gradient is the exact one, of the ELBO in closed form, with respect to loc and log scale.
+        Args:
+            x: [observed].
+            steps: Number of steps of Adam, 0 or more.
+
+        Returns:
+            loc and log_scale after 0, 1, ..., `steps` steps, [steps + 1, 2] each.
         """
         target, diagonal = self.posterior_loc(x), np.diag(self.precision)
         state, mean, square = np.zeros(4), np.zeros(4), np.zeros(4)
@@ -77,9 +119,18 @@ class Track:
 
 @dataclass(frozen=True)
 class Race:
-    """One race: x [observed], log p(x), the posterior's mean, q after every step, the encoder's q, and what each lacks to log p(x).
+    """One race: the fitted q after every step, and the encoder's q, for one x. All KLs are KL(q || p(z | x)) in nats.
 
-    loc, scale: [steps + 1, 2], fit_kl: [steps + 1]; encoder_loc, encoder_scale: [2]. Nats.
+    Args:
+        x: [observed].
+        log_marginal: log p(x), in nats.
+        posterior_loc: Mean of p(z | x), [2].
+        loc: Mean of the fitted q after 0, 1, ... steps, [steps + 1, 2].
+        scale: Standard deviations of the fitted q, [steps + 1, 2].
+        fit_kl: KL of the fitted q, [steps + 1].
+        encoder_loc: Mean of the encoder's q, [2].
+        encoder_scale: Standard deviations of the encoder's q, [2].
+        encoder_kl: KL of the encoder's q.
     """
 
     x: np.ndarray
@@ -94,33 +145,53 @@ class Race:
 
     @property
     def passed_at(self) -> int | None:
-        """The first step after which the fit is better than the encoder, if there is one."""
+        """The first step after which the fit has a smaller KL than the encoder; None if there is none."""
         better = np.flatnonzero(self.fit_kl < self.encoder_kl)
         return int(better[0]) if len(better) else None
 
 
 def race_track(weight: Tensor, bias: Tensor, noise: float) -> Track:
-    """The track of a model with weight [observed, 2], bias [observed], noise > 0 and two observed coordinates or more.
+    """The track of a linear-Gaussian model: its posterior precision and the main axes of its data.
 
-    Raises ValueError for other shapes.
+    Args:
+        weight: [observed, 2], with two observed coordinates or more.
+        bias: [observed].
+        noise: Standard deviation of x given z, above 0.
+
+    Returns:
+        The track, in float64.
+
+    Raises:
+        ValueError: If a shape is another or the noise is not positive.
     """
-    weight, bias = (np.asarray(torch.as_tensor(values).detach().cpu(), dtype=np.float64) for values in (weight, bias))
+    w, b = (np.asarray(torch.as_tensor(values).detach().cpu(), dtype=np.float64) for values in (weight, bias))
     noise = float(noise)
-    if weight.ndim != 2 or weight.shape[1] != 2 or weight.shape[0] < 2 or bias.shape != weight.shape[:1] or noise <= 0:
+    if w.ndim != 2 or w.shape[1] != 2 or w.shape[0] < 2 or b.shape != w.shape[:1] or noise <= 0:
         raise ValueError(
             f"The race is drawn in a plane: weight [observed, 2] with two observed coordinates or more, bias [observed], noise > 0. "
-            f"Given: weight {list(weight.shape)}, bias {list(bias.shape)}, noise {noise:g}."
+            f"Given: weight {list(w.shape)}, bias {list(b.shape)}, noise {noise:g}."
         )
-    values, vectors = np.linalg.eigh(weight @ weight.T + noise**2 * np.eye(len(bias)))
-    main = vectors[:, [-1, -2]].T  # eigh sorts upwards
-    main *= np.where(main.sum(1, keepdims=True) < 0, -1, 1)  # a sign that no library version chooses
+    values, vectors = np.linalg.eigh(w @ w.T + noise**2 * np.eye(len(b)))
+    main = vectors[:, [-1, -2]].T  # eigh sorts eigenvalues in ascending order
+    main *= np.where(main.sum(1, keepdims=True) < 0, -1, 1)  # fixes the sign, which eigh leaves open
     axes = main * np.sqrt(values[[-1, -2], None])
-    return Track(weight, bias, noise, np.eye(2) + weight.T @ weight / noise**2, axes)
+    return Track(w, b, noise, np.eye(2) + w.T @ w / noise**2, axes)
 
 
 @torch.no_grad()
 def run_race(track: Track, encoder: Encoder, *, distance: float, angle: float, steps: int) -> Race:
-    """Fit q to one x, and ask the encoder about the same x, once, in torch's default dtype."""
+    """Fit q to one x, and call the encoder on the same x once, in torch's default dtype.
+
+    Args:
+        track: The model.
+        encoder: x [1, observed] → q(z | x), a diagonal Gaussian with batch_shape [1] and two latents.
+        distance: Distance of x from its mean, in standard deviations.
+        angle: Angle of x from the first main axis, in degrees.
+        steps: Number of steps of Adam.
+
+    Returns:
+        Both q, with their KL to the posterior.
+    """
     x = track.observation(distance, angle)
     loc, log_scale = track.fit(x, steps)
     q = encoder(torch.as_tensor(x[None], dtype=torch.get_default_dtype(), device=_device(encoder)))

@@ -1,4 +1,4 @@
-"""`rate_distortion_sweep`: the same model trained with several rate weights, each a point of the rate-distortion plane."""
+"""`rate_distortion_sweep`: one model trained with several rate weights, each giving a point of the rate-distortion plane."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ Objective = Callable[..., nn.Module]
 class SweepPoint:
     """One trained model of a sweep.
 
-    rate_weight: w of the objective -D - w R that it was trained with.
-    evaluation: distortion D, rate R, the bound -(D + R) and the importance-weighted likelihood, on the validation images. The bound is
-        that of w = 1, whatever the model was trained with.
-    units: which units of z it uses.
-    model, guide: p(x, z) and q(z | x), trained. history: of the training.
+    Args:
+        rate_weight: w of the training objective -D - w R.
+        evaluation: Distortion D, rate R, the bound -(D + R) and the importance-weighted likelihood, on the validation images, in nats.
+            The bound has w = 1 for every model.
+        units: Which units of z the guide uses.
+        model: p(x, z), trained.
+        guide: q(z | x), trained.
+        history: History of the training.
     """
 
     rate_weight: float
@@ -50,23 +53,31 @@ def rate_distortion_sweep(
     seed: int = 0,
     progress: bool | None = None,
 ) -> list[SweepPoint]:
-    """Train one model for each rate weight, and evaluate them all alike; in the order of `rate_weights`.
+    """Train one model for each rate weight w with the objective -D - w R, and evaluate all alike.
 
-    Every model is trained from scratch: none begins where another ended, so a point depends on its weight alone, and not on the weights
-    before it. All see the same seed: with the same `build`, the same initial parameters, the same batches in the same order.
-
-    build: makes a model and its guide, both untrained; called once a weight.
-    train: batches, as `fit` takes them; valid: [images, *outcome], two or more, evaluated with `num_samples` draws of z an image.
-    rate_weights: finite, 0 or more, all different. Below 1 buys distortion with rate, above 1 rate with distortion.
-    epochs: passes over `train`, for each model.
-    objective: called as objective(model, guide, rate_weight=w): `Elbo`, `AnalyticKlElbo`, or a `partial` of one with its estimator.
-    learning_rate: of Adam.
-    progress: as in `fit`.
-
-    The global random state is as before afterwards. Raises ValueError for no weights, and for one that is negative, infinite, no number, or
-    there twice.
+    Every model is trained from scratch, so a point depends on its own weight only. All use the same seed: the same initial
+    parameters, and the same batches in the same order. The global random state stays as it is.
 
     Alemi, Poole, Fischer, Dillon, Saurous, Murphy 2018, "Fixing a Broken ELBO".
+
+    Args:
+        build: Returns a model and its guide, both untrained; called once per weight.
+        train: Batches, as `fit` takes them.
+        valid: Validation images, [images, *outcome], two or more.
+        rate_weights: Finite, 0 or more, all different. w < 1 lowers distortion at the cost of rate; w > 1 the reverse.
+        epochs: Passes over `train`, for each model.
+        objective: Called as objective(model, guide, rate_weight=w): `Elbo`, `AnalyticKlElbo`, or a `partial` of one with its
+            estimator.
+        num_samples: Draws of z per validation image in the evaluation.
+        learning_rate: Learning rate of Adam.
+        seed: Seed of the parameters, the training and the evaluation.
+        progress: Whether to show a progress bar; None: as `fit` decides.
+
+    Returns:
+        One point per weight, in the order of `rate_weights`.
+
+    Raises:
+        ValueError: If there are no weights, or one is negative, infinite, NaN or given twice.
     """
     weights = _checked(rate_weights)
     points = []
@@ -75,9 +86,9 @@ def rate_distortion_sweep(
             torch.manual_seed(seed)
             model, guide = build()
             bound = objective(model, guide, rate_weight=weight)
-            optimizer = torch.optim.Adam(bound.parameters(), lr=learning_rate, fused=True)  # as `fit` has it
+            optimizer = torch.optim.Adam(bound.parameters(), lr=learning_rate, fused=True)  # the default of `fit`
             history = fit(bound, train, epochs=epochs, optimizers=optimizer, progress=progress)
-            torch.manual_seed(seed)  # the draws of the evaluation are the same for all, however many training took
+            torch.manual_seed(seed)  # the same draws in every evaluation, however many the training used
             evaluation = evaluate_bound(model, guide, valid, num_samples)
             units = active_units(guide, valid)
         points.append(SweepPoint(weight, evaluation, units, model, guide, history))
@@ -90,8 +101,8 @@ def _checked(rate_weights: Sequence[float]) -> list[float]:
         raise ValueError("A sweep needs one rate weight or more, and rate_weights is empty.")
     if bad := [weight for weight in weights if not (math.isfinite(weight) and weight >= 0)]:
         raise ValueError(
-            f"rate_weights holds {bad[0]:g}; expected finite numbers, 0 or more. A negative weight pays for rate, without end."
+            f"rate_weights holds {bad[0]:g}; expected finite numbers, 0 or more. A negative weight rewards rate, without bound."
         )
     if twice := sorted({weight for weight in weights if weights.count(weight) > 1}):
-        raise ValueError(f"rate_weights holds {twice[0]:g} more than once: the same model would be trained again.")
+        raise ValueError(f"rate_weights holds {twice[0]:g} more than once: each weight gives one model.")
     return weights

@@ -1,4 +1,4 @@
-"""A sigmoid belief network so small that every sum over its codes is exact: what the explorers of lesson 03 look at."""
+"""A sigmoid belief network small enough to sum over all its codes, for the explorers of lesson 03."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 MOST_BITS, PIXELS = 8, 12
-# From an empty picture to a full one: a single number cannot predict the reward of them all.
+# From a nearly empty picture to a nearly full one, so that a constant baseline cannot predict the reward of all.
 DATA = torch.tensor(
     [
         [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
@@ -23,10 +23,17 @@ DATA = torch.tensor(
 
 @dataclass(frozen=True)
 class SmallNetwork:
-    """p(z) p(x | z) and q(z | x) for bits z and binary pictures x, both linear. float64, nats.
+    """p(z) p(x | z) and q(z | x) for bits z and binary pictures x, with linear logits. float64, nats.
 
-    prior: logits of p(z), [bits]. weight [bits, pixels], bias [pixels]: logits of p(x | z) are z @ weight + bias.
-    encoder [pixels, bits], offset [bits]: logits of q(z | x) are x @ encoder + offset. x: [data, pixels].
+    The logits of p(x | z) are z @ weight + bias, those of q(z | x) are x @ encoder + offset.
+
+    Args:
+        prior: Logits of p(z), [bits].
+        weight: [bits, pixels].
+        bias: [pixels].
+        encoder: [pixels, bits].
+        offset: [bits].
+        x: Pictures, [data, pixels].
     """
 
     prior: Tensor
@@ -38,12 +45,12 @@ class SmallNetwork:
 
     @cached_property
     def z(self) -> Tensor:
-        """Every code: [outcomes, bits]."""
+        """All codes: [outcomes, bits]."""
         return codes(len(self.offset))
 
     @cached_property
     def logits(self) -> Tensor:
-        """Of q(z | x): [data, bits]."""
+        """Logits of q(z | x): [data, bits]."""
         return self.x @ self.encoder + self.offset
 
     @cached_property
@@ -64,7 +71,15 @@ class SmallNetwork:
 
 
 def small_network(bits: int, data: Tensor = DATA) -> SmallNetwork:
-    """The same network every time, half trained: the first `bits` of its `MOST_BITS` bits."""
+    """A fixed network with weights drawn from a fixed seed: the first `bits` of its `MOST_BITS` bits.
+
+    Args:
+        bits: 1 to `MOST_BITS`.
+        data: Pictures, [data, 12], float64.
+
+    Returns:
+        The network.
+    """
     generator = torch.Generator().manual_seed(3)
 
     def normal(*size: int) -> Tensor:
@@ -87,10 +102,25 @@ def small_network(bits: int, data: Tensor = DATA) -> SmallNetwork:
 
 
 def codes(bits: int) -> Tensor:
-    """All codes of so many bits, [outcomes, bits]: number k is k in binary, the first bit the highest."""
+    """All codes of a number of bits: code k is k in binary, the first bit the highest.
+
+    Args:
+        bits: Number of bits.
+
+    Returns:
+        float64 [2^bits, bits].
+    """
     return (torch.arange(2**bits).unsqueeze(-1) >> torch.arange(bits - 1, -1, -1) & 1).double()
 
 
 def log_bernoulli(bits: Tensor, logits: Tensor) -> Tensor:
-    """log Bernoulli(bits; sigmoid(logits)), summed over the last dimension, after broadcasting."""
+    """log Bernoulli(bits; sigmoid(logits)), summed over the last dimension.
+
+    Args:
+        bits: 0 and 1, [..., event].
+        logits: [..., event], in a shape that broadcasts with `bits`.
+
+    Returns:
+        Nats, the broadcast shape without its last dimension.
+    """
     return (bits * logits - nn.functional.softplus(logits)).sum(-1)

@@ -1,4 +1,4 @@
-"""What a training step costs with each estimator of the variance laboratory, in seconds, measured on this machine."""
+"""The time of a training step with each estimator of the variance laboratory, in seconds, measured on this machine."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from helpers.estimators import (
     ScoreFunction,
     StraightThrough,
 )
-from helpers.experiments.variance import NAMES, TEMPERATURE
+from helpers.experiments.relaxed_moments import TEMPERATURE
+from helpers.experiments.variance import NAMES
 
-BATCH, PIXELS, HIDDEN = 20, 14 * 14, 64  # what a step is measured on
+BATCH, PIXELS, HIDDEN = 20, 14 * 14, 64  # size of the measured step
 CLASSES: dict[str, Callable[[], GradientEstimator]] = {
     "score function": ScoreFunction,
     "leave-one-out": LeaveOneOut,
@@ -42,42 +43,70 @@ CLASSES: dict[str, Callable[[], GradientEstimator]] = {
 
 @dataclass(frozen=True)
 class Price:
-    """Seconds of one training step: fixed + per_evaluation * evaluations of f."""
+    """Time of one training step: fixed + per_evaluation * evaluations of f.
+
+    Args:
+        fixed: Seconds that do not depend on the number of evaluations.
+        per_evaluation: Seconds per evaluation of f.
+    """
 
     fixed: float
     per_evaluation: float
 
     def seconds(self, evaluations: int) -> float:
+        """Time of a step.
+
+        Args:
+            evaluations: Evaluations of f per datum.
+
+        Returns:
+            Seconds.
+        """
         return self.fixed + self.per_evaluation * evaluations
 
     @classmethod
     def through(cls, few: tuple[int, float], many: tuple[int, float]) -> Price:
-        """The line through two (evaluations, seconds), neither of its parts below zero."""
+        """The line through two measurements, with both parts clipped at zero.
+
+        Args:
+            few: (evaluations, seconds) of a step with few evaluations.
+            many: The same with more evaluations.
+
+        Returns:
+            The price.
+        """
         slope = max((many[1] - few[1]) / (many[0] - few[0]), 0.0)
         return cls(max(few[1] - slope * few[0], 0.0), slope)
 
 
 def measured_prices(rounds: int = 5) -> dict[str, Price]:
-    """The price of a step with every estimator, from two numbers of evaluations each; the fastest of `rounds` steps counts.
+    """Measure the price of a step with every estimator, from two numbers of evaluations each.
 
-    A step: 20 images of 196 pixels through an encoder, two or four bits each, a decoder, the estimate, its gradient on all weights, and
-    Adam. About a second in all, on one core. torch's generator is left as it was.
+    A step: 20 images of 196 pixels through an encoder to two or four bits each, a decoder, the estimate, its gradient with respect to
+    all weights, and Adam. All together take about a second on one core. The global random state stays as it is.
 
-    Raises ValueError for no rounds.
+    Args:
+        rounds: Steps of each kind; the fastest counts.
+
+    Returns:
+        Name of the estimator, as in `variance.NAMES` → price.
+
+    Raises:
+        ValueError: If `rounds` is below 1.
     """
     if rounds < 1:
-        raise ValueError(f"A price wants one round or more, and rounds={rounds} was given.")
+        raise ValueError(f"A price needs one round or more; got rounds={rounds}.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         x = (torch.rand(BATCH, PIXELS) < 0.3).float()
         steps = {}
         for name in NAMES:
-            # Enumeration's evaluations are the outcomes: 4 of two bits, 16 of four. The others take what they are given.
+            # Enumeration evaluates all outcomes: 4 of two bits, 16 of four. The others evaluate as often as they are told.
             for bits, evaluations in ((2, 4), (4, 16)) if name == "enumeration" else ((2, 6), (2, 24)):
                 steps[name, evaluations] = _step(name, x, bits, evaluations)
         for step in steps.values():
-            step()  # the first one sets things up
-        # In turns, so that what else the machine does hits all alike.
+            step()  # warm-up
+        # In turns, so that load on the machine affects all alike.
         seconds = [{key: _seconds(step) for key, step in steps.items()} for _ in range(rounds)]
     fastest = {key: min(one[key] for one in seconds) for key in steps}
     return {
@@ -94,7 +123,7 @@ def _step(name: str, x: Tensor, bits: int, evaluations: int) -> Callable[[], Non
     estimator = CLASSES[name]()
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-4)
 
-    def log_likelihood(z: Tensor) -> Tensor:  # defined between the bits too
+    def log_likelihood(z: Tensor) -> Tensor:  # defined for relaxed bits too
         return -nn.functional.binary_cross_entropy_with_logits(
             decoder(z), x.expand(len(z), -1, -1), reduction="none"
         ).sum(-1)

@@ -1,4 +1,4 @@
-"""Figures with alt text and captions, in one style. Every function returns a `Picture`, which shows itself at the end of a cell."""
+"""Figures with alt text and captions, in one style. Every drawing function returns a `Picture`, which a notebook cell displays."""
 
 from helpers.plots.bar_chart import bars, dots
 from helpers.plots.contour_plot import contours

@@ -1,4 +1,4 @@
-"""A few measured numbers side by side, with their standard errors: `bars` from zero, `dots` on a free axis."""
+"""A few measured values in rows, with their standard errors: `bars` start at zero, `dots` stand on a free axis."""
 
 from __future__ import annotations
 
@@ -26,11 +26,22 @@ def bars(
 ) -> Picture:
     """Horizontal bars from zero, the first name on top, each with `value ± standard error` printed at its end.
 
-    For quantities whose zero means something: a variance, an error rate, seconds. For bounds in nats use `dots`.
+    For quantities with a meaningful zero: a variance, an error rate, seconds. For bounds in nats use `dots`.
 
-    values: name → value, in the units that `xlabel` names. errors: name → standard error, for some or all.
-    references: name → value of a dashed vertical line. width: CSS pixels; the height follows from the number of rows.
-    Raises ValueError for no values, NaN, negative errors, errors of unknown names.
+    Args:
+        values: Name → value, in the unit that `xlabel` names.
+        xlabel: Label of the horizontal axis: quantity and unit.
+        errors: Name → standard error, for some or all of the values; None: no errors.
+        references: Name → position of a dashed vertical line; None: no lines.
+        width: Width in CSS pixels. The height follows from the number of rows.
+        alt: Alt text; None: a text made from the values.
+        caption: Words under the figure; None: no caption.
+
+    Returns:
+        The figure with its alt text and caption.
+
+    Raises:
+        ValueError: If there are no values, a value is NaN or infinite, an error is negative, or an error's name is unknown.
     """
     values, errors, references = _checked(values, errors, references)
     with workbook_style():
@@ -53,10 +64,24 @@ def dots(
     alt: str | None = None,
     caption: str | None = None,
 ) -> Picture:
-    """One dot a row with a whisker of one standard error to each side, on an axis that need not hold zero.
+    """One dot a row, with a whisker of one standard error to each side, on an axis that need not contain zero.
 
-    For bounds and likelihoods: −101 and −99 nats differ, and bars from zero would hide it while bars from −102 would lie.
-    Arguments and errors as for `bars`.
+    For bounds and likelihoods: bars from zero hide the difference between −101 and −99 nats, and bars from −102 exaggerate it.
+
+    Args:
+        values: Name → value, in the unit that `xlabel` names.
+        xlabel: Label of the horizontal axis: quantity and unit.
+        errors: Name → standard error, for some or all of the values; None: no errors.
+        references: Name → position of a dashed vertical line; None: no lines.
+        width: Width in CSS pixels. The height follows from the number of rows.
+        alt: Alt text; None: a text made from the values.
+        caption: Words under the figure; None: no caption.
+
+    Returns:
+        The figure with its alt text and caption.
+
+    Raises:
+        ValueError: If there are no values, a value is NaN or infinite, an error is negative, or an error's name is unknown.
     """
     values, errors, references = _checked(values, errors, references)
     with workbook_style():
@@ -77,7 +102,9 @@ def dots(
     return Picture(figure, alt or _alt("Dot chart", xlabel, values, errors, references), caption)
 
 
-def _checked(values, errors, references) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+def _checked(
+    values: Mapping[str, float], errors: Mapping[str, float] | None, references: Mapping[str, float] | None
+) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
     if not values:
         raise ValueError("values is empty; give {name: value}.")
     numbers = {name: as_number(value, f"value of {name!r}") for name, value in values.items()}
@@ -102,28 +129,34 @@ def _rows(values: Mapping[str, float], xlabel: str, width: float) -> tuple[Figur
     return figure, axes
 
 
-def _whiskers(axes: Axes, values, errors, color) -> None:
+def _whiskers(axes: Axes, values: Mapping[str, float], errors: Mapping[str, float], color: str) -> None:
     rows = {name: row for row, name in enumerate(values)}
     if errors:
         axes.errorbar([values[name] for name in errors], [rows[name] for name in errors], xerr=list(errors.values()),
                       linestyle="none", color=color, capsize=5, elinewidth=1.8, capthick=1.8, zorder=4)  # fmt: skip
 
 
-def _references(axes: Axes, references) -> None:
+def _references(axes: Axes, references: Mapping[str, float]) -> None:
     for name, value in references.items():
         axes.axvline(value, color=QUIET, linewidth=1.2, linestyle=(0, (7, 4)), zorder=1)
         axes.annotate(name, (value, 1), (0, 3), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
                       ha="center", va="bottom", color=QUIET)  # fmt: skip
 
 
-def _print_values(axes: Axes, values, errors) -> None:
-    """In a column right of the axes, where no bar, whisker or reference line can cross the digits."""
+def _print_values(axes: Axes, values: Mapping[str, float], errors: Mapping[str, float]) -> None:
+    """Write the values in a column right of the axes, so that no bar, whisker or reference line crosses the digits."""
     for row, (name, value) in enumerate(values.items()):
         axes.annotate(number_with_error(value, errors.get(name)), (1, row), (8, 0), xycoords=axes.get_yaxis_transform(),
                       textcoords="offset points", va="center", annotation_clip=False)  # fmt: skip
 
 
-def _alt(kind: str, xlabel: str, values, errors, references) -> str:
+def _alt(
+    kind: str,
+    xlabel: str,
+    values: Mapping[str, float],
+    errors: Mapping[str, float],
+    references: Mapping[str, float],
+) -> str:
     words = [f"{kind} of {plain(xlabel)}."]
     words += [f"{plain(name)}: {number_with_error(value, errors.get(name))}." for name, value in values.items()]
     words += [f"Reference {plain(name)}: {number(value)}." for name, value in references.items()]

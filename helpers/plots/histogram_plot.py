@@ -1,4 +1,4 @@
-"""Histograms of coordinates, each against the density it is meant to have."""
+"""Histograms of coordinates, each with the density that it is compared with."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from helpers.plots.words import as_array, number, plain
 
 MOST_PANELS = 20
 
+Density = Mapping[str, Callable[[torch.Tensor], torch.Tensor]]  # one entry: name → points to densities
+
 
 def histograms(
     values: torch.Tensor,
     *,
     names: Sequence[str] | None = None,
     label: str = "samples",
-    density: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] | None = None,
+    density: Density | None = None,
     columns: int | None = None,
     num_bins: int = 40,
     xlim: tuple[float, float] | None = None,
@@ -31,11 +33,25 @@ def histograms(
     The aggregate posterior against the prior, for example:
     `histograms(z, label="aggregate posterior", density={"prior": lambda t: Normal(0.0, 1.0).log_prob(t).exp()})`.
 
-    values: [N, D] or [N]; at most 20 coordinates. names: one per coordinate; z1, z2, ... where not given.
-    density: one entry, name → function from points [G] to densities [G], the same for all, or [G, D], one per coordinate.
-    xlim: the shown range; where not given, all values and what of the density is not small. Values beyond it stay in the normalisation.
+    Args:
+        values: Samples, [N, D] or [N]; at most 20 coordinates D.
+        names: One name per coordinate; None: z1, z2, ...
+        label: Name of the samples in the legend.
+        density: One entry, name → function from points [G] to densities [G], the same for all coordinates, or [G, D], one per
+            coordinate. None: no density.
+        columns: Panels in a row; None: at most five.
+        num_bins: Bins of equal width over the shown range.
+        xlim: Shown range; None: all values, and the density down to a fiftieth of its peak. Values outside still count in the
+            normalisation.
+        alt: Alt text; None: a text with every coordinate's mean and standard deviation.
+        caption: Words under the figure; None: no caption.
 
-    Raises ValueError for other shapes, NaN, names that do not match in number, more than one density.
+    Returns:
+        The figure with its alt text and caption.
+
+    Raises:
+        ValueError: If values have another shape, NaN or more than 20 coordinates, the number of names differs from D, `density`
+            has more or less than one entry, or the density returns another shape or negative values.
     """
     samples = as_array(values, "values")
     samples = samples[:, None] if samples.ndim == 1 else samples
@@ -46,7 +62,7 @@ def histograms(
     count, size = samples.shape
     if size > MOST_PANELS:
         raise ValueError(
-            f"{size} coordinates are more than anyone reads; choose at most {MOST_PANELS}, as in values[:, :10]."
+            f"{size} coordinates are too many to read; choose at most {MOST_PANELS}, as in values[:, :10]."
         )
     if names is None:
         names = [f"$z_{{{d + 1}}}$" for d in range(size)]
@@ -79,13 +95,15 @@ def histograms(
     return Picture(figure, alt or _alt(samples, names, label, density), caption)
 
 
-def _range(samples: np.ndarray, density) -> tuple[float, float]:
-    """From the smallest to the largest value, wider where the density would be cut off above a fiftieth of its peak."""
+def _range(samples: np.ndarray, density: Density | None) -> tuple[float, float]:
+    """From the smallest to the largest value; wider if the density at an end is above a fiftieth of its peak."""
     low, high = samples.min(), samples.max()
-    if low == high:  # one constant coordinate: give it room
+    if low == high:  # a constant coordinate
         low, high = low - 0.5, high + 0.5
     step = (high - low) / 4
-    for _ in range(20 if density is not None else 0):
+    if density is None:
+        return float(low), float(high)
+    for _ in range(20):
         curve = _evaluated(density, low, high, samples.shape[1])
         too_high = (curve[[0, -1]] > curve.max() / 50).any(axis=1)
         if not too_high.any():
@@ -94,7 +112,7 @@ def _range(samples: np.ndarray, density) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _evaluated(density, low: float, high: float, size: int) -> np.ndarray:
+def _evaluated(density: Density, low: float, high: float, size: int) -> np.ndarray:
     """The density at 201 points from low to high, for each coordinate: [201, D]."""
     ((name, function),) = density.items()
     with torch.no_grad():
@@ -111,7 +129,7 @@ def _evaluated(density, low: float, high: float, size: int) -> np.ndarray:
     return np.broadcast_to(curve.reshape(201, -1), (201, size))
 
 
-def _alt(samples: np.ndarray, names: Sequence[str], label: str, density) -> str:
+def _alt(samples: np.ndarray, names: Sequence[str], label: str, density: Density | None) -> str:
     count, size = samples.shape
     against = f" against the density of the {plain(next(iter(density)))}" if density else ""
     words = [f"Histograms of {size} coordinate{'s' * (size > 1)} of the {plain(label)}, {count} values each{against}."]

@@ -1,9 +1,10 @@
-"""A grid of images with words at its rows, columns or tiles."""
+"""A grid of images, with labels at its rows, columns or tiles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,37 +35,46 @@ def image_grid(
     alt: str | None = None,
     caption: str | None = None,
 ) -> Picture:
-    """Images side by side, in reading order, drawn as one mosaic (hundreds of axes would take seconds).
+    """Images in a grid, in reading order, drawn as one mosaic: hundreds of axes take seconds.
 
-    images: [N, C, H, W], or [N, H, W] (grey), or [rows, columns, C, H, W]; C = 1 or 3; values in [0, 1]; any device.
-    rows, columns: of the grid; where not given, at most ten columns. Missing tiles at the end stay blank.
-    row_labels: one per row, at its left ("data", "reconstruction"). column_labels: one per column, above the grid.
-    titles: one per image, above it.
-    scale: CSS pixels per image pixel; chosen to fit a notebook and a slide where not given.
-    ink: "dark", the default, prints grey value 1 black: on a white page the background disappears and the strokes are what is
-        seen, as in print. "light" prints it white on black: for photographs of things, FashionMNIST among them, which look like
-        negatives otherwise.
+    Args:
+        images: [N, C, H, W], or [N, H, W] (grey), or [rows, columns, C, H, W]; C = 1 or 3; values in [0, 1]; any device.
+        rows: Rows of the grid; None: as many as the images need.
+        columns: Columns of the grid; None: what `rows` implies, or at most ten. Missing tiles at the end stay blank.
+        row_labels: One per row, at its left ("data", "reconstruction"); None: none.
+        column_labels: One per column, above the grid; None: none.
+        titles: One per image, above it; None: none.
+        scale: CSS pixels per image pixel; None: the largest that fits a notebook and a slide.
+        ink: "dark" prints grey value 1 in black, as ink on a white page. "light" prints it in white on black: for photographs of
+            objects, such as FashionMNIST, which otherwise look like negatives.
+        alt: Alt text; None: a text with the number, size and labels of the images.
+        caption: Words under the figure; None: no caption.
 
-    Raises ValueError for other shapes or channel counts, values outside [0, 1], NaN, and labels that do not match in number.
+    Returns:
+        The figure with its alt text and caption.
+
+    Raises:
+        ValueError: If the images have another shape or number of channels, NaN or values outside [0, 1], they do not fit the grid,
+            or the number of labels or titles is wrong.
     """
     flat, rows, columns = _arranged(images, rows, columns)
-    for name, words, wanted in (
+    for name, words, expected in (
         ("row_labels", row_labels, rows), ("column_labels", column_labels, columns), ("titles", titles, len(flat)),
     ):  # fmt: skip
-        if words is not None and len(words) != wanted:
+        if words is not None and len(words) != expected:
             unit = {"row_labels": "rows", "column_labels": "columns", "titles": "images"}[name]
-            raise ValueError(f"{len(words)} {name} for {wanted} {unit}; give one each.")
+            raise ValueError(f"{len(words)} {name} for {expected} {unit}; give one each.")
 
     count, channels, height, width = flat.shape
     left = 14 + max(map(_text_width, row_labels)) if row_labels else 2
-    top = 28 if column_labels else 2
-    per_row = TITLE_POINTS * PIXELS_PER_INCH / 72 * 1.75 if titles else 0  # CSS pixels that a line of titles takes
+    top: float = 28 if column_labels else 2
+    per_row = TITLE_POINTS * PIXELS_PER_INCH / 72 * 1.75 if titles else 0  # height of a line of titles in CSS pixels
     if scale is None:
-        room = (
+        limits = (
             (WIDEST - left) / (columns * (width + 1) + 1),
             (TALLEST - top - rows * per_row) / (rows * (height + 1) + 1),
         )
-        scale = fitting_scale(*room, LARGEST_TILE / max(height, width))
+        scale = fitting_scale(*limits, LARGEST_TILE / max(height, width))
     gap = (max(1, round(per_row / scale)), 1) if titles else (1, 1)
     if titles:
         top += per_row
@@ -87,20 +97,41 @@ def image_grid(
     return Picture(figure, alt or _alt(flat, rows, columns, row_labels, column_labels, titles), caption)
 
 
-def mosaic_figure(page, scale: float, *, left: float, right: float, bottom: float, top: float) -> tuple[Figure, Axes]:
-    """A figure around one mosaic, margins in CSS pixels, so that an image pixel covers exactly `scale` CSS pixels."""
+def mosaic_figure(
+    page: np.ndarray, scale: float, *, left: float, right: float, bottom: float, top: float
+) -> tuple[Figure, Axes]:
+    """A figure around one mosaic, in which an image pixel covers exactly `scale` CSS pixels.
+
+    Args:
+        page: The mosaic, [height, width, 3], values in [0, 1].
+        scale: CSS pixels per image pixel.
+        left: Left margin in CSS pixels.
+        right: Right margin in CSS pixels.
+        bottom: Lower margin in CSS pixels.
+        top: Upper margin in CSS pixels.
+
+    Returns:
+        The figure, and its axes in units of image pixels.
+    """
     height, width = page.shape[0] * scale, page.shape[1] * scale
     figure = new_figure(left + width + right, bottom + height + top, layout=None)
     full_width, full_height = left + width + right, bottom + height + top
     axes = figure.add_axes((left / full_width, bottom / full_height, width / full_width, height / full_height))
-    # "nearest" keeps pixels square and crisp; only where a big mosaic is shrunk do pixels have to be blended.
+    # "nearest" keeps pixels square and sharp; only a mosaic that is shrunk needs its pixels blended.
     axes.imshow(page, interpolation="nearest" if scale >= 1 else "antialiased", aspect="auto")
     axes.grid(False)
     return figure, axes
 
 
 def fitting_scale(*limits: float) -> float:
-    """The largest scale within all limits, in half steps from 1 up: at two device pixels per CSS pixel these stay crisp."""
+    """The largest scale within all limits; above 1 a multiple of 1/2, which is sharp at two device pixels per CSS pixel.
+
+    Args:
+        *limits: Upper limits in CSS pixels per image pixel.
+
+    Returns:
+        CSS pixels per image pixel, 0.1 or more.
+    """
     scale = min(limits)
     return int(2 * scale) / 2 if scale >= 1 else max(scale, 0.1)
 
@@ -144,7 +175,14 @@ def _text_width(text: str) -> float:
     )
 
 
-def _alt(flat, rows, columns, row_labels, column_labels, titles) -> str:
+def _alt(
+    flat: torch.Tensor,
+    rows: int,
+    columns: int,
+    row_labels: Sequence[str] | None,
+    column_labels: Sequence[str] | None,
+    titles: Sequence[str] | None,
+) -> str:
     count, channels, height, width = flat.shape
     kind = "grey" if channels == 1 else "colour"
     if count == 1:

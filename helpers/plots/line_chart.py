@@ -1,4 +1,4 @@
-"""Curves with their names at their ends."""
+"""Line charts with the name of each curve at its end."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from helpers.plots.style import COLORS, LINESTYLES, MARKERS, QUIET, new_figure, 
 from helpers.plots.words import as_array, as_number, number, plain
 
 Scale = Literal["linear", "log"]
+Lines = Mapping[str, tuple[np.ndarray, np.ndarray]]  # name → x and y, [n] each
 
 LINE_OF_TEXT = 22  # CSS pixels from one label to the next
 FEW_POINTS = 15  # up to here each point gets a marker: it is a measurement, not a trace
@@ -37,17 +38,30 @@ def curves(
     alt: str | None = None,
     caption: str | None = None,
 ) -> Picture:
-    """Lines, each labelled at its right end, so that nobody looks anything up in a legend.
+    """Lines, each labelled at its right end instead of in a legend.
 
-    Labels that would overlap are moved apart, with a thin leader from line to label. Colour and line style change together.
+    Labels that overlap are moved apart, with a thin leader from line to label. Colour and line style change together.
 
-    series: name → y [n], at x = 1, ..., n (epochs); or name → the tuple (x [n], y [n]). Sequences, arrays or tensors.
-    references: name → y of a dashed horizontal line: an optimum, a published value.
-    bands: name of a series → half-width [n] of the band around it: one standard error, in the units of y.
-    size: width and height in CSS pixels; the height grows where there are more labels than fit.
+    Args:
+        series: Name → y [n], at x = 1, ..., n (epochs); or name → the tuple (x [n], y [n]). Sequences, arrays or tensors.
+        xlabel: Label of the horizontal axis: quantity and unit.
+        ylabel: Label of the vertical axis: quantity and unit.
+        references: Name → y of a dashed horizontal line: an optimum, a published value. None: no lines.
+        bands: Name of a series → half-width [n] of the band around it: one standard error, in the unit of y. None: no bands.
+        xscale: "linear" or "log".
+        yscale: "linear" or "log".
+        ylim: Lower and upper end of the vertical axis; None: all values.
+        title: Title above the axes; None: none.
+        size: Width and height in CSS pixels. The height grows if the labels do not fit.
+        alt: Alt text; None: a text with the first and last value of each series.
+        caption: Words under the figure; None: no caption.
 
-    Raises ValueError for no series, NaN, x and y of different length, a band without its series, and values that are not
-    positive on a logarithmic axis.
+    Returns:
+        The figure with its alt text and caption.
+
+    Raises:
+        ValueError: If there are no series, values are NaN or infinite, x and y differ in length, a band has no series or another
+            length, or a value on a logarithmic axis is not positive.
     """
     if not series:
         raise ValueError("curves: series is empty; give {name: values}.")
@@ -97,7 +111,7 @@ def _points(name: str, values: Any) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _band(name: str, half_width: Any, lines: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def _band(name: str, half_width: Any, lines: Lines) -> np.ndarray:
     if name not in lines:
         raise ValueError(f"bands names {name!r}, but the series are {sorted(lines)}.")
     array = as_array(half_width, f"band of {name!r}")
@@ -108,22 +122,22 @@ def _band(name: str, half_width: Any, lines: Mapping[str, tuple[np.ndarray, np.n
     return array
 
 
-def _check_logarithms(lines, heights, xscale: Scale, yscale: Scale) -> None:
-    named = [(f"x of series {name!r}", x, xscale) for name, (x, _) in lines.items()]
-    named += [(f"series {name!r}", y, yscale) for name, (_, y) in lines.items()]
-    named += [(f"reference {name!r}", np.asarray(value), yscale) for name, value in heights.items()]
-    for name, values, scale in named:
+def _check_logarithms(lines: Lines, heights: Mapping[str, float], xscale: Scale, yscale: Scale) -> None:
+    checked = [(f"x of series {name!r}", x, xscale) for name, (x, _) in lines.items()]
+    checked += [(f"series {name!r}", y, yscale) for name, (_, y) in lines.items()]
+    checked += [(f"reference {name!r}", np.asarray(value), yscale) for name, value in heights.items()]
+    for name, values, scale in checked:
         if scale == "log" and values.min() <= 0:
             raise ValueError(
                 f"{name} reaches {values.min():.4g}, which a logarithmic axis cannot show; use the linear scale."
             )
 
 
-def _set_ticks(axes: Axes, lines) -> None:
-    """Ticks that a reader can use: plain numbers on logarithmic axes, whole epochs, and the measured x where they are few."""
+def _set_ticks(axes: Axes, lines: Lines) -> None:
+    """Readable ticks: plain numbers on logarithmic axes, whole epochs, and the measured x if there are eight or fewer."""
     measured = np.unique(np.concatenate([x for x, _ in lines.values()]))
     if axes.get_xscale() == "log" and len(measured) <= 8:
-        axes.xaxis.set_major_locator(FixedLocator(measured))
+        axes.xaxis.set_major_locator(FixedLocator(measured.tolist()))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(_plain_number)
     elif axes.get_xscale() == "linear" and (measured == measured.round()).all():
@@ -131,17 +145,17 @@ def _set_ticks(axes: Axes, lines) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log" and isinstance(axis.get_major_locator(), LogLocator):
             low, high = axis.get_view_interval()
-            if high / low < 1e3:  # less than three decades: powers of ten alone would be two or three ticks
+            if high / low < 1e3:  # less than three decades: powers of ten alone give two or three ticks
                 axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                 axis.set_major_formatter(_plain_number)
             axis.set_minor_formatter(NullFormatter())
 
 
-def _plain_number(value: float, _: int) -> str:
+def _plain_number(value: float, _: float) -> str:
     return number(value)
 
 
-def _label_ends(axes: Axes, lines, heights: Mapping[str, float], figure_height: float) -> None:
+def _label_ends(axes: Axes, lines: Lines, heights: Mapping[str, float], figure_height: float) -> None:
     """Write every name where its line ends: right of the axes, or beside the last point if that is well inside."""
     ends = [
         (name, float(x[-1]), float(y[-1]), COLORS[i % len(COLORS)]) for i, (name, (x, y)) in enumerate(lines.items())
@@ -152,18 +166,25 @@ def _label_ends(axes: Axes, lines, heights: Mapping[str, float], figure_height: 
     halo = [withStroke(linewidth=3, foreground="white")]
     for name, x, y, color in at:
         if x < NEAR_THE_EDGE:
-            # A leader to the margin would look like the line going on.
+            # A leader to the margin looks like a continuation of the line.
             axes.annotate(name, (x, y), (9, 0), xycoords="axes fraction", textcoords="offset points", va="center",
                           color=readable(color), path_effects=halo, zorder=5, annotation_clip=False)  # fmt: skip
     at = [(name, min(1.0, x), float(np.clip(y, 0, 1)), color) for name, x, y, color in at if x >= NEAR_THE_EDGE]
-    gap = LINE_OF_TEXT / (figure_height - 80)  # the axes are what title and tick labels leave of the figure
+    gap = LINE_OF_TEXT / (figure_height - 80)  # title and tick labels take about 80 pixels
     for (name, x, y, color), place in zip(at, spread([y for _, _, y, _ in at], gap, 0.02, 0.98), strict=True):
         leader = {"arrowstyle": "-", "color": color, "linewidth": 1.0, "shrinkA": 1, "shrinkB": 5, "relpos": (0, 0.5)}
         axes.annotate(name, (x, y), (1.035, place), xycoords="axes fraction", textcoords="axes fraction", va="center",
                       color=readable(color), arrowprops=leader, annotation_clip=False)  # fmt: skip
 
 
-def _alt(lines, heights, widths, xlabel: str, ylabel: str, yscale: Scale) -> str:
+def _alt(
+    lines: Lines,
+    heights: Mapping[str, float],
+    widths: Mapping[str, np.ndarray],
+    xlabel: str,
+    ylabel: str,
+    yscale: Scale,
+) -> str:
     words = [f"Line chart of {plain(ylabel)} against {plain(xlabel)}" + (", logarithmic." if yscale == "log" else ".")]
     for name, (x, y) in lines.items():
         if len(x) == 1:

@@ -1,4 +1,4 @@
-"""Particles and whom they descend from: what resampling keeps and what it drops."""
+"""Particles and their ancestors: which lineages resampling keeps, and which it drops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from helpers.plots.picture import Picture
 from helpers.plots.style import COLORS, INK, QUIET, new_figure, readable, workbook_style
 from helpers.plots.words import as_array, number, plain
 
-LARGEST = 16  # diameter, in points, of a particle that has all the weight
+LARGEST = 16  # diameter in points of a particle with weight 1
 
 
 def lineages(
@@ -27,16 +27,29 @@ def lineages(
     alt: str | None = None,
     caption: str | None = None,
 ) -> Picture:
-    """Every particle at every step, as large as its share of the weights, with a line from the particle it was drawn from.
+    """Every particle at every step, with its area given by its weight, and a line from its ancestor.
 
-    Lines that lead to a particle of the last step are coloured, the others, which resampling has dropped, grey.
+    Lines that lead to a particle of the last step are coloured; the others, which resampling has dropped, are grey.
 
-    positions: [steps, particles].
-    ancestors: whole numbers [steps - 1, particles]; the particle k at step t + 1 was drawn from the particle `ancestors[t, k]` at step t.
-    weights: shares of the weights within a step, [steps, particles], before the resampling that follows; each step's sum is 1.
-    observed: [steps], crosses at the same height as the particles that would explain them.
+    Args:
+        positions: Heights of the particles, [steps, particles].
+        ancestors: Integers [steps - 1, particles]: particle k at step t + 1 was drawn from particle `ancestors[t, k]` at step t.
+            Ignored if there is one step.
+        weights: Normalised weights before the resampling that follows, [steps, particles]; each step's sum is 1.
+        observed: Observations in the unit of `positions`, [steps], drawn as crosses; None: no crosses.
+        xlabel: Label of the horizontal axis.
+        ylabel: Label of the vertical axis.
+        title: Title above the axes; None: none.
+        size: Width and height in CSS pixels.
+        alt: Alt text; None: a text that says how many particles lead to the last step.
+        caption: Words under the figure; None: no caption.
 
-    Raises ValueError for shapes that do not fit, ancestors that are no particles, and weights that are no shares.
+    Returns:
+        The figure with its alt text and caption.
+
+    Raises:
+        ValueError: If the shapes do not fit each other, an ancestor is not the index of a particle, or the weights are negative or
+            do not add up to 1.
     """
     z, shares = as_array(positions, "positions"), as_array(weights, "weights")
     if z.ndim != 2 or shares.shape != z.shape:
@@ -50,9 +63,7 @@ def lineages(
             f"ancestors have shape {list(parents.shape)}; expected [steps - 1, particles] = {[steps - 1, particles]}."
         )
     if (parents != parents.round()).any() or (parents.size and not 0 <= parents.min() <= parents.max() < particles):
-        raise ValueError(
-            f"ancestors must be whole numbers from 0 to {particles - 1}: the particles of the step before."
-        )
+        raise ValueError(f"ancestors must be whole numbers from 0 to {particles - 1}: particles of the previous step.")
     if (shares < 0).any() or not np.allclose(shares.sum(1), 1, atol=1e-4):
         raise ValueError("weights must be shares, 0 or more, that add up to 1 at each step: divide by their sum.")
     seen = None if observed is None else as_array(observed, "observed")
@@ -89,13 +100,21 @@ def lineages(
         axes.xaxis.get_major_locator().set_params(integer=True)
         entries = [("leads to a particle of the last step", readable(COLORS[0])), ("dropped on the way", QUIET)]
         entries += [] if seen is None else [("× observed", INK)]
-        for place, (words, color) in zip((0.0, 0.5, 0.8), entries, strict=False):
-            axes.annotate(words, (place, 1.02), xycoords="axes fraction", color=color, va="bottom")
+        for place, (words, ink) in zip((0.0, 0.5, 0.8), entries, strict=False):
+            axes.annotate(words, (place, 1.02), xycoords="axes fraction", color=ink, va="bottom")
     return Picture(figure, alt or _alt(alive, xlabel, ylabel), caption)
 
 
 def living(parents: np.ndarray, particles: int) -> np.ndarray:
-    """Whether a particle has a descendant at the last step: bool [steps, particles]. parents: int [steps - 1, particles]."""
+    """Whether a particle has a descendant at the last step.
+
+    Args:
+        parents: Ancestor of each particle from the second step on, int [steps - 1, particles].
+        particles: Number of particles.
+
+    Returns:
+        bool [steps, particles]; True everywhere at the last step.
+    """
     alive = np.ones((len(parents) + 1, particles), bool)
     for step in range(len(parents) - 1, -1, -1):
         alive[step] = np.isin(np.arange(particles), parents[step][alive[step + 1]])

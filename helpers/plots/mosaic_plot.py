@@ -1,4 +1,4 @@
-"""Many images laid out as one: a pure function from a tensor of images to one array of pixels."""
+"""A mosaic: a tensor of images laid out as one array of pixels, without a figure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ def mosaic(images: torch.Tensor, columns: int, ink: Ink = "dark", gap: tuple[int
     """Images in reading order as one RGB picture.
 
     Tile i stands in row i // columns and column i % columns; its top left pixel is at
-    (1 + row * (H + gap[0]), 1 + column * (W + gap[1])). Around every tile runs a frame one pixel wide; the rest is white.
+    (1 + row * (H + gap[0]), 1 + column * (W + gap[1])). Every tile has a frame one pixel wide; the rest is white.
 
-    images: [N, C, H, W], C = 1 (grey) or 3 (RGB), values in [0, 1].
-    ink: "dark" prints grey value 1 as black, as ink on the page; "light" prints it as white on black. RGB is shown as it is.
-    gap: pixels between two tiles, vertically and horizontally, at least 1.
+    Args:
+        images: [N, C, H, W], C = 1 (grey) or 3 (RGB), values in [0, 1].
+        columns: Tiles in a row.
+        ink: "dark" prints grey value 1 as black, as ink on the page; "light" prints it as white on black. RGB is shown as it is.
+        gap: Pixels between two tiles, vertically and horizontally, at least 1.
 
-    Returns float32 [2 + rows * H + (rows - 1) * gap[0], 2 + columns * W + (columns - 1) * gap[1], 3].
-    Raises ValueError as `checked_images` does, and for an unknown ink.
+    Returns:
+        float32 [2 + rows * H + (rows - 1) * gap[0], 2 + columns * W + (columns - 1) * gap[1], 3].
+
+    Raises:
+        ValueError: If the ink is unknown, or `checked_images` refuses the images.
     """
     if ink not in ("dark", "light"):
         raise ValueError(f'ink={ink!r}: choose "dark" (grey value 1 is black) or "light" (grey value 1 is white).')
@@ -33,7 +38,7 @@ def mosaic(images: torch.Tensor, columns: int, ink: Ink = "dark", gap: tuple[int
         tiles = (1 - tiles if ink == "dark" else tiles).repeat(3, axis=1)
     tiles = tiles.transpose(0, 2, 3, 1)  # [tile, y, x, rgb]
     rows = -(-count // columns)
-    # White ink on black tiles, and photographs, stand out from the page by themselves; a grey frame would only blur their edge.
+    # White ink on black tiles, and photographs, stand out from the page without a frame; a grey one blurs their edge.
     frame = FRAME if channels == 1 and ink == "dark" else 1.0
 
     shape = (2 + rows * height + (rows - 1) * gap[0], 2 + columns * width + (columns - 1) * gap[1], 3)
@@ -47,7 +52,18 @@ def mosaic(images: torch.Tensor, columns: int, ink: Ink = "dark", gap: tuple[int
 
 
 def checked_images(images: torch.Tensor, name: str = "images") -> torch.Tensor:
-    """`images` as a float32 tensor [N, C, H, W] on the CPU, values in [0, 1]; or a ValueError that says what is wrong."""
+    """Images as a float32 tensor on the CPU, after checks of shape and values.
+
+    Args:
+        images: [N, C, H, W], C = 1 or 3, values in [0, 1] up to 0.001; any device and dtype.
+        name: Name of the images in error messages.
+
+    Returns:
+        float32 [N, C, H, W] on the CPU, clamped to [0, 1].
+
+    Raises:
+        ValueError: If `images` is no tensor, is empty, has another shape or number of channels, NaN, or values outside [0, 1].
+    """
     if not isinstance(images, torch.Tensor):
         raise ValueError(f"{name} must be a torch tensor; got {type(images).__name__}. torch.as_tensor(...) makes one.")
     shape = list(images.shape)
@@ -65,7 +81,7 @@ def checked_images(images: torch.Tensor, name: str = "images") -> torch.Tensor:
     if not torch.isfinite(pixels).all():
         raise ValueError(f"{name} holds NaN or infinite pixels. Usual cause: a diverged model.")
     low, high = pixels.min().item(), pixels.max().item()
-    if low < -1e-3 or high > 1 + 1e-3:  # a little slack: the mean of many images may round past 1
+    if low < -1e-3 or high > 1 + 1e-3:  # a tolerance, because the mean of many images may round to more than 1
         hint = (
             "bytes: divide by 255"
             if low >= 0 and high > 2

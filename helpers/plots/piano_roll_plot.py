@@ -1,8 +1,8 @@
-"""Piano rolls: which keys sound when, and which of it was given and which was made up."""
+"""Piano rolls: which keys sound at which steps, and which steps were given and which generated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from matplotlib.axes import Axes
@@ -27,14 +27,24 @@ def piano_roll(
     alt: str | None = None,
     caption: str | None = None,
 ) -> Picture:
-    """Bars for the notes of one roll [T, 88], or of several under their names, over time: low keys below, octaves marked at each C.
+    """Notes of one or several piano rolls as bars over time: low keys at the bottom, an octave mark at each C.
 
-    rolls: of 0 and 1, each cut to its length: `rolls[0, :lengths[0]]`. A key that sounds in consecutive steps is one bar.
-    given: the first so many steps were given and the rest generated: full bars and hatched, pale ones, with a line and words between them.
-    labels: one word a step, such as the chords' names, above the first roll; an empty one where nothing changes.
-    width: CSS pixels; the height follows from the keys in use, the same for all rolls, so that they compare.
+    Args:
+        rolls: A roll [T, 88] of 0 and 1, cut to its length as in `rolls[0, :lengths[0]]`; or name → roll. A key that sounds in
+            consecutive steps is one bar.
+        given: Number of steps, from the first, that were given; the rest was generated. Given notes are full bars, generated ones
+            hatched. None: all bars are full, without a legend.
+        labels: One word per step of the first roll, such as a chord's name, written above it; empty for no label. None: no labels.
+        width: Width in CSS pixels. The height follows from the range of keys in use, which is the same for all rolls.
+        alt: Alt text; None: a text with the number of notes and the range of each roll.
+        caption: Words under the figure; None: no caption.
 
-    Raises ValueError for no roll, anything else than rolls, `given` outside 0 to T, and labels that are not one a step.
+    Returns:
+        The figure with its alt text and caption.
+
+    Raises:
+        ValueError: If there is no roll, a roll has another shape or other values, `given` is outside 0 to T, or the number of
+            labels differs from T.
     """
     named = dict(rolls) if isinstance(rolls, Mapping) else {"": rolls}
     _check(named, given, labels)
@@ -55,18 +65,40 @@ def piano_roll(
 
 
 def key_name(key: int) -> str:
-    """The name of key 0 to 87 with its octave: key 39 is C4, the middle C."""
+    """The name of a piano key with its octave: key 39 is C4, the middle C.
+
+    Args:
+        key: 0 to 87, from the lowest.
+
+    Returns:
+        Pitch and octave, such as "E♭3".
+    """
     number = key + LOWEST_KEY
     return f"{NAMES[number % 12]}{number // 12 - 1}"
 
 
 def octaves(low: int, high: int) -> dict[int, str]:
-    """The C keys from `low` to `high`, with their names."""
+    """The C keys of a range, with their names.
+
+    Args:
+        low: First key, counted from 0 at the lowest of the piano.
+        high: Last key, included.
+
+    Returns:
+        Key → name.
+    """
     return {key: key_name(key) for key in range(low, high + 1) if (key + LOWEST_KEY) % 12 == 0}
 
 
 def spoken(words: str) -> str:
-    """With the signs of accidentals as words, for alt text."""
+    """Text with accidentals as words, for alt text.
+
+    Args:
+        words: Text with ♯ and ♭.
+
+    Returns:
+        The text with "sharp" and "flat".
+    """
     return words.replace("♯", " sharp").replace("♭", " flat")
 
 
@@ -77,16 +109,16 @@ def _check(named: dict[str, Tensor], given: int | None, labels: Sequence[str] | 
         check_roll(roll)
     shortest = min(len(roll) for roll in named.values())
     if given is not None and not (type(given) is int and 0 <= given <= shortest):
-        raise ValueError(f"Got given={given!r}; expected how many steps were given, an integer from 0 to {shortest}.")
+        raise ValueError(f"Got given={given!r}; expected the number of given steps, an integer from 0 to {shortest}.")
     first = len(next(iter(named.values())))
     if labels is not None and len(labels) != first:
         raise ValueError(
-            f"Got {len(labels)} labels; expected one for each of the {first} steps of the first roll, some perhaps empty."
+            f"Got {len(labels)} labels; expected one for each of the {first} steps of the first roll; a label may be empty."
         )
 
 
-def _keys_in_use(rolls) -> tuple[int, int]:
-    """Lowest and highest key that sounds in any roll, with a margin; around middle C where all are silent."""
+def _keys_in_use(rolls: Iterable[Tensor]) -> tuple[int, int]:
+    """Lowest and highest key that sounds in any roll, with a margin; around middle C if all are silent."""
     used = torch.cat([(roll.detach().cpu() != 0).any(0).nonzero().flatten() for roll in rolls])
     low, high = (int(used.min()), int(used.max())) if len(used) else (34, 44)
     return low - 1, high + 1
@@ -129,7 +161,7 @@ def _write_labels(axes: Axes, labels: Sequence[str]) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 4)
     written = [(step, label) for step, label in enumerate(labels) if label]
-    for index, (step, label) in enumerate(written):  # by turns in two rows, so that a long one does not touch the next
+    for index, (step, label) in enumerate(written):  # alternate between two rows, so that neighbours do not overlap
         axes.text(step + 0.1, high + (0.5 if index % 2 else 2.3), label, fontsize="small", color=INK)
 
 

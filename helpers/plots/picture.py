@@ -1,4 +1,4 @@
-"""`Picture`: a figure together with the words that stand in for it and the words under it."""
+"""`Picture`: a figure with its alt text and its caption."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ SHARPNESS = 2.0  # device pixels per CSS pixel: sharp on a retina screen and on 
 
 @dataclass(frozen=True, repr=False)
 class Picture:
-    """A figure with alt text and a caption: what every function in this room returns.
+    """A figure with alt text and a caption, as every drawing function of this package returns it.
 
-    As the last line of a cell it shows itself. It offers two forms of the same picture: `text/html`, an `<img alt=...>`, which
-    JupyterLab, VS Code and nbconvert's pages and decks all prefer, so that the alt text survives (nbconvert drops the alt
-    text of a bare PNG); and `image/png`, for what cannot show HTML, such as a PDF made through LaTeX.
+    A notebook displays it as the last line of a cell, in one of two forms: `text/html`, an `<img alt=...>`, which JupyterLab,
+    VS Code and nbconvert prefer and which keeps the alt text (nbconvert drops that of a bare PNG); and `image/png`, for
+    formats without HTML, such as a PDF made through LaTeX.
 
-    figure: a `matplotlib.figure.Figure`, best not one of pyplot's; still yours to change: it is drawn afresh at every showing.
-    alt: what the figure says, for a reader who cannot see it. Plain words, no TeX.
-    caption: one or two sentences under the figure. It is escaped, so no HTML; $math$ in it is typeset wherever the page
-        typesets mathematics.
+    Args:
+        figure: A `matplotlib.figure.Figure`, preferably not one of pyplot's. It may still be changed: each display draws it anew.
+        alt: What the figure says, for readers who cannot see it. Plain words, no TeX.
+        caption: One or two sentences under the figure; None: no caption. HTML in it is escaped; a page that typesets mathematics
+            typesets $math$ in it.
 
-    Raises ValueError if `alt` is empty.
+    Raises:
+        ValueError: If `alt` is empty.
     """
 
     figure: Figure
@@ -38,22 +40,44 @@ class Picture:
 
     def __post_init__(self) -> None:
         if not isinstance(self.alt, str) or not self.alt.strip():
-            raise ValueError(
-                f"A picture needs alt text, a sentence that says what it shows; alt={self.alt!r} says nothing."
-            )
+            raise ValueError(f"A picture needs alt text, a sentence that says what it shows; got alt={self.alt!r}.")
 
     def to_png(self, sharpness: float = SHARPNESS) -> bytes:
-        """The picture as PNG bytes, with `sharpness` pixels per CSS pixel; 1 where speed matters more, as under a slider."""
+        """The picture as PNG.
+
+        Args:
+            sharpness: Pixels per CSS pixel. 1 is faster than the default, for example under a slider.
+
+        Returns:
+            The bytes of the PNG file.
+        """
         buffer = io.BytesIO()
         self._write(buffer, "png", sharpness)
         return buffer.getvalue()
 
     def to_html(self, sharpness: float = SHARPNESS) -> str:
-        """A self-contained `<figure>`: the image as a data URI, its alt text, its caption. The shown size does not change."""
+        """The picture as a self-contained `<figure>`: the image as a data URI, its alt text, its caption.
+
+        Args:
+            sharpness: Pixels of the image per CSS pixel. The displayed size does not depend on it.
+
+        Returns:
+            HTML.
+        """
         return self._html(self.to_png(sharpness))
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture to `path`; its suffix (.png, .svg, .pdf) chooses the format. The alt text goes into the file."""
+        """Write the picture to a file, with the alt text in its metadata.
+
+        Args:
+            path: Where to write; the suffix .png, .svg or .pdf chooses the format.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: If the suffix is another one.
+        """
         path = Path(path)
         kind = path.suffix.lstrip(".").lower()
         if kind not in ("png", "svg", "pdf"):
@@ -65,9 +89,9 @@ class Picture:
         # No version and no date in the file, so that the same figure gives the same bytes.
         metadata = {"png": {"Software": None, "Description": self.alt}, "svg": {"Date": None, "Title": self.alt}}
         metadata["pdf"] = {"CreationDate": None, "Title": self.alt}
-        # Under a slider a few more bytes cost less than the milliseconds that pressing them out would take.
+        # Under a slider, speed matters more than the size of the file: compress less.
         quick = {"pil_kwargs": {"compress_level": 1}} if kind == "png" and sharpness <= 1 else {}
-        with workbook_style():  # some settings, fonts among them, are only looked up while drawing
+        with workbook_style():  # matplotlib reads some settings, such as fonts, only while drawing
             self.figure.savefig(target, format=kind, dpi=sharpness * PIXELS_PER_INCH, metadata=metadata[kind], **quick)
 
     def _html(self, png: bytes) -> str:
@@ -75,12 +99,12 @@ class Picture:
         width = round(self.figure.get_figwidth() * PIXELS_PER_INCH)
         height = round(
             self.figure.get_figheight() * PIXELS_PER_INCH
-        )  # so that a page keeps the place before the image is decoded
+        )  # a page reserves this space before the image is decoded
         alt = html.escape(" ".join(self.alt.split()), quote=True)
         image = f'<img src="{source}" alt="{alt}" width="{width}" height="{height}" style="max-width:100%;height:auto">'
         caption = ""
         if self.caption:
-            # No colour here: the page around it may be dark.
+            # No colour: the page may be dark.
             caption = f'<figcaption style="font-size:0.9em;font-style:italic">{html.escape(self.caption)}</figcaption>'
         return f'<figure class="workbook-picture" style="margin:0.5em 0">{image}{caption}</figure>'
 

@@ -1,4 +1,4 @@
-"""Where words go when they want the same place."""
+"""Positions of labels that otherwise overlap."""
 
 from __future__ import annotations
 
@@ -10,15 +10,24 @@ import numpy as np
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Positions on a line, moved as little as possible (least squares) until neighbours are `gap` apart; then into [low, high].
 
-    Keeps the order. Positions that must touch form a block, centred where its members wanted to be.
+    The order stays the same. Positions at the minimal distance form a block, centred at the mean of what was asked for.
+
+    Args:
+        positions: Desired positions, in any order.
+        gap: Smallest distance between neighbours, in the unit of the positions.
+        low: Smallest position allowed.
+        high: Largest position allowed; it takes precedence over `low` if there is no room for both.
+
+    Returns:
+        The new positions, in the order of `positions`.
     """
     order = np.argsort(positions, kind="stable")
-    blocks: list[tuple[float, int]] = []  # (where the first member goes, members)
+    blocks: list[tuple[float, int]] = []  # (position of the first member, number of members)
     for position in (float(positions[i]) for i in order):
         start, members = position, 1
         while blocks and blocks[-1][0] + gap * blocks[-1][1] > start:
-            before, count = blocks.pop()
-            start = (before * count + (start - gap * count) * members) / (count + members)
+            previous_start, count = blocks.pop()
+            start = (previous_start * count + (start - gap * count) * members) / (count + members)
             members += count
         blocks.append((start, members))
     placed = [start + gap * k for start, members in blocks for k in range(members)]
@@ -33,9 +42,17 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
 
 
 def separate(centres: np.ndarray, sizes: np.ndarray, rounds: int = 100) -> np.ndarray:
-    """Boxes in the plane, pushed apart until no two overlap (or the rounds are over).
+    """Boxes in the plane, pushed apart until no two overlap.
 
-    centres, sizes: [n, 2], in one unit → the new centres [n, 2]. Each pair moves along the axis where it overlaps least.
+    Two boxes that overlap move along the axis on which they overlap least.
+
+    Args:
+        centres: Centres of the boxes, [n, 2].
+        sizes: Widths and heights, [n, 2], in the unit of the centres.
+        rounds: Most passes over all pairs. Boxes may still overlap after the last one.
+
+    Returns:
+        The new centres, [n, 2].
     """
     placed = np.array(centres, dtype=np.float64)
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""Graphical models with plates: what is drawn once, what once per observation, and who points at whom."""
+"""Directed graphical models in plate notation."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ PIXELS = 104  # CSS pixels per such unit
 
 @dataclass(frozen=True)
 class PlateModel:
-    """One graphical model.
+    """One graphical model, for `plate_diagram`.
 
-    title: stands above it.
-    nodes: name → (column, row, kind). The name is drawn as mathematics; rows count upwards. Kinds: "latent", an open circle;
-        "observed", a shaded one; "parameter", a small square: a number to be learned, not a random variable.
-    edges: (from, to) pairs of names: the arrows of the generative model.
-    guides: (from, to) pairs: the dashed arrows of inference.
-    plates: label, such as "$n = 1, ..., N$" → the names inside its frame.
+    Args:
+        title: Title above the diagram.
+        nodes: Name → (column, row, kind). The name is drawn as mathematics; rows count upwards. Kinds: "latent", an open circle;
+            "observed", a shaded circle; "parameter", a small square: learned, not a random variable.
+        edges: Pairs (from, to) of names: arrows of the generative model.
+        guides: Pairs (from, to) of names: dashed arrows of inference.
+        plates: Label, such as "$n = 1, ..., N$" → names of the nodes inside its frame.
+
+    Raises:
+        ValueError: If edges, guides or plates name an unknown node, or a node has an unknown kind.
     """
 
     title: str
@@ -55,12 +59,21 @@ class PlateModel:
 
 
 def plate_diagram(*models: PlateModel, alt: str | None = None, caption: str | None = None) -> Picture:
-    """The graphical models side by side, in one scale.
+    """Graphical models side by side, in one scale.
 
-    Raises ValueError for no models; `PlateModel` raises it for edges, guides or plates of unknown nodes, and unknown kinds.
+    Args:
+        *models: One model or more, from left to right.
+        alt: Alt text; None: a text with the nodes, arrows and plates.
+        caption: Words under the figure; None: no caption.
+
+    Returns:
+        The figure with its alt text and caption.
+
+    Raises:
+        ValueError: If there are no models.
     """
     if not models:
-        raise ValueError("plate_diagram needs one model or more, and none was given.")
+        raise ValueError("plate_diagram needs one model or more; none was given.")
     columns = [[column for column, _, _ in model.nodes.values()] for model in models]
     rows = [row for model in models for _, row, _ in model.nodes.values()]
     widths = [max(c) - min(c) + 1.9 for c in columns]
@@ -107,7 +120,7 @@ def _draw(axes: Axes, model: PlateModel) -> None:
 
 
 def _arrow(axes: Axes, model: PlateModel, pair: tuple[str, str], dashed: bool) -> None:
-    """From the rim of one node to the rim of the other; one that has a counterpart leaves and arrives sideways, so that both show."""
+    """Draw from the rim of one node to the rim of the other. A dashed arrow beside its reverse is curved, so that both are visible."""
     (x0, y0, start), (x1, y1, end) = (model.nodes[name] for name in pair)
     angle = math.atan2(y1 - y0, x1 - x0)
     turn = math.radians(40) if dashed and pair[::-1] in (*model.edges, *model.guides) else 0.0

@@ -1,4 +1,4 @@
-"""Points in the plane, told apart by class."""
+"""Scatter plots of points in the plane, with colour and shape by class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from helpers.plots.placement import separate
 from helpers.plots.style import CLASS_COLORS, INK, MARKERS, PIXELS_PER_INCH, new_figure, readable, workbook_style
 from helpers.plots.words import as_array, listed, number, plain
 
-REACH = 3.0  # quartile ranges beyond the quartiles: Tukey's "far out"; of normal numbers one in 400,000 is
+REACH = 3.0  # interquartile ranges beyond the quartiles: Tukey's "far out"; one in 400,000 normal draws is
 
 
 def scatter_by_class(
@@ -33,18 +33,32 @@ def scatter_by_class(
     alt: str | None = None,
     caption: str | None = None,
 ) -> Picture:
-    """Points [N, 2] with colour and shape by class, and the class's name written at the median of its points,
-    or as near as it comes without covering another name; then a line leads from the name to a dot at the median.
+    """Points with colour and shape by class, and the name of each class at the median of its points.
 
-    A class named by one character ("7") is drawn with that character as its shape, so that every point can be read; other
-    classes take the marker shapes in turn. All classes share one scale: x and y are equally long per unit.
+    Names that overlap are moved apart, with a line from the moved name to a dot at the median. If all names are single characters
+    ("7"), these are the marker shapes, so that every point can be read; otherwise classes take the marker shapes in turn. Both axes
+    have the same scale.
 
-    points: [N, 2]; labels: [N], whole numbers; class_names: label → name, or names in
-        the order of labels; the label itself where not given.
-    circle: radius of a dashed circle about the origin. The alt text says what share of the points it holds, and which medians.
-    clip: leave points that are far out (beyond REACH quartile ranges on either axis) outside the frame, so that they do not squeeze
-        the others together. Class medians stay inside; the caption says how many points do not.
-    Raises ValueError for other shapes, NaN, labels that do not match the points or are not whole, a radius that is not positive.
+    Args:
+        points: [N, 2].
+        labels: Integers [N].
+        class_names: Label → name, or names indexed by label; a label without a name, or all with None, is its own name.
+        xlabel: Label of the horizontal axis.
+        ylabel: Label of the vertical axis.
+        title: Title above the axes; None: none.
+        size: Width and height in CSS pixels.
+        circle: Radius of a dashed circle about the origin; None: no circle. The alt text says which share of the points, and which
+            medians, lie inside.
+        clip: Whether points beyond `REACH` interquartile ranges on either axis may lie outside the frame, so that the others are not
+            squeezed together. Class medians stay inside; the caption says how many points are outside.
+        alt: Alt text; None: a text with the median of every class.
+        caption: Words under the figure; None: no caption.
+
+    Returns:
+        The figure with its alt text and caption.
+
+    Raises:
+        ValueError: If points or labels have another shape or NaN, labels are not whole, or the radius is not positive.
     """
     xy, classes = checked_classes(points, labels)
     if xy.shape[1] != 2:
@@ -62,11 +76,11 @@ def scatter_by_class(
     with workbook_style():
         figure = new_figure(*size)
         axes = figure.add_subplot(xlabel=xlabel, ylabel=ylabel)
-        # datalim, not box: the axes keep the figure's shape and show more of the plane instead
+        # datalim, not box: the axes keep the figure's shape and show a larger part of the plane
         axes.set_aspect("equal", adjustable="datalim")
         if title:
             axes.set_title(title, loc="left")
-        area = float(np.clip(60_000 / len(xy), 14, 60))  # square points a marker: few points large, many small
+        area = float(np.clip(60_000 / len(xy), 14, 60))  # of a marker, in square points: smaller if there are many
         for c in kinds:
             x, y = xy[classes == c].T
             shape = f"${names[c]}$" if as_glyphs else MARKERS[c % len(MARKERS)]
@@ -81,13 +95,13 @@ def scatter_by_class(
         places = separate(medians, boxes)
         white = withStroke(linewidth=4, foreground="white")
         for c, place, median in zip(kinds, places, medians, strict=True):
-            color = readable(CLASS_COLORS[c % len(CLASS_COLORS)])
+            ink = readable(CLASS_COLORS[c % len(CLASS_COLORS)])
             if np.linalg.norm(place - median) > 0.4 * height * unit:
                 axes.plot(
-                    *zip(place, median, strict=True), "-", color=color, linewidth=1.8, zorder=3, path_effects=[white]
+                    *zip(place, median, strict=True), "-", color=ink, linewidth=1.8, zorder=3, path_effects=[white]
                 )
-                axes.plot(*median, "o", color=color, markersize=7, markeredgecolor="white", zorder=4)
-            axes.text(*place, names[c], color=color, ha="center", va="center", zorder=5, fontsize=height, fontweight="bold",
+                axes.plot(*median, "o", color=ink, markersize=7, markeredgecolor="white", zorder=4)
+            axes.text(place[0], place[1], names[c], color=ink, ha="center", va="center", zorder=5, fontsize=height, fontweight="bold",
                       path_effects=[white])  # fmt: skip
         if clip:
             margin = 0.05 * (high - low) + 1e-9
@@ -106,7 +120,7 @@ def scatter_by_class(
 
 
 def _frame(xy: np.ndarray, medians: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The lower left and upper right corner, [2] each, of what is shown where points far out are not."""
+    """Lower left and upper right corner, [2] each, of the frame that leaves out points far out."""
     first, third = np.quantile(xy, (0.25, 0.75), axis=0)
     reach = REACH * (third - first)
     low, high = np.maximum(first - reach, xy.min(0)), np.minimum(third + reach, xy.max(0))
@@ -114,14 +128,14 @@ def _frame(xy: np.ndarray, medians: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _outside(axes: Axes, xy: np.ndarray) -> int:
-    """How many points the axes do not show."""
-    axes.figure.draw_without_rendering()  # equal scales show more of the plane than was asked for: how much, the layout decides
+    """Number of points outside the axes."""
+    axes.figure.draw_without_rendering()  # the layout decides how far equal scales widen the limits
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     return int(((xy < (left, bottom)) | (xy > (right, top))).any(1).sum())
 
 
 def _of_circle(xy: np.ndarray, medians: np.ndarray, names: Mapping[int, str], radius: float) -> str:
-    """What the circle holds."""
+    """Words on what lies inside the circle."""
     share = (np.linalg.norm(xy, axis=1) <= radius).mean()
     inside = np.linalg.norm(medians, axis=1) <= radius
     within, beyond = (
@@ -135,15 +149,34 @@ def _of_circle(xy: np.ndarray, medians: np.ndarray, names: Mapping[int, str], ra
 
 
 def named(kinds: Sequence[int], class_names: Mapping[int, str] | Sequence[str] | None) -> dict[int, str]:
-    """label → name for the labels in `kinds`; a label without a name is its own."""
+    """Names of labels.
+
+    Args:
+        kinds: Labels.
+        class_names: Label → name, or names indexed by label; None: no names.
+
+    Returns:
+        Label → name, in the order of `kinds`; a label without a name is its own name.
+    """
     given = class_names if isinstance(class_names, Mapping) else dict(enumerate(class_names or ()))
     return {c: given.get(c, str(c)) for c in kinds}
 
 
 def checked_classes(points: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """points as float64 [N, D] and labels as int64 [N], or a ValueError that says why not."""
+    """Points and labels as arrays, after checks.
+
+    Args:
+        points: [N, D], a tensor, array or nested sequence.
+        labels: Integers [N], of any numeric dtype.
+
+    Returns:
+        points as float64 [N, D], and labels as int64 [N].
+
+    Raises:
+        ValueError: If labels is None, a shape is another, values are NaN or infinite, or a label is not whole.
+    """
     if labels is None:
-        raise ValueError("labels is None: this data set has none, so its points cannot be told apart by class.")
+        raise ValueError("labels is None: this data set has no labels, so its points have no classes.")
     xy, classes = as_array(points, "points"), as_array(labels, "labels")
     if xy.ndim != 2:
         raise ValueError(f"points has shape {list(xy.shape)}; expected [N, D].")

@@ -1,4 +1,4 @@
-"""What every figure does first and last: take numbers in as arrays, and put numbers into words."""
+"""Input of every figure, as checked arrays; and numbers and lists as text."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ import torch
 
 
 def as_array(values: Any, name: str) -> np.ndarray:
-    """`values` as a float64 array: a tensor of any device and dtype, with or without gradient, an array, or (nested) numbers.
+    """Values as a float64 array, after a check that all are finite.
 
-    Raises ValueError, with `name` in it, if there are no values, or values that are not finite numbers.
+    Args:
+        values: A tensor of any device and dtype, with or without gradient, an array, or a number or nested sequence of numbers.
+        name: Name of the values in error messages.
+
+    Returns:
+        float64, in the shape of `values`.
+
+    Raises:
+        ValueError: If there are no values, they have no regular shape, or a value is NaN or infinite.
     """
     if isinstance(values, torch.Tensor):
-        array = values.detach().cpu().to(torch.float64).numpy()  # first cpu, then float64, which MPS does not have
+        array = values.detach().cpu().to(torch.float64).numpy()  # to the CPU before float64, which MPS lacks
     else:
         if isinstance(values, Sequence) and any(isinstance(value, torch.Tensor) for value in values):
             values = [value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value for value in values]
@@ -40,10 +48,21 @@ def as_array(values: Any, name: str) -> np.ndarray:
 
 
 def as_number(value: Any, name: str) -> float:
-    """`value`, a number or a tensor or array of one, as a float. Raises ValueError, with `name` in it, as `as_array` does."""
+    """One finite number as a float.
+
+    Args:
+        value: A number, or a tensor, array or sequence with one element.
+        name: Name of the value in error messages.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: If there is not exactly one element, or it is NaN or infinite.
+    """
     array = as_array(value, name)
     if array.size != 1:
-        raise ValueError(f"{name} has shape {list(array.shape)}; expected one number. Usual cause: a mean forgotten.")
+        raise ValueError(f"{name} has shape {list(array.shape)}; expected one number. Usual cause: a missing mean().")
     return array.item()
 
 
@@ -60,7 +79,15 @@ def with_minus(text: str) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """`value` to `digits` significant digits, with a real minus sign: -101.26 → "−101.3"."""
+    """A number as text, with a real minus sign: -101.26 → "−101.3".
+
+    Args:
+        value: The number.
+        digits: Significant digits.
+
+    Returns:
+        The text; without an exponent for magnitudes from 1e-4 to 1e7.
+    """
     text = f"{value:.{digits}g}"
     if "e" in text and 1e-4 <= abs(value) < 1e7:
         text = f"{value:.0f}"
@@ -68,7 +95,15 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def number_with_error(value: float, error: float | None) -> str:
-    """`value ± error`, the error to two significant digits and the value to as many decimals: "−101.26 ± 0.12"."""
+    """A number and its standard error as text: "−101.26 ± 0.12".
+
+    Args:
+        value: The number.
+        error: Its standard error, 0 or more; None: the value alone.
+
+    Returns:
+        The text, with the error to two significant digits and the value to as many decimals.
+    """
     if error is None:
         return number(value)
     if error == 0:
@@ -80,13 +115,28 @@ def number_with_error(value: float, error: float | None) -> str:
 
 
 def listed(words: Sequence[str], most: int = 12) -> str:
-    """The words with commas, cut after `most` of them with the number left out."""
+    """Words in one line, separated by commas.
+
+    Args:
+        words: The words.
+        most: Number of words after which the list is cut; the text then ends in "and N more".
+
+    Returns:
+        The text; empty if there are no words.
+    """
     shown = ", ".join(words[:most])
     return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
 
 
 def plain(label: str) -> str:
-    """A label without TeX, for alt text: "$z_1$ (nats)" → "z1 (nats)"."""
+    """A label without TeX, for alt text: "$z_1$ (nats)" → "z1 (nats)".
+
+    Args:
+        label: Label with TeX.
+
+    Returns:
+        The label without dollar signs, backslashes, braces, underscores and carets.
+    """
     for mark in ("$", "\\", "{", "}", "_", "^"):
         label = label.replace(mark, "")
     return label

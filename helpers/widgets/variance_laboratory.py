@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
+from helpers.experiments.binary_target import MOST_BITS
 from helpers.experiments.step_price import Price, measured_prices
-from helpers.experiments.variance import ESTIMATORS, MOST_BITS, NAMES, GradientStatistics, Laboratory
+from helpers.experiments.variance import ESTIMATORS, NAMES, GradientStatistics, Laboratory
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, readable
 from helpers.plots.words import listed, number

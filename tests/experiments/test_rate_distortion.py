@@ -1,4 +1,4 @@
-"""`rate_distortion_sweep` against a Gaussian model whose optimum is known for every weight; what it keeps alike, and what it refuses."""
+"""`rate_distortion_sweep` against a Gaussian model with a known optimum for every weight; what the runs share; what is refused."""
 
 from __future__ import annotations
 
@@ -81,12 +81,17 @@ def test_every_point_is_the_optimum_of_its_weight():
             -point.evaluation.distortion.mean - point.evaluation.rate.mean, rel=1e-5
         )
         assert point.history.epochs == 60
-    # The bound is that of weight 1, so the model trained with weight 1 has the best one; along the sweep rate is sold for distortion.
+    # The bound has weight 1, so the model trained with weight 1 has the best one. Along the sweep, rate falls and distortion rises.
     rates, distortions, bounds = (
         [getattr(point.evaluation, name).mean for point in points] for name in ("rate", "distortion", "elbo")
     )
     assert rates == sorted(rates, reverse=True) and distortions == sorted(distortions) and max(bounds) == bounds[1]
-    assert [point.units.count for point in points] == [2, 2, 2, 0]  # with weight 60 the means vary by five thousandths
+    assert [point.units.count for point in points] == [
+        2,
+        2,
+        2,
+        0,
+    ]  # with weight 60 the variance of the means is about 0.005
 
 
 def test_a_weight_of_zero_is_an_autoencoder():
@@ -114,7 +119,7 @@ def sweep(weights, **options):
 
 
 def test_a_point_depends_on_its_weight_and_the_seed_alone():
-    """Not on the weights before it, nor on what was drawn before the sweep."""
+    """It depends neither on other weights nor on draws before the sweep."""
     torch.manual_seed(5)
     forth = sweep([0.5, 2.0])
     torch.rand(7)

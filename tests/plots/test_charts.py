@@ -1,4 +1,4 @@
-"""Curves, bars, dots and histograms: the data in the artists, the words beside them."""
+"""Curves, bars, dots and histograms: the data in the artists, and the labels beside them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Densities over a plane: the regions hold the mass they claim, and the words say where the densities lie."""
+"""Contour plots: the regions hold the stated mass, and the alt text says where the densities lie."""
 
 import io
 
@@ -121,7 +121,7 @@ def test_alt_text_of_many_peaks_says_the_highest_three_and_counts_the_rest():
 
 @pytest.mark.parametrize("resolution", [40, 41, 161])
 def test_one_peak_is_one_wherever_the_grid_lies(resolution):
-    """Between cells several tie; along a ridge, rounding makes ripples."""
+    """A peak between cells gives ties; a ridge gives ripples of rounding."""
     grid = torch.cartesian_prod(*[torch.linspace(-2, 2, resolution)] * 2)
     for scale in ([0.6, 0.6], [0.05, 1.5]):
         density = gaussian([0.0, 0.0], scale).log_prob(grid).exp().double().numpy()

@@ -1,4 +1,4 @@
-"""Where each image and each of its pixels lands."""
+"""Image grids: the place of every image, pixel and label."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_tiles_are_framed_apart_and_missing_ones_stay_white():
     frame = page[0, 0, 0]
     assert 0.5 < frame < 1
     assert (page[0:6, 0] == frame).all() and (page[0:6, 5] == frame).all() and (page[5, 0:6] == frame).all()
-    assert (page[6:10, :] == 1).all()  # between the frames of two rows there is room for words
+    assert (page[6:10, :] == 1).all()  # room for titles between the frames of two rows
     assert (page[10:, 6:] == 1).all()  # the fourth tile does not exist
 
 

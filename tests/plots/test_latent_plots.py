@@ -1,4 +1,4 @@
-"""Classes in the plane, t-SNE, and the decoder over its latent plane."""
+"""Scatter plots by class, t-SNE maps, and latent manifolds."""
 
 import numpy as np
 import pytest
@@ -173,7 +173,9 @@ def test_tsne_is_the_same_for_the_same_seed_and_keeps_clusters(clusters):
 
 
 def test_tsne_seed_reaches_the_randomised_start_of_many_dimensions():
-    noise = torch.randn(60, 600, generator=torch.Generator().manual_seed(0))  # above 500, PCA itself draws numbers
+    noise = torch.randn(
+        60, 600, generator=torch.Generator().manual_seed(0)
+    )  # above 500 dimensions, PCA draws random numbers
     first, again, other = (tsne_embed(noise, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other, atol=0.1)
@@ -186,7 +188,7 @@ def test_tsne_map_draws_a_seeded_subset_with_its_own_labels(clusters):
         np.testing.assert_array_equal(a.get_offsets(), b.get_offsets())
     groups = [np.asarray(group.get_offsets()) for group in once.figure.axes[0].collections]
     assert sum(map(len, groups)) == 60
-    # Had the labels lost their points, the classes would lie all over each other.
+    # If labels and points did not belong together, the classes would overlap.
     spread_within = max(np.linalg.norm(group - group.mean(0), axis=1).max() for group in groups)
     between = min(np.linalg.norm(a.mean(0) - b.mean(0)) for i, a in enumerate(groups) for b in groups[:i])
     assert between > spread_within

@@ -1,4 +1,4 @@
-"""Lineages: which particles live on, by hand; lines and dots where the numbers say."""
+"""Lineages: surviving particles, by hand; positions of lines and dots."""
 
 from __future__ import annotations
 

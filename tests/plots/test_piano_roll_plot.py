@@ -1,4 +1,4 @@
-"""Piano rolls: every note a bar where it sounds, given and generated told apart without colour, and words for those who cannot see."""
+"""Piano rolls: a bar for every note, given and generated notes that differ without colour, and the alt text."""
 
 from __future__ import annotations
 

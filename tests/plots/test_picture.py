@@ -1,4 +1,4 @@
-"""What a `Picture` shows, and what it leaves alone."""
+"""`Picture`: its HTML, its files, and that it changes neither styles nor the random state."""
 
 import base64
 import html.parser
@@ -115,7 +115,7 @@ def test_plotting_leaves_no_pyplot_figure_no_setting_and_no_random_state_behind(
     before, state = dict(mpl.rcParams), torch.get_rng_state()
     drawn = []
     for shown in all_kinds():
-        torch.set_rng_state(state)  # the examples themselves draw random numbers; showing must not
+        torch.set_rng_state(state)  # the examples draw random numbers; displaying must not
         drawn.append(shown.to_html())
         assert torch.equal(torch.get_rng_state(), state)
     assert len(drawn) == 7

@@ -1,4 +1,4 @@
-"""Graphical models with plates: every node, arrow and frame is where it should be, in shapes that tell kinds apart."""
+"""Plate diagrams: positions of nodes, arrows and frames, and a shape for each kind of node."""
 
 import numpy as np
 import pytest

@@ -147,7 +147,7 @@ class SemiSupervisedGuide(nn.Module):
 def semi_supervised_vae(
     outcome_shape: int | Shape,
     num_classes: int,
-    likelihood: type[Conditional],
+    likelihood: Callable[[Shape, int | Shape, NetworkRecipe], Conditional],
     latent: int = 50,
     hidden: tuple[int, ...] = (500,),
     network: Callable[[tuple[int, ...]], NetworkRecipe] = FeedForward,
@@ -158,7 +158,7 @@ def semi_supervised_vae(
     Args:
         outcome_shape: Shape of one x.
         num_classes: Number of classes.
-        likelihood: Class of p(x | y, z), such as `BernoulliConditional`.
+        likelihood: Class of p(x | y, z), such as `BernoulliConditional`: input shape, outcome shape, network → conditional.
         latent: Size of z.
         hidden: Sizes of the hidden layers of classifier, style and decoder; one or more.
         network: Hidden sizes → recipe of a network with these sizes.

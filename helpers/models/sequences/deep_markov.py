@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from helpers.distributions import BernoulliConditional, Conditional, GatedTransition
 from helpers.models.sequences.guide import SequenceGuide, steps_of
 from helpers.models.sequences.recurrent_guide import RecurrentGuide
-from helpers.networks import FeedForward, Shape
-from helpers.networks.packed_steps import PackedSteps
+from helpers.networks import FeedForward, NetworkRecipe, PackedSteps, Shape
 
 
 class DeepMarkovModel(nn.Module):
@@ -133,7 +134,7 @@ def deep_markov_model(
     cell: str = "gru",
     flows: int = 0,
     dropout: float = 0.0,
-    likelihood: type[Conditional] = BernoulliConditional,
+    likelihood: Callable[[Shape, int | Shape, NetworkRecipe], Conditional] = BernoulliConditional,
 ) -> tuple[DeepMarkovModel, SequenceGuide]:
     """Model and guide with a gated transition and recurrent networks, in the sizes of Krishnan et al. and of Pyro's example.
 
@@ -147,7 +148,7 @@ def deep_markov_model(
         cell: Recurrent cell: "gru", "relu" or "tanh".
         flows: Inverse autoregressive layers on each step of the guide; 0: none.
         dropout: Probability of dropping an input or a state of the guide's recurrent networks in training mode.
-        likelihood: Class of p(x_t | z_t).
+        likelihood: Class of p(x_t | z_t): input shape, outcome shape, network → conditional.
 
     Returns:
         The model p(x, z) and the guide q(z | x).

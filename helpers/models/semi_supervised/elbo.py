@@ -200,7 +200,7 @@ def as_one_hot(labels: Tensor, num_classes: int, like: Tensor) -> Tensor:
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
         given = describe(labels, "labels") if isinstance(labels, Tensor) else f"labels of type {type(labels).__name__}"
         raise ValueError(
-            f"Got {given}; expected int64 [*batch], one class number an image. Floats become numbers with labels.long()."
+            f"Got {given}; expected int64 [*batch], one class number per image. Convert floats with labels.long()."
         )
     low, high = (int(value) for value in labels.aminmax())
     if low < 0 or high >= num_classes:

@@ -1,4 +1,4 @@
-"""How good a model is over a whole data set: bound, distortion, rate, importance-weighted log-likelihood; and which units it uses."""
+"""How good a model is over a whole data set: ELBO, distortion, rate, importance-weighted log-likelihood."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from helpers.models import LatentVariableModel
 
 @dataclass(frozen=True)
 class BoundEvaluation:
-    """What `evaluate_bound` returns; elbo = -(distortion + rate).
+    """What `evaluate_bound` returns, in nats per image; elbo = -(distortion + rate).
 
-    elbo: E_q[log p(x, z) - log q(z | x)], a lower bound of log p(x).
-    distortion: E_q[-log p(x | z)].
-    rate: E_q[log q(z | x) - log p(z)].
-    log_marginal_is: log 1/S sum_s p(x, z_s) / q(z_s | x), in expectation a tighter lower bound, exact as S grows.
+    Args:
+        elbo: E_q[log p(x, z) - log q(z | x)], a lower bound of log p(x).
+        distortion: E_q[-log p(x | z)].
+        rate: E_q[log q(z | x) - log p(z)].
+        log_marginal_is: log 1/S sum_s p(x, z_s) / q(z_s | x), in expectation a tighter lower bound, exact as S grows.
+        num_samples: S, draws of z per image.
+        num_images: Images in the set.
     """
 
     elbo: Measured
@@ -41,18 +44,29 @@ def evaluate_bound(
     num_samples: int,
     max_evaluations: int = 10_000,
 ) -> BoundEvaluation:
-    """Evaluate on all of `images` [images, *outcome], with `num_samples` draws of z per image, without gradients.
+    """Evaluate ELBO, distortion, rate and importance-weighted log p(x) on a whole set, without gradients and in evaluation mode.
 
-    Works through the images and draws in pieces of at most `max_evaluations` (image, draw) pairs, so memory does not grow with
-    either. Model and guide are in evaluation mode meanwhile. Nats per image, each with its standard error over images; the
-    noise of the draws is part of it.
+    The standard errors are over images; the noise of the draws is part of them.
+
+    Args:
+        model: p(x, z).
+        guide: x [*batch, *outcome] → q(z | x).
+        images: The whole set [images, *outcome].
+        num_samples: S, draws of z per image.
+        max_evaluations: (image, draw) pairs at a time: memory grows with neither images nor draws.
+
+    Returns:
+        The four means with their standard errors, in nats per image.
+
+    Raises:
+        ValueError: If num_samples is below 1, or if the images do not fit the likelihood.
     """
     if num_samples < 1:
         raise ValueError(f"num_samples must be 1 or more; {num_samples} was given.")
     model.likelihood.check_outcome(images)
     with evaluation_mode(model, guide):
         piece = max(1, max_evaluations // num_samples)
-        # Written into one tensor made beforehand: small results kept between large temporaries would tear the heap to pieces.
+        # Written into one tensor made beforehand: small results kept between large temporaries fragment the heap.
         results = torch.empty(3, len(images), dtype=images.dtype, device=images.device)
         for x, columns in zip(images.split(piece), results.split(piece, dim=1), strict=True):
             columns.copy_(_evaluate(model, guide, x, num_samples, max_evaluations))
@@ -70,7 +84,7 @@ def evaluate_bound(
 def _evaluate(
     model: LatentVariableModel, guide: nn.Module, x: Tensor, num_samples: int, max_evaluations: int
 ) -> Tensor:
-    """Distortion, rate and log-likelihood of each of a few images: [3, images]."""
+    """Distortion, rate and importance-weighted log p(x) of each of a few images: [3, images]."""
     q = guide(x)
     prior = model.prior(q.batch_shape)
     distortion = rate = torch.zeros((), dtype=x.dtype, device=x.device)

@@ -1,4 +1,4 @@
-"""Modules in evaluation mode for as long as a measurement takes."""
+"""A context in which modules are in evaluation mode, for the time of a measurement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ from torch import nn
 
 @contextmanager
 def evaluation_mode(*roots: nn.Module) -> Iterator[None]:
-    """No dropout inside; each module's own mode is put back afterwards."""
+    """Context manager: put modules in evaluation mode (no dropout), and restore each submodule's mode at the end.
+
+    A submodule that was in evaluation mode before, inside a module in training mode, is so afterwards too, also after an error.
+
+        with evaluation_mode(model, guide):
+            ...
+
+    Args:
+        *roots: Modules, whose submodules are included.
+
+    Yields:
+        None.
+    """
     modes = [(module, module.training) for root in roots for module in root.modules()]
     for root in roots:
         root.eval()

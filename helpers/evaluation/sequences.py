@@ -1,9 +1,8 @@
-"""How good a deep Markov model is: bound and two estimates of the log-likelihood, each a sequence and a time step."""
+"""How good a deep Markov model is: bound and two estimates of log p(x), each per sequence and per time step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,16 +14,17 @@ from helpers.matmul import fast_matmul
 from helpers.models.sequences.deep_markov import DeepMarkovModel
 from helpers.models.sequences.elbo import check_parts
 from helpers.models.sequences.guide import SequenceGuide, steps_of
-from helpers.networks.packed_steps import PackedSteps
+from helpers.networks import PackedSteps
 
 
 @dataclass(frozen=True)
 class PerStep:
     """A sum over sequences, divided by the sum of their lengths: nats per time step.
 
-    mean: the figure of the whole set. Long sequences count for as many steps as they have; it is no mean of sequences' means.
-    standard_error: of that ratio, over sequences.
-    values: float64 [sequences], nats a sequence.
+    Args:
+        mean: The ratio, of the whole set: every time step has the same weight. It is not the mean of sequences' means.
+        standard_error: Of the ratio, over sequences; nan for one sequence.
+        values: Nats per sequence, float64 [sequences].
     """
 
     mean: float
@@ -33,7 +33,15 @@ class PerStep:
 
     @classmethod
     def over(cls, values: Tensor, lengths: Tensor) -> PerStep:
-        """values: nats a sequence [sequences], lengths: time steps [sequences]."""
+        """Ratio and standard error of one value per sequence.
+
+        Args:
+            values: Nats per sequence [sequences].
+            lengths: Time steps of each [sequences].
+
+        Returns:
+            Nats per time step, with the standard error of a ratio.
+        """
         values, steps = values.double(), lengths.double()
         mean = (values.sum() / steps.sum()).item()
         spread = (values - mean * steps).square().sum().sqrt() / steps.sum()
@@ -48,11 +56,17 @@ class PerStep:
 class SequenceEvaluation:
     """What `evaluate_sequences` returns; S = num_samples. The negative of each `mean` is what papers call NLL, or bound, per step.
 
-    bound: E_q[log p(x, z) - log q(z | x)], a lower bound of log p(x), estimated by the mean over S paths.
-    distortion, rate: its two parts, bound = -(distortion + rate).
-    log_marginal_is: importance-sampled, log 1/S sum_s p(x, z_s) / q(z_s | x): in expectation a tighter lower bound, exact as S grows.
-    log_marginal_smc: by sequential Monte Carlo with S particles, None where it was not asked for: in expectation a lower bound too, and
-        exact as S grows, but not always the tighter of the two, see `particle_log_marginal`.
+    Args:
+        bound: E_q[log p(x, z) - log q(z | x)], a lower bound of log p(x), estimated by the mean over S paths.
+        distortion: E_q[-log p(x | z)]; bound = -(distortion + rate).
+        rate: E_q[log q(z | x) - log p(z)].
+        log_marginal_is: Importance-sampled, log 1/S sum_s p(x, z_s) / q(z_s | x): in expectation a tighter lower bound, exact as S
+            grows.
+        log_marginal_smc: By sequential Monte Carlo with S particles; None without `smc`. In expectation a lower bound too, and exact
+            as S grows, but not always the tighter of the two, see `particle_log_marginal`.
+        num_samples: S.
+        num_sequences: Sequences in the set.
+        num_steps: Time steps in the set, the sum of the lengths.
     """
 
     bound: PerStep
@@ -77,49 +91,59 @@ def evaluate_sequences(
     smc: bool = True,
     max_evaluations: int = 10_000,
 ) -> SequenceEvaluation:
-    """Evaluate on all of x [sequences, num_steps, *outcome], lengths int64 [sequences], without gradients.
+    """Evaluate bound, distortion, rate and two estimates of log p(x) on a whole set, without gradients and in evaluation mode.
 
-    num_samples: paths of z a sequence, and particles of the sequential Monte Carlo.
-    batch_size: sequences at a time; sequences of like length stand together, whatever their order in x.
-    smc: also estimate by sequential Monte Carlo.
-    max_evaluations: (time step, path) pairs at a time: memory grows with neither.
+    Log weights are summed in float64.
 
-    Model and guide are in evaluation mode meanwhile. Log weights are added up in float64.
+    Args:
+        model: p(x, z).
+        guide: q(z | x).
+        x: Sequences [sequences, num_steps, *outcome].
+        lengths: Time steps of each, int64 [sequences].
+        num_samples: S, paths of z per sequence, and particles of the sequential Monte Carlo.
+        batch_size: Sequences at a time; they are sorted by length first, whatever their order in x.
+        smc: Also estimate log p(x) by sequential Monte Carlo.
+        max_evaluations: (time step, path) pairs at a time: memory grows with neither.
+
+    Returns:
+        Each quantity in nats per time step, with its standard error and its values per sequence.
+
+    Raises:
+        ValueError: If model, guide, x and lengths do not fit each other, or if num_samples or batch_size is below 1.
     """
     check_parts(model, guide)
-    steps_of(x, lengths, model.emission.event_shape)  # all at once, before the work begins
+    steps_of(x, lengths, model.emission.event_shape)  # checks all sequences before the first batch
     if num_samples < 1 or batch_size < 1:
         raise ValueError(f"Got num_samples={num_samples} and batch_size={batch_size}; expected 1 or more of each.")
     by_length = lengths.argsort(descending=True, stable=True)
     results = torch.empty(4, len(x), dtype=torch.float64, device=x.device)
     with evaluation_mode(model, guide):
         for chosen in by_length.split(batch_size):
-            end = lengths[chosen]
-            padded = x[chosen, : int(end.max())]
-            steps = PackedSteps(end, padded.shape[1])
+            chosen_lengths = lengths[chosen]
+            padded = x[chosen, : int(chosen_lengths.max())]
+            steps = PackedSteps(chosen_lengths, padded.shape[1])
             packed = steps.pack(padded)
             model.emission.check_outcome(packed)
-            results[:3, chosen] = _importance(model, guide, packed, steps, num_samples, max_evaluations)
+            results[:3, chosen] = _importance_sampled(model, guide, packed, steps, num_samples, max_evaluations)
             if smc:
-                results[3, chosen] = particle_log_marginal(model, guide, padded, end, num_samples)
-    distortion, rate, log_marginal_is, particles = results
-    per_step: Callable[[Tensor], PerStep] = lambda values: PerStep.over(values, lengths)  # noqa: E731
+                results[3, chosen] = particle_log_marginal(model, guide, padded, chosen_lengths, num_samples)
+    distortion, rate, log_marginal_is, log_marginal_smc = results
     return SequenceEvaluation(
-        per_step(-(distortion + rate)),
-        per_step(distortion),
-        per_step(rate),
-        per_step(log_marginal_is),
-        per_step(particles) if smc else None,
+        PerStep.over(-(distortion + rate), lengths),
+        PerStep.over(distortion, lengths),
+        PerStep.over(rate, lengths),
+        PerStep.over(log_marginal_is, lengths),
+        PerStep.over(log_marginal_smc, lengths) if smc else None,
         num_samples,
         len(x),
         int(lengths.sum()),
     )
 
 
-def _importance(
+def _importance_sampled(
     model: DeepMarkovModel, guide: SequenceGuide, x: Tensor, steps: PackedSteps, num_samples: int, max_evaluations: int
 ) -> Tensor:
-    """Distortion, rate and importance-sampled log-likelihood of a few sequences: float64 [3, sequences]."""
+    """Distortion, rate and importance-sampled log p(x) of a few sequences: float64 [3, sequences]."""
     distortion, rate = x.new_zeros(2, steps.num_sequences, dtype=torch.float64)
     log_total = torch.full_like(rate, -torch.inf)
     features = guide.features(x, steps)  # once for all paths

@@ -16,8 +16,9 @@ from helpers.evaluation.module_mode import evaluation_mode
 class ActiveUnits:
     """What `active_units` returns.
 
-    variance: [*latent], over images, of the mean of q(z | x) for each unit.
-    threshold: a unit is active where its variance is above this.
+    Args:
+        variance: Variance over images of the mean of q(z | x), for each unit [*latent].
+        threshold: A unit is active if its variance is above it.
     """
 
     variance: Tensor
@@ -25,11 +26,12 @@ class ActiveUnits:
 
     @property
     def active(self) -> Tensor:
-        """[*latent], boolean."""
+        """Whether each unit is active, boolean [*latent]."""
         return self.variance > self.threshold
 
     @property
     def count(self) -> int:
+        """Number of active units."""
         return int(self.active.sum())
 
 
@@ -37,17 +39,26 @@ class ActiveUnits:
 def active_units(
     guide: nn.Module, images: Tensor, threshold: float = 0.01, num_samples: int = 100, max_evaluations: int = 10_000
 ) -> ActiveUnits:
-    """Which units of z carry anything about x: those for which Var_x( E_q(z | x)[z] ) > threshold.
+    """Which units of z carry information about x: those for which Var_x( E_q(z | x)[z] ) > threshold.
 
-    A unit whose q(z | x) is the prior, whatever x is, has variance 0: it has collapsed. The scale of z is set by the prior, and the
-    threshold belongs to one of unit variance. A unit of a flow or a mixture may carry something in its shape and nothing in its mean.
-
-    images: [images, *outcome], two or more.
-    num_samples: draws of z per image where q has no mean in closed form, as a flow; two or more. Their noise, s² / num_samples, is
-        subtracted, so that the variance is unbiased and may come out just below 0.
-    max_evaluations: (image, draw) pairs at a time.
+    A unit whose q(z | x) is the prior for every x has variance 0: it has collapsed. The prior sets the scale of z; the default threshold
+    assumes a prior of unit variance. With a flow or a mixture, a unit may carry information in the shape of q and none in its mean.
 
     Burda, Grosse, Salakhutdinov 2016, "Importance Weighted Autoencoders", section 5.2.
+
+    Args:
+        guide: x [*batch, *outcome] → q(z | x); run in evaluation mode.
+        images: [images, *outcome], two or more.
+        threshold: A unit is active if its variance is above it.
+        num_samples: Draws of z per image if q has no mean in closed form, as a flow; two or more. Their noise, s² / num_samples, is
+            subtracted, so that the variance is unbiased; it may be slightly below 0.
+        max_evaluations: (image, draw) pairs at a time: memory grows with neither images nor draws.
+
+    Returns:
+        The variance of every unit, and the threshold.
+
+    Raises:
+        ValueError: If there are fewer than two images, or num_samples is below 2.
     """
     if len(images) < 2 or num_samples < 2:
         raise ValueError(
@@ -62,7 +73,7 @@ def active_units(
 
 
 def _mean_and_noise(q: Distribution, num_samples: int) -> tuple[Tensor, Tensor]:
-    """E[z] and the variance with which it is known, both [images, *latent]."""
+    """E[z], and the variance of its estimate, 0 if E[z] has a closed form: both [images, *latent]."""
     try:
         return q.mean, torch.zeros_like(q.mean)
     except NotImplementedError:

@@ -11,9 +11,9 @@ from helpers.models.latent_variable import LatentVariableModel
 
 
 class _Bound(nn.Module):
-    """What both bounds hold and check."""
+    """The parts that both bounds hold, and their checks."""
 
-    targets: tuple[Target, ...] = ("expectation", "log_mean_exp")  # of the estimators that make it a bound
+    accepted_targets: tuple[Target, ...] = ("expectation", "log_mean_exp")  # of the estimators that give a bound
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class _Bound(nn.Module):
         self.model = model
         self.guide = guide
         self.estimator = Pathwise() if estimator is None else estimator
-        if self.estimator.target not in self.targets:
+        if self.estimator.target not in self.accepted_targets:
             raise ValueError(
                 f"{type(self).__name__} needs an estimator of an expectation, and {type(self.estimator).__name__} has the target "
                 f"{self.estimator.target!r}: mean-exp of a log-likelihood, minus a KL, is no bound. Use `Elbo`."
@@ -47,17 +47,27 @@ class _Bound(nn.Module):
 
 
 class Elbo(_Bound):
-    """E_q[log p(x | z) - w R(z)], R(z) = log q(z | x) - log p(z): the whole log weight is f, and the estimator sees all of it.
+    """E_q[log p(x | z) - w R(z)], R(z) = log q(z | x) - log p(z): the whole log weight is the estimator's f.
 
     With `rate_weight` w = 1 and an estimator whose target is an expectation this is the ELBO; with `ImportanceWeighted` it is the
-    importance-weighted bound. With w other than 1 it is the objective of a beta-VAE, and a bound on log p(x) only for w >= 1.
+    importance-weighted bound. With w other than 1 it is the objective of a beta-VAE; the expectation is a lower bound of log p(x) if
+    w >= 1.
 
-    model, guide: p(x, z) and q(z | x).
-    estimator: of the gradient; `Pathwise()` by default. A mixture guide needs `ComponentThenPoint()`.
-    num_samples: evaluations of the log weight per image; None for the estimator's own fewest.
+    `value` and `surrogate` both hold the weight: unless w = 1, `value` is not the ELBO, which is -(distortion + rate). The loss of
+    trainable baselines is not part of either; it is the estimate's `auxiliary_loss`.
 
     Called with x [*batch, *outcome], returns an `Estimate` [*batch] in nats, with terms `distortion`, -log p(x | z), and
-    `rate`, R(z), both averaged over samples.
+    `rate`, R(z), both averaged over samples and both without the weight.
+
+    Args:
+        model: p(x, z).
+        guide: x [*batch, *outcome] → q(z | x), a distribution with batch_shape [*batch].
+        estimator: Gradient estimator; None: `Pathwise()`. A mixture guide needs `ComponentThenPoint()`.
+        num_samples: Evaluations of the log weight per image; None: the estimator's minimum.
+        rate_weight: w.
+
+    Raises:
+        ValueError: If guide and prior disagree on the shape of z.
     """
 
     def forward(self, x: Tensor) -> Estimate:
@@ -75,13 +85,28 @@ class Elbo(_Bound):
 class AnalyticKlElbo(_Bound):
     """E_q[log p(x | z)] - w KL(q(z | x) || p(z)), with the KL in closed form.
 
-    The same target as `Elbo`, the gradient less noisy in general. Needs a KL in closed form between q and p(z), and an estimator
-    whose target is an expectation: the mean-exp of a log-likelihood, minus a KL, is no bound.
+    The target is that of `Elbo`; the gradient is less noisy in general. Needs a KL in closed form between q and p(z), and an
+    estimator whose target is an expectation: the mean-exp of a log-likelihood, minus a KL, is no bound.
 
-    Arguments and result as in `Elbo`; the term `rate` is the KL.
+    `value` and `surrogate` both hold the weight: unless w = 1, `value` is not the ELBO, which is -(distortion + rate). The loss of
+    trainable baselines is not part of either; it is the estimate's `auxiliary_loss`.
+
+    Called with x [*batch, *outcome], returns an `Estimate` [*batch] in nats, with terms `distortion`, -log p(x | z) averaged over
+    samples, and `rate`, the KL, both without the weight.
+
+    Args:
+        model: p(x, z).
+        guide: x [*batch, *outcome] → q(z | x), a distribution with batch_shape [*batch].
+        estimator: Gradient estimator of an expectation; None: `Pathwise()`.
+        num_samples: Evaluations of the log-likelihood per image; None: the estimator's minimum.
+        rate_weight: w.
+
+    Raises:
+        ValueError: If guide and prior disagree on the shape of z, if the estimator's target is not an expectation, or, when called,
+            if the KL has no closed form.
     """
 
-    targets = ("expectation",)
+    accepted_targets = ("expectation",)
 
     def forward(self, x: Tensor) -> Estimate:
         self._check_batch(x)
@@ -95,8 +120,8 @@ class AnalyticKlElbo(_Bound):
             ) from error
 
         def log_likelihood(z: Tensor) -> Estimate:
-            score = self.model.likelihood(z).log_prob(x)  # [samples, *batch]
-            return Estimate.of(score, distortion=-score)
+            log_p = self.model.likelihood(z).log_prob(x)  # [samples, *batch]
+            return Estimate.of(log_p, distortion=-log_p)
 
         return self.estimator(log_likelihood, q, self.num_samples, context=x) + Estimate(
             -self.rate_weight * rate.detach(), -self.rate_weight * rate, {"rate": rate.detach()}
@@ -104,7 +129,15 @@ class AnalyticKlElbo(_Bound):
 
 
 def check_images_alone(x: Tensor, caller: str) -> None:
-    """ValueError where a batch is a tuple of tensors in place of one."""
+    """Check that a batch is one tensor of images, not a tuple such as (images, labels).
+
+    Args:
+        x: The batch that `caller` was given.
+        caller: Name of the objective, for the message.
+
+    Raises:
+        ValueError: If x is a tuple or a list.
+    """
     if isinstance(x, tuple | list):
         raise ValueError(
             f"{caller} takes a batch of images alone, and a {type(x).__name__} of {len(x)} was given. "

@@ -9,17 +9,18 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from helpers.distributions import Conditional, Finite, Prior, support
-
-Shape = tuple[int, ...]
+from helpers.networks import Shape
 
 
 class LatentVariableModel(nn.Module):
-    """A prior p(z) and a likelihood p(x | z).
+    """A prior p(z) and a likelihood p(x | z). All log-probabilities are in nats.
 
-    prior: called with a batch shape, returns p(z).
-    likelihood: called with z [*batch, *latent], returns p(x | z).
+    Args:
+        prior: Batch shape → p(z), a distribution with that batch_shape.
+        likelihood: z [*batch, *latent] → p(x | z), a distribution with batch_shape [*batch].
 
-    All log-probabilities are in nats.
+    Raises:
+        ValueError: If prior and likelihood disagree on the shape of z.
     """
 
     def __init__(self, prior: Prior, likelihood: Conditional) -> None:
@@ -33,50 +34,108 @@ class LatentVariableModel(nn.Module):
         self.likelihood = likelihood
 
     def forward(self, z: Tensor) -> Distribution:
-        """p(x | z). z: [*batch, *latent] → distribution with batch_shape `batch`."""
+        """The likelihood p(x | z).
+
+        Args:
+            z: Latent values [*batch, *latent].
+
+        Returns:
+            A distribution over x with batch_shape [*batch].
+        """
         return self.likelihood(z)
 
     @torch.no_grad()
     def sample(self, shape: int | Shape = ()) -> tuple[Tensor, Tensor]:
-        """x, z ~ p(x, z). shape: batch shape → x [*shape, *outcome], z [*shape, *latent]."""
+        """Draw from the joint: x, z ~ p(x, z).
+
+        Args:
+            shape: Batch shape of the draws; an int is a shape of one dimension, () draws one pair.
+
+        Returns:
+            x [*shape, *outcome] and z [*shape, *latent].
+        """
         z = self.prior((shape,) if isinstance(shape, int) else shape).sample()
         return self.likelihood(z).sample(), z
 
     @torch.no_grad()
     def sample_given(self, z: Tensor, num_samples: int = 1) -> Tensor:
-        """Many x for one z: x ~ p(x | z). z: [*batch, *latent] → [samples, *batch, *outcome]."""
+        """Draw several x for each z: x ~ p(x | z).
+
+        Args:
+            z: Latent values [*batch, *latent].
+            num_samples: Draws of x for each z.
+
+        Returns:
+            x [samples, *batch, *outcome].
+        """
         return self.likelihood(z).sample((num_samples,))
 
     @torch.no_grad()
     def resample(self, guide: nn.Module, x: Tensor, num_samples: int = 1) -> tuple[Tensor, Tensor]:
         """Conditional samples: z ~ q(z | x), then x' ~ p(x' | z).
 
-        guide: x → q(z | x).  x: [*batch, *outcome] → x' [samples, *batch, *outcome], z [samples, *batch, *latent].
+        Args:
+            guide: x → q(z | x).
+            x: Observations [*batch, *outcome].
+            num_samples: Draws of (x', z) for each x.
+
+        Returns:
+            x' [samples, *batch, *outcome] and z [samples, *batch, *latent].
         """
         z = guide(x).sample((num_samples,))
         return self.likelihood(z).sample(), z
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x, z). x: [*batch, *outcome], z: [..., *batch, *latent] → [..., *batch]."""
+        """log p(x, z) = log p(z) + log p(x | z), in nats.
+
+        Args:
+            x: Observations [*batch, *outcome].
+            z: Latent values [..., *batch, *latent]; leading dimensions hold several z for each x.
+
+        Returns:
+            [..., *batch].
+        """
         batch_shape = z.shape[: z.dim() - len(self.prior.event_shape)]
         return self.prior(batch_shape).log_prob(z) + self.likelihood(z).log_prob(x)
 
     def log_marginal(self, x: Tensor) -> Tensor:
-        """log p(x) = log sum_z p(x, z), exact. x: [*batch, *outcome] → [*batch].
+        """log p(x) = log sum_z p(x, z), exact, by enumeration; in nats.
 
-        Only where the prior's support can be enumerated; else a ValueError that says why.
+        Args:
+            x: Observations [*batch, *outcome].
+
+        Returns:
+            [*batch].
+
+        Raises:
+            ValueError: If the prior's support cannot be enumerated.
         """
         return self._log_joint_over_support(x)[0].logsumexp(0)
 
     def posterior(self, x: Tensor) -> Finite:
-        """p(z | x), exact, where the prior's support can be enumerated. x: [*batch, *outcome] → batch_shape `batch`."""
+        """p(z | x), exact, by enumeration.
+
+        Args:
+            x: Observations [*batch, *outcome].
+
+        Returns:
+            A distribution over the prior's support, with batch_shape [*batch].
+
+        Raises:
+            ValueError: If the prior's support cannot be enumerated.
+        """
         log_joint, values = self._log_joint_over_support(x)
         return Finite(values, log_joint.movedim(0, -1))
 
     def naive_lower_bound(self, x: Tensor, num_samples: int) -> Tensor:
-        """log 1/S sum_s p(x | z_s), z_s ~ p(z): in expectation a lower bound of log p(x), and a poor one.
+        """log 1/S sum_s p(x | z_s), z_s ~ p(z): in expectation a lower bound of log p(x), and a loose one.
 
-        x: [*batch, *outcome] → [*batch].
+        Args:
+            x: Observations [*batch, *outcome].
+            num_samples: S, draws of z for each x.
+
+        Returns:
+            The estimate in nats [*batch].
         """
         batch_shape = x.shape[: x.dim() - len(self.likelihood.event_shape)]
         z = self.prior(batch_shape).sample((num_samples,))  # [samples, *batch, *latent]
@@ -88,7 +147,7 @@ class LatentVariableModel(nn.Module):
             values = support(self.prior())  # [support, *latent]
         except ValueError as error:
             raise ValueError(
-                f"log p(x) and p(z | x) are exact only by summing over every z, and here that cannot be done. {error} "
+                f"log p(x) and p(z | x) are exact only by summing over every z, which is impossible here. {error} "
                 "For a bound see `Elbo`, `naive_lower_bound` and `helpers.evaluation.evaluate_bound`."
             ) from error
         batch_dims = x.dim() - len(self.likelihood.event_shape)
@@ -98,9 +157,12 @@ class LatentVariableModel(nn.Module):
 
 
 class AmortizedGuide(nn.Module):
-    """q(z | x), whose parameters a network reads off x: one call for any number of observations.
+    """q(z | x), whose parameters a network computes from x: one call for any number of observations.
 
-    conditional: x [*batch, *outcome] → q(z | x) with batch_shape `batch`.
+    Called with x [*batch, *outcome], returns q(z | x) with batch_shape [*batch].
+
+    Args:
+        conditional: x [*batch, *outcome] → q(z | x), a distribution with batch_shape [*batch].
     """
 
     def __init__(self, conditional: Conditional) -> None:

@@ -68,7 +68,7 @@ def test_enumeration_of_a_finite_latent_is_the_exact_bound_and_equals_log_margin
     for mine, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-11)
 
-    analytic = AnalyticKlElbo(mixture, guide, Enumeration())(x)  # the two bounds are one, where both are exact
+    analytic = AnalyticKlElbo(mixture, guide, Enumeration())(x)  # the two bounds are equal if both are exact
     torch.testing.assert_close(analytic.value, estimate.value, rtol=1e-10, atol=1e-10)
     for mine, other in zip(torch.autograd.grad(analytic.surrogate.sum(), parameters), theirs, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-11)

@@ -1,4 +1,4 @@
-"""The objective of a semi-supervised VAE: labelled and unlabelled images in one batch, each in its proportion."""
+"""The objective of a semi-supervised VAE: labelled and unlabelled images in one batch, weighted by their shares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch.nn.functional import one_hot
 
 from helpers.data import SemiSupervisedBatch
 from helpers.data.checks import describe
+from helpers.distributions import CategoricalConditional
 from helpers.estimators import Enumeration, Estimate, GradientEstimator, Pathwise
 from helpers.models.semi_supervised.model import SemiSupervisedGuide, SemiSupervisedVAE
 
@@ -18,24 +19,36 @@ class SemiSupervisedElbo(nn.Module):
 
     L(x, y) = E_q(z | x, y) [log p(x | y, z) + log p(z) - log q(z | x, y)] + log p(y), a bound on log p(x, y), for images with a label;
     U(x) = E_q(y | x) [L(x, y) - log q(y | x)], a bound on log p(x), for images without.
-    The first and the last mean run over the labelled images, the other over the unlabelled. Without the last term nothing ever tells the
-    classifier q(y | x) a true label: L does not hold it.
+    The first and the last mean run over the labelled images, the second over the unlabelled. The last term alone teaches the classifier
+    q(y | x) the true labels: L does not depend on it.
 
-    model, guide: p(x, y, z) and q(y, z | x).
-    label_estimator: of the outer expectation, over y; sums over the classes by default. Any estimator of lessons 03 and 04 that takes
-        a one-hot y will do.
-    style_estimator: of the inner one, over z, nested in the outer; `Pathwise()` by default.
-    labelled_share: s, labelled images over all images: `SemiSupervisedBatches` has it.
-    classifier_weight: a. 0 leaves the classifier loss out. Kingma et al. 2014 have 0.1; the Pyro tutorial's aux_loss_multiplier of 46
-        for each labelled image is 46 s.
-    label_samples, style_samples: evaluations of their integrand; None for the estimator's own fewest.
-    closed_form: KL(q(z | x, y) || p(z)) in closed form and not by the sample of z: less noise.
-    style_rate_weight: w, of log q(z | x, y) - log p(z) in L, as `rate_weight` in `Elbo`; bounds for w >= 1. Above 1, say at the start of
-        a training, a style is dear, and the class, which costs the same whatever it says, is put to use first.
+    `value` and `surrogate` are of the weighted sum: with a > 0 they hold the classifier's term, which is no part of the bound, and with
+    w other than 1 (below) L and U hold w times the rate of z. The bound itself is -(distortion + style_rate + label_rate). The loss of
+    trainable baselines is the estimate's `auxiliary_loss`.
 
     Called with a `SemiSupervisedBatch`, returns an `Estimate` of shape [], with terms `distortion`, `style_rate` (of z), `label_rate`
-    (of y), each in the proportions of the value, and `labelled`, `unlabelled` and `cross_entropy`, the three means.
+    (of y), each weighted by the shares s and 1 - s and without w, and `labelled`, `unlabelled` and `cross_entropy`, the means of L, U
+    and -log q(y | x).
     Kingma, Mohamed, Rezende, Welling 2014, "Semi-supervised learning with deep generative models", equations 6 to 9.
+
+    Args:
+        model: p(x, y, z).
+        guide: q(y, z | x).
+        label_estimator: Estimator of the outer expectation, over y; None: `Enumeration()`, the sum over the classes. Any estimator of
+            an expectation that accepts a one-hot y.
+        style_estimator: Estimator of the inner expectation, over z, nested in the outer; None: `Pathwise()`.
+        labelled_share: s, labelled images over all images, in (0, 1): `SemiSupervisedBatches` has it.
+        classifier_weight: a; 0 leaves the classifier's term out. Kingma et al. 2014 use 0.1; the Pyro tutorial's aux_loss_multiplier
+            of 46 for each labelled image is 46 s.
+        label_samples: Evaluations of the outer integrand per image; None: the estimator's minimum.
+        style_samples: Evaluations of the inner integrand per image and label; None: the estimator's minimum.
+        closed_form: True: KL(q(z | x, y) || p(z)) in closed form, with less noise; False: from the samples of z.
+        style_rate_weight: w, the weight of log q(z | x, y) - log p(z) in L; L and U are bounds if w >= 1. w > 1 penalises information
+            in z, so the model uses y first, whose cost does not depend on w.
+
+    Raises:
+        ValueError: If model and guide do not fit, if labelled_share or classifier_weight is out of range, or if an estimator's target
+            is not an expectation.
     """
 
     def __init__(
@@ -57,11 +70,11 @@ class SemiSupervisedElbo(nn.Module):
         if not 0 < labelled_share < 1:
             raise ValueError(
                 f"labelled_share={labelled_share} was given: it is the labelled images over all images, above 0 and below 1. Without "
-                "labels, or with labels for all, nothing is semi-supervised: `Elbo` and `LogLikelihood` are for those."
+                "labels use `Elbo`; with labels for all images, `LogLikelihood`."
             )
         if classifier_weight < 0:
             raise ValueError(
-                f"classifier_weight={classifier_weight} would teach the classifier wrong labels; 0 or more was expected."
+                f"classifier_weight={classifier_weight} teaches the classifier wrong labels; 0 or more was expected."
             )
         self.model = model
         self.guide = guide
@@ -80,43 +93,58 @@ class SemiSupervisedElbo(nn.Module):
         self.style_rate_weight = style_rate_weight
 
     def forward(self, batch: SemiSupervisedBatch) -> Estimate:
-        images, labels, unlabelled = _parts(batch)
+        images, labels, unlabelled_images = _unpacked(batch)
         y = as_one_hot(labels, self.model.num_classes, images)
-        with_label, without = _mean(self.labelled(images, y)), _mean(self.unlabelled(unlabelled))
+        labelled, unlabelled = _mean(self.labelled(images, y)), _mean(self.unlabelled(unlabelled_images))
         log_q = self.guide.classifier(images).log_prob(y).mean()
         share = self.labelled_share
         total = (
-            with_label.reduce(lambda value: share * value)
-            + without.reduce(lambda value: (1 - share) * value)
+            labelled.reduce(lambda value: share * value)
+            + unlabelled.reduce(lambda value: (1 - share) * value)
             + self.classifier_weight * log_q
         )
-        total.terms.update(labelled=with_label.value, unlabelled=without.value, cross_entropy=-log_q.detach())
+        total.terms.update(labelled=labelled.value, unlabelled=unlabelled.value, cross_entropy=-log_q.detach())
         return total
 
     def labelled(self, x: Tensor, y: Tensor) -> Estimate:
-        """L(x, y). x: [*batch, *outcome], y: [*batch, classes], one-hot → `Estimate` [*batch]."""
+        """L(x, y), the bound on log p(x, y) of labelled images.
+
+        Args:
+            x: Images [*batch, *outcome].
+            y: One-hot labels [*batch, classes].
+
+        Returns:
+            An `Estimate` [*batch], in nats.
+        """
         self.model.likelihood.check_outcome(x)
         log_prior = self.model.label_prior(y.shape[:-1]).log_prob(y)
         return self._given_label(x, y) + Estimate.of(log_prior, label_rate=-log_prior)
 
     def unlabelled(self, x: Tensor) -> Estimate:
-        """U(x). x: [*batch, *outcome] → `Estimate` [*batch]."""
+        """U(x), the bound on log p(x) of unlabelled images.
+
+        Args:
+            x: Images [*batch, *outcome].
+
+        Returns:
+            An `Estimate` [*batch], in nats.
+        """
         self.model.likelihood.check_outcome(x)
         q = self.guide.classifier(x)
 
-        def given(y: Tensor) -> Estimate:  # [samples, *batch, classes] → [samples, *batch]
+        def bound_given_label(y: Tensor) -> Estimate:  # [samples, *batch, classes] → [samples, *batch]
             rate = q.log_prob(y) - self.model.label_prior(y.shape[:-1]).log_prob(y)
             return self._given_label(x, y) + Estimate.of(-rate, label_rate=rate)
 
-        return self.label_estimator(given, q, self.label_samples, context=x)
+        return self.label_estimator(bound_given_label, q, self.label_samples, context=x)
 
     def _given_label(self, x: Tensor, y: Tensor) -> Estimate:
         """E_q(z | x, y) [log p(x | y, z) + log p(z) - log q(z | x, y)]. y: [..., *batch, classes] → [..., *batch]."""
         q = self.guide.style(x, y)
 
         def log_likelihood(z: Tensor) -> Estimate:
-            score = self.model(y, z).log_prob(x)
-            return Estimate.of(score, distortion=-score)
+            log_p = self.model(y, z).log_prob(x)
+            return Estimate.of(log_p, distortion=-log_p)
 
         def log_weight(z: Tensor) -> Estimate:
             rate = q.log_prob(z) - self.model.style_prior(z.shape[: z.dim() - len(q.event_shape)]).log_prob(z)
@@ -131,12 +159,16 @@ class SemiSupervisedElbo(nn.Module):
 
 
 class LogLikelihood(nn.Module):
-    """log q(y | x): what a classifier alone maximises, on labelled images and nothing else.
+    """log q(y | x): the objective of a classifier alone, on labelled images only.
 
-    classifier: x → q(y | x), one-hot. Called with (images [*batch, *image], labels int64 [*batch]), returns an `Estimate` [*batch].
+    The surrogate's gradient is that of `value`. Called with (images [*batch, *image], labels int64 [*batch]), returns an `Estimate`
+    [*batch], in nats.
+
+    Args:
+        classifier: x [*batch, *image] → q(y | x) over one-hot vectors [classes].
     """
 
-    def __init__(self, classifier: nn.Module) -> None:
+    def __init__(self, classifier: CategoricalConditional) -> None:
         super().__init__()
         self.classifier = classifier
 
@@ -152,11 +184,23 @@ class LogLikelihood(nn.Module):
 
 
 def as_one_hot(labels: Tensor, num_classes: int, like: Tensor) -> Tensor:
-    """Class numbers, int64 [*batch] → one-hot [*batch, classes] with dtype and device of `like`; ValueError for anything else."""
+    """Class numbers as one-hot vectors.
+
+    Args:
+        labels: Class numbers from 0 to num_classes - 1, int64 [*batch].
+        num_classes: Size of a one-hot vector.
+        like: Tensor whose dtype the result has.
+
+    Returns:
+        One-hot labels [*batch, classes], on the device of `labels`.
+
+    Raises:
+        ValueError: If labels are not integers, or out of range.
+    """
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
         given = describe(labels, "labels") if isinstance(labels, Tensor) else f"labels of type {type(labels).__name__}"
         raise ValueError(
-            f"Got {given}; expected int64 [*batch], one class number an image. Floats become numbers with labels.long()."
+            f"Got {given}; expected int64 [*batch], one class number per image. Convert floats with labels.long()."
         )
     low, high = (int(value) for value in labels.aminmax())
     if low < 0 or high >= num_classes:
@@ -171,14 +215,15 @@ def _mean(estimate: Estimate) -> Estimate:
     return estimate.reduce(lambda over_images: over_images.mean())
 
 
-def _parts(batch: SemiSupervisedBatch) -> tuple[Tensor, Tensor, Tensor]:
+def _unpacked(batch: SemiSupervisedBatch) -> tuple[Tensor, Tensor, Tensor]:
     if not isinstance(batch, tuple | list) or len(batch) != 3:
         given = describe(batch) if isinstance(batch, Tensor) else f"a {type(batch).__name__}"
         raise ValueError(
             f"SemiSupervisedElbo takes batches of (labelled images, labels, unlabelled images), and {given} was given. "
             "`SemiSupervisedBatches` makes them; `Batches` of images alone has no labels."
         )
-    return tuple(batch)
+    images, labels, unlabelled = batch
+    return images, labels, unlabelled
 
 
 def _check_parts(model: SemiSupervisedVAE, guide: SemiSupervisedGuide) -> None:

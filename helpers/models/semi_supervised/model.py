@@ -14,25 +14,26 @@ from helpers.distributions import (
     CategoricalPrior,
     Conditional,
     GaussianConditional,
-    NetworkConditional,
     Prior,
     StandardNormalPrior,
     StyleConditional,
     side_by_side,
 )
-from helpers.networks import FeedForward, NetworkRecipe
-
-Shape = tuple[int, ...]
+from helpers.networks import FeedForward, NetworkRecipe, Shape
 
 
 class SemiSupervisedVAE(nn.Module):
-    """p(x, y, z) = p(y) p(z) p(x | y, z): a class y, one-hot, and a style z that says what the class leaves open.
-
-    label_prior: p(y), one-hot.
-    style_prior: p(z).
-    likelihood: reads [y, z] side by side, a vector of `num_classes` plus the size of z, and returns p(x | y, z).
+    """p(x, y, z) = p(y) p(z) p(x | y, z): a class y, one-hot, and a style z for what the class does not determine.
 
     With a network that mixes y and z this is M2 of Kingma et al. 2014, "Semi-supervised learning with deep generative models".
+
+    Args:
+        label_prior: p(y) over one-hot vectors [classes].
+        style_prior: p(z).
+        likelihood: [y, z] concatenated to a vector [*batch, classes + size of z] → p(x | y, z).
+
+    Raises:
+        ValueError: If labels are not vectors, or if the likelihood's input is not of size classes + size of z.
     """
 
     def __init__(self, label_prior: CategoricalPrior, style_prior: Prior, likelihood: Conditional) -> None:
@@ -41,11 +42,11 @@ class SemiSupervisedVAE(nn.Module):
             raise ValueError(
                 f"One label is a one-hot vector, and the label prior makes outcomes of shape {label_prior.event_shape}."
             )
-        reads = label_prior.event_shape[0] + math.prod(style_prior.event_shape)
-        if tuple(likelihood.input_shape) != (reads,):
+        input_size = label_prior.event_shape[0] + math.prod(style_prior.event_shape)
+        if tuple(likelihood.input_shape) != (input_size,):
             raise ValueError(
-                f"The likelihood reads y and z side by side, here a vector of {label_prior.event_shape[0]} + "
-                f"{math.prod(style_prior.event_shape)} = {reads} numbers, and was built for inputs of shape {likelihood.input_shape}."
+                f"The likelihood reads y and z side by side, here a vector of size {label_prior.event_shape[0]} + "
+                f"{math.prod(style_prior.event_shape)} = {input_size}, and was built for inputs of shape {likelihood.input_shape}."
             )
         self.label_prior = label_prior
         self.style_prior = style_prior
@@ -53,14 +54,32 @@ class SemiSupervisedVAE(nn.Module):
 
     @property
     def num_classes(self) -> int:
+        """Number of classes, the size of y."""
         return self.label_prior.event_shape[0]
 
     def forward(self, y: Tensor, z: Tensor) -> Distribution:
-        """p(x | y, z). y: [*batch, classes] one-hot, z: [..., *batch, *latent] → batch_shape [..., *batch]."""
+        """The likelihood p(x | y, z).
+
+        Args:
+            y: One-hot labels [*batch, classes].
+            z: Styles [..., *batch, *latent].
+
+        Returns:
+            A distribution over x with batch_shape [..., *batch].
+        """
         return self.likelihood(side_by_side(y, z, len(self.style_prior.event_shape)))
 
     def log_joint(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        """log p(x, y, z), nats. x: [*batch, *outcome], y: [*batch, classes], z: [..., *batch, *latent] → [..., *batch]."""
+        """log p(x, y, z), in nats.
+
+        Args:
+            x: Images [*batch, *outcome].
+            y: One-hot labels [*batch, classes].
+            z: Styles [..., *batch, *latent].
+
+        Returns:
+            [..., *batch].
+        """
         log_likelihood = self(y, z).log_prob(x)
         return (
             log_likelihood
@@ -70,14 +89,28 @@ class SemiSupervisedVAE(nn.Module):
 
     @torch.no_grad()
     def sample(self, shape: int | Shape = ()) -> tuple[Tensor, Tensor, Tensor]:
-        """x, y, z ~ p(x, y, z). shape: batch shape → x [*shape, *outcome], y [*shape, classes], z [*shape, *latent]."""
+        """Draw from the joint: x, y, z ~ p(x, y, z).
+
+        Args:
+            shape: Batch shape of the draws; an int is a shape of one dimension, () draws one.
+
+        Returns:
+            x [*shape, *outcome], y [*shape, classes] one-hot, and z [*shape, *latent].
+        """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         y, z = self.label_prior(shape).sample(), self.style_prior(shape).sample()
         return self(y, z).sample(), y, z
 
     @torch.no_grad()
     def every_class(self, z: Tensor) -> Tensor:
-        """E[x | y, z] for every class: one style, all classes. z: [*batch, *latent] → [classes, *batch, *outcome]."""
+        """E[x | y, z] for every class y, with the same style.
+
+        Args:
+            z: Styles [*batch, *latent].
+
+        Returns:
+            Means of x [classes, *batch, *outcome].
+        """
         batch = z.shape[: z.dim() - len(self.style_prior.event_shape)]
         y = torch.eye(self.num_classes, dtype=z.dtype, device=z.device)
         y = y.reshape(self.num_classes, *[1] * len(batch), self.num_classes).expand(-1, *batch, -1)
@@ -85,10 +118,14 @@ class SemiSupervisedVAE(nn.Module):
 
 
 class SemiSupervisedGuide(nn.Module):
-    """q(y, z | x) = q(y | x) q(z | x, y): guess the class, then the style.
+    """q(y, z | x) = q(y | x) q(z | x, y): the class first, then the style given the class.
 
-    classifier: x → q(y | x), one-hot.
-    style: x, y → q(z | x, y).
+    Args:
+        classifier: x [*batch, *image] → q(y | x) over one-hot vectors [classes].
+        style: x [*batch, *image], y [..., *batch, classes] → q(z | x, y).
+
+    Raises:
+        ValueError: If classifier and style disagree on the number of classes or on the shape of x.
     """
 
     def __init__(self, classifier: CategoricalConditional, style: StyleConditional) -> None:
@@ -110,17 +147,28 @@ class SemiSupervisedGuide(nn.Module):
 def semi_supervised_vae(
     outcome_shape: int | Shape,
     num_classes: int,
-    likelihood: type[NetworkConditional],
+    likelihood: Callable[[Shape, int | Shape, NetworkRecipe], Conditional],
     latent: int = 50,
     hidden: tuple[int, ...] = (500,),
     network: Callable[[tuple[int, ...]], NetworkRecipe] = FeedForward,
     classifier: NetworkRecipe | None = None,
 ) -> tuple[SemiSupervisedVAE, SemiSupervisedGuide]:
-    """Model and guide with a standard normal style and feed-forward networks, as the Pyro tutorial has them.
+    """Model and guide with a standard normal style and feed-forward networks, as in the Pyro tutorial.
 
-    outcome_shape: shape of one x.  likelihood: class of p(x | y, z), such as `BernoulliConditional`.
-    latent: size of z.  hidden: sizes of the hidden layers of classifier, style and decoder alike.
-    network: makes a recipe from hidden sizes.  classifier: recipe of q(y | x)'s network, `network(hidden)` by default.
+    Args:
+        outcome_shape: Shape of one x.
+        num_classes: Number of classes.
+        likelihood: Class of p(x | y, z), such as `BernoulliConditional`: input shape, outcome shape, network → conditional.
+        latent: Size of z.
+        hidden: Sizes of the hidden layers of classifier, style and decoder; one or more.
+        network: Hidden sizes → recipe of a network with these sizes.
+        classifier: Recipe of q(y | x)'s network; None: `network(hidden)`.
+
+    Returns:
+        The model p(x, y, z) and the guide q(y, z | x).
+
+    Raises:
+        ValueError: If `hidden` is empty.
     """
     if not hidden:
         raise ValueError("The style reads image and label through a hidden layer: give `hidden` one size or more.")

@@ -1,27 +1,34 @@
-"""The deep Markov model: a chain of latent vectors, each of which shows itself once."""
+"""The deep Markov model: a Markov chain of latent vectors, each with one observation."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from helpers.distributions import BernoulliConditional, Conditional, GatedTransition, NetworkConditional
-from helpers.models.sequences.guide import SequenceGuide, Shape, steps_of
+from helpers.distributions import BernoulliConditional, Conditional, GatedTransition
+from helpers.models.sequences.guide import SequenceGuide, steps_of
 from helpers.models.sequences.recurrent_guide import RecurrentGuide
-from helpers.networks import FeedForward
-from helpers.networks.packed_steps import PackedSteps
+from helpers.networks import FeedForward, NetworkRecipe, PackedSteps, Shape
 
 
 class DeepMarkovModel(nn.Module):
     """p(x, z) = prod_t p(z_t | z_{t-1}) p(x_t | z_t), t = 1, ..., T. z_0 is a parameter, and T is given.
 
-    transition: z_{t-1} [latent] → p(z_t | z_{t-1}), such as `GatedTransition`.
-    emission: z_t [latent] → p(x_t | z_t).
-    initial: [latent] z_0, learned; zeros at first.
-
-    Sequences are tensors [sequences, num_steps, *outcome] with int64 lengths [sequences]: what lies beyond a length is never read. All
+    Sequences are tensors [sequences, num_steps, *outcome] with int64 lengths [sequences]; entries beyond a length are never read. All
     log-probabilities are in nats, those of sequences summed over their time steps.
     Krishnan, Shalit, Sontag 2017, "Structured Inference Networks for Nonlinear State Space Models".
+
+    Args:
+        transition: z_{t-1} [*batch, latent] → p(z_t | z_{t-1}), such as `GatedTransition`.
+        emission: z_t [*batch, latent] → p(x_t | z_t).
+
+    Attributes:
+        initial: z_0 [latent], learned; zeros before training.
+
+    Raises:
+        ValueError: If transition and emission disagree on the size of z_t, or if z_t is not a vector.
     """
 
     def __init__(self, transition: Conditional, emission: Conditional) -> None:
@@ -43,24 +50,45 @@ class DeepMarkovModel(nn.Module):
 
     @torch.no_grad()
     def sample(self, num: int, steps: int, after: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """x, z ~ p(x, z): x [num, steps, *outcome], z [num, steps, latent].
+        """Draw sequences x, z ~ p(x, z), all of the same length.
 
-        after: [num, latent] z to go on from, where a sequence is continued; z_0 by default.
+        Args:
+            num: Number of sequences.
+            steps: Time steps of each.
+            after: z of the time step before the first [num, latent], to continue given sequences; None: z_0.
+
+        Returns:
+            x [num, steps, *outcome] and z [num, steps, latent].
+
+        Raises:
+            ValueError: If num or steps is below 1, or if `after` has another shape.
         """
         if num < 1 or steps < 1:
             raise ValueError(f"Got num={num} sequences of steps={steps}; expected 1 or more of each.")
         z = self.initial.expand(num, -1) if after is None else after
         if z.shape != (num, self.latent):
             raise ValueError(f"Got `after` of shape {tuple(z.shape)}; expected [num, latent] = {(num, self.latent)}.")
-        path = []
+        drawn = []
         for _ in range(steps):
             z = self.transition(z).sample()
-            path.append(z)
-        path = torch.stack(path, 1)
+            drawn.append(z)
+        path = torch.stack(drawn, 1)
         return self.emission(path).sample(), path
 
     def log_joint(self, x: Tensor, lengths: Tensor, z: Tensor) -> Tensor:
-        """log p(x, z). x: [num, steps, *outcome], lengths: int64 [num], z: [..., num, steps, latent] → [..., num]."""
+        """log p(x, z), in nats.
+
+        Args:
+            x: Sequences [num, steps, *outcome].
+            lengths: Time steps of each, int64 [num].
+            z: Latent paths [..., num, steps, latent].
+
+        Returns:
+            [..., num].
+
+        Raises:
+            ValueError: If x, lengths and z do not fit each other.
+        """
         steps = steps_of(x, lengths, self.emission.event_shape)
         if z.shape[-3:] != (*x.shape[:2], self.latent):
             raise ValueError(
@@ -72,11 +100,27 @@ class DeepMarkovModel(nn.Module):
         return steps.sum_over_time(per_step).t().reshape(*leading, len(x))
 
     def step_log_prior(self, z: Tensor, steps: PackedSteps) -> Tensor:
-        """log p(z_t | z_{t-1}). z: packed, [rows, samples, latent] → [rows, samples]."""
+        """log p(z_t | z_{t-1}) of every time step, in nats.
+
+        Args:
+            z: Packed latent paths [rows, samples, latent].
+            steps: Index maps between padded and packed.
+
+        Returns:
+            [rows, samples].
+        """
         return self.transition(steps.previous(z, self.initial)).log_prob(z)
 
     def step_log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x_t | z_t). x: packed, [rows, *outcome], z: packed, [rows, samples, latent] → [rows, samples]."""
+        """log p(x_t | z_t) of every time step, in nats.
+
+        Args:
+            x: Packed sequences [rows, *outcome].
+            z: Packed latent paths [rows, samples, latent].
+
+        Returns:
+            [rows, samples].
+        """
         return self.emission(z).log_prob(x.unsqueeze(1))
 
 
@@ -90,14 +134,24 @@ def deep_markov_model(
     cell: str = "gru",
     flows: int = 0,
     dropout: float = 0.0,
-    likelihood: type[NetworkConditional] = BernoulliConditional,
+    likelihood: Callable[[Shape, int | Shape, NetworkRecipe], Conditional] = BernoulliConditional,
 ) -> tuple[DeepMarkovModel, SequenceGuide]:
     """Model and guide with a gated transition and recurrent networks, in the sizes of Krishnan et al. and of Pyro's example.
 
-    outcome_shape: shape of one x_t.  latent: size of z_t.
-    emission: hidden sizes of the emission's network.  transition: hidden size of gate and proposal.
-    rnn, guide, cell, flows, dropout: `hidden`, `reads`, `cell`, `flows`, `dropout` of `RecurrentGuide`.
-    likelihood: class of p(x_t | z_t).
+    Args:
+        outcome_shape: Shape of one x_t.
+        latent: Size of z_t.
+        emission: Hidden sizes of the emission's network.
+        transition: Hidden size of gate and proposal, see `GatedTransition`.
+        rnn: Hidden size of the guide's recurrent networks, `hidden` of `RecurrentGuide`.
+        guide: Part of x that a step of the guide reads: "future", "past", "both" or "mean-field", see `RecurrentGuide`.
+        cell: Recurrent cell: "gru", "relu" or "tanh".
+        flows: Inverse autoregressive layers on each step of the guide; 0: none.
+        dropout: Probability of dropping an input or a state of the guide's recurrent networks in training mode.
+        likelihood: Class of p(x_t | z_t): input shape, outcome shape, network → conditional.
+
+    Returns:
+        The model p(x, z) and the guide q(z | x).
     """
     model = DeepMarkovModel(
         GatedTransition(latent, transition),

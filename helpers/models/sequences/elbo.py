@@ -11,28 +11,37 @@ from helpers.models.sequences.guide import SequenceDraw, SequenceGuide, steps_of
 
 
 class SequenceElbo(nn.Module):
-    """E_q[sum_t log p(x_t | z_t) - w R_t], a bound on log p(x) for w >= 1: nats a SEQUENCE. Pathwise gradient.
+    """E_q[sum_t log p(x_t | z_t) - w R_t], a bound on log p(x) if w >= 1: nats per SEQUENCE. Pathwise gradient.
 
     R_t = log q(z_t | z_{t-1}, x) - log p(z_t | z_{t-1}), or its mean over z_t in closed form,
-    KL(q(z_t | z_{t-1}, x) || p(z_t | z_{t-1})): only z_{t-1} is a sample then, and there is less noise. Where flows T make z_t = T(y_t)
-    of a y_t from a base q_0, what has a closed form is taken in closed form, and what is left is not:
+    KL(q(z_t | z_{t-1}, x) || p(z_t | z_{t-1})): then only z_{t-1} is a sample, and there is less noise. If a flow T makes
+    z_t = T(y_t) from a base y_t ~ q_0, a part of R_t has a closed form, and the rest is estimated:
 
         R_t = KL(q_0(y_t | z_{t-1}, x) || p'(y_t)) + log p'(y_t) - log p(z_t | z_{t-1}) - log |det dT/dy_t|,
 
-    with p' the Gaussian that T's slopes at the mean of q_0 carry to p(z_t | z_{t-1}), see `BeforeFlows.linearised_pullback`. Any p' gives
-    the same mean; with this one there is no noise at all where T is a shift and a scale of each number. With p itself for p' there is the
-    more of it the wider q_0 is beside p, and nothing keeps flow and base from drifting: a base twice as wide, a flow that halves it.
+    with p' the pullback of p(z_t | z_{t-1}) through T made linear at the mean of q_0, see `FlowDraw.linearised_pullback`. Any p' gives
+    the same mean; this one gives no noise if T shifts and scales each coordinate. With p' = p the noise grows with the width of q_0
+    relative to p, and flow and base are free to drift apart: a base twice as wide, a flow that halves it.
 
-    model, guide: p(x, z) and q(z | x).
-    num_samples: paths of z drawn for each sequence.
-    closed_form: True: take the KL in closed form, or refuse; False: log q - log p; None: the closed form, or what there is of it.
-    rate_weight: w in training mode; 0 to 1 over the first epochs is KL annealing. In evaluation mode, as `fit` scores `valid`, w is 1,
-        so that curves and `patience` see the bound whatever w has come to.
+    `value` and `surrogate` both hold the weight: in training mode, unless w = 1, `value` is not the ELBO, which is
+    -(distortion + rate). There is no auxiliary loss.
 
     Called with a `SequenceBatch`, or a tuple (x [sequences, num_steps, *outcome], lengths int64 [sequences]); returns an `Estimate`
-    [sequences] with terms `distortion`, -sum_t log p(x_t | z_t), and `rate`, sum_t R_t. A figure per time step is a sum over sequences,
-    divided by the sum of their lengths, never a mean of sequences' means.
+    [sequences] with terms `distortion`, -sum_t log p(x_t | z_t), and `rate`, sum_t R_t without the weight. A figure per time step is the
+    sum over sequences divided by the sum of their lengths, not the mean of sequences' means.
     Krishnan, Shalit, Sontag 2017, "Structured Inference Networks for Nonlinear State Space Models", equation 6.
+
+    Args:
+        model: p(x, z).
+        guide: q(z | x).
+        num_samples: Paths of z drawn for each sequence.
+        closed_form: True: the KL in closed form, or a ValueError; False: log q - log p; None: the closed form as far as there is one.
+        rate_weight: w in training mode; 0 to 1 over the first epochs is KL annealing. In evaluation mode, in which `fit` scores the
+            validation set, w is 1, so that curves and `patience` see the bound.
+
+    Raises:
+        ValueError: If model and guide do not fit, if num_samples is below 1, if rate_weight is negative, or, when called, if
+            closed_form is True and the KL has no closed form.
     """
 
     def __init__(
@@ -47,11 +56,11 @@ class SequenceElbo(nn.Module):
         check_parts(model, guide)
         if num_samples < 1:
             raise ValueError(
-                f"num_samples counts paths of z a sequence and must be 1 or more; {num_samples} was given."
+                f"num_samples is the paths of z per sequence and must be 1 or more; {num_samples} was given."
             )
         if rate_weight < 0:
             raise ValueError(
-                f"rate_weight={rate_weight} would reward a guide for leaving the prior; 0 or more was expected."
+                f"rate_weight={rate_weight} rewards a guide that is far from the prior; 0 or more was expected."
             )
         self.model = model
         self.guide = guide
@@ -73,18 +82,18 @@ class SequenceElbo(nn.Module):
         return Estimate.of(-distortion - weight * rate, distortion=distortion, rate=rate)
 
     def _rate(self, path: SequenceDraw) -> Tensor:
-        """R_t: [rows, samples]."""
+        """R_t [rows, samples], without the weight."""
         p = self.model.transition(path.steps.previous(path.packed_z, self.model.initial))
         if self.closed_form is False:
             return path.step_log_prob() - p.log_prob(path.packed_z)
-        before = path.before_flows
+        flow = path.flow
         try:
             if path.conditional is not None:
                 return kl_divergence(path.conditional, p)
-            if before is not None and not self.closed_form:
-                carried = before.linearised_pullback(p)
-                changed = carried.log_prob(before.packed_y) - p.log_prob(path.packed_z) - before.log_det
-                return kl_divergence(before.base, carried) + changed
+            if flow is not None and not self.closed_form:
+                pullback = flow.linearised_pullback(p)
+                remainder = pullback.log_prob(flow.packed_y) - p.log_prob(path.packed_z) - flow.log_det
+                return kl_divergence(flow.base, pullback) + remainder
         except NotImplementedError:
             pass
         if self.closed_form:
@@ -96,20 +105,39 @@ class SequenceElbo(nn.Module):
 
 
 def as_sequences(batch: tuple[Tensor, Tensor], caller: str) -> tuple[Tensor, Tensor]:
-    """x and lengths; ValueError where a batch is anything but the two."""
+    """Unpack a batch of sequences.
+
+    Args:
+        batch: (x [sequences, num_steps, *outcome], lengths int64 [sequences]).
+        caller: Name of the objective, for the message.
+
+    Returns:
+        x and lengths.
+
+    Raises:
+        ValueError: If the batch is not a pair.
+    """
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise ValueError(
             f"{caller} takes batches of (sequences, lengths), and a {type(batch).__name__} was given. `SequenceBatches` makes them; "
-            "`Batches` of sequences alone does not say where they end."
+            "`Batches` of sequences alone has no lengths."
         )
     x, lengths = batch
     return x, lengths
 
 
 def check_parts(model: DeepMarkovModel, guide: SequenceGuide) -> None:
-    """ValueError where model and guide do not speak of the same x and z."""
+    """Check that model and guide have the same x and z.
+
+    Args:
+        model: p(x, z).
+        guide: q(z | x).
+
+    Raises:
+        ValueError: If the shape of x_t or the size of z_t differ.
+    """
     if guide.latent != model.latent or tuple(guide.outcome_shape) != tuple(model.emission.event_shape):
         raise ValueError(
-            f"The guide reads x_t of shape {tuple(guide.outcome_shape)} and draws z_t of {guide.latent} numbers; the model has "
+            f"The guide reads x_t of shape {tuple(guide.outcome_shape)} and draws z_t of size {guide.latent}; the model has "
             f"{tuple(model.emission.event_shape)} and {model.latent}: they must be the same."
         )

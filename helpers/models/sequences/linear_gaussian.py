@@ -1,4 +1,4 @@
-"""The linear-Gaussian state-space model: the one deep Markov model of continuous z whose likelihood and posterior are known."""
+"""The linear-Gaussian state-space model: a deep Markov model whose log p(x) and posterior have a closed form."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from helpers.distributions import GaussianConditional
 from helpers.distributions.conditionals import MIN_SCALE
 from helpers.models.sequences.deep_markov import DeepMarkovModel
 from helpers.models.sequences.guide import SequenceGuide, steps_of
-from helpers.networks.packed_steps import PackedSteps
+from helpers.networks import PackedSteps
 
 
 class LinearGaussianStateSpace(DeepMarkovModel):
     """z_t ~ N(A z_{t-1} + a, diag(q²)), x_t ~ N(C z_t + c, diag(r²)), z_0 given: a `DeepMarkovModel` whose networks are affine.
 
-    transition_weight A: [latent, latent], transition_scale q: [latent], emission_weight C: [outcome, latent], emission_scale r: [outcome].
-    transition_bias a, emission_bias c, initial z_0: zero by default. All are parameters; q and r are standard deviations.
+    All arguments become parameters.
+
+    Args:
+        transition_weight: A [latent, latent].
+        transition_scale: q, standard deviations [latent].
+        emission_weight: C [outcome, latent].
+        emission_scale: r, standard deviations [outcome].
+        transition_bias: a [latent]; None: zeros.
+        emission_bias: c [outcome]; None: zeros.
+        initial: z_0 [latent]; None: zeros.
+
+    Raises:
+        ValueError: If a scale is not above the smallest that a `GaussianConditional` has.
     """
 
     def __init__(
@@ -31,51 +42,73 @@ class LinearGaussianStateSpace(DeepMarkovModel):
         initial: Tensor | None = None,
     ) -> None:
         (outcome, latent) = emission_weight.shape
+        transition = _Affine(transition_weight, transition_scale, transition_bias)
+        emission = _Affine(emission_weight, emission_scale, emission_bias)
         super().__init__(
-            GaussianConditional((latent,), (latent,), _Affine(transition_weight, transition_scale, transition_bias)),
-            GaussianConditional((latent,), (outcome,), _Affine(emission_weight, emission_scale, emission_bias)),
+            GaussianConditional((latent,), (latent,), transition), GaussianConditional((latent,), (outcome,), emission)
         )
+        self._affine_maps = transition, emission  # in a tuple, so that they are not registered a second time
         self.initial = nn.Parameter(emission_weight.new_zeros(latent) if initial is None else initial.clone())
+
+    def transition_coefficients(self) -> tuple[Tensor, Tensor, Tensor]:
+        """A [latent, latent], a [latent] and the covariance diag(q²) [latent, latent]."""
+        return self._affine_maps[0].coefficients()
+
+    def emission_coefficients(self) -> tuple[Tensor, Tensor, Tensor]:
+        """C [outcome, latent], c [outcome] and the covariance diag(r²) [outcome, outcome]."""
+        return self._affine_maps[1].coefficients()
 
     @torch.no_grad()
     def log_marginal(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """log p(x), exact, by the Kalman filter, nats: [sequences]. x: [sequences, steps, outcome], lengths: int64 [sequences]."""
+        """log p(x), exact, by the Kalman filter.
+
+        Args:
+            x: Sequences [sequences, num_steps, outcome].
+            lengths: Time steps of each, int64 [sequences].
+
+        Returns:
+            log p(x) in nats [sequences].
+        """
         steps = steps_of(x, lengths, self.emission.event_shape)
-        a, b, q = self.transition.network.values()
-        c, d, r = self.emission.network.values()
+        a, b, q = self.transition_coefficients()
+        c, d, r = self.emission_coefficients()
         mean = self.initial.expand(steps.num_sequences, -1)
         covariance = torch.zeros_like(a)
-        scores = []
-        for now in steps.pack(x).split(steps.sizes):
-            mean = mean[: len(now)] @ a.T + b
+        log_probs = []
+        for x_t in steps.pack(x).split(steps.sizes):
+            mean = mean[: len(x_t)] @ a.T + b
             covariance = a @ covariance @ a.T + q
             predicted, spread = mean @ c.T + d, c @ covariance @ c.T + r
-            scores.append(MultivariateNormal(predicted, spread, validate_args=False).log_prob(now))
+            log_probs.append(MultivariateNormal(predicted, spread, validate_args=False).log_prob(x_t))
             gain = torch.linalg.solve(spread, c @ covariance).mT
-            mean = mean + (now - predicted) @ gain.T
+            mean = mean + (x_t - predicted) @ gain.T
             covariance = covariance - gain @ c @ covariance
-        return steps.sum_over_time(torch.cat(scores))
+        return steps.sum_over_time(torch.cat(log_probs))
 
     @torch.no_grad()
     def posterior_marginals(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """p(z_t | x_1..t) by the Kalman filter, and p(z_t | x_1..T) by the smoother of Rauch, Tung and Striebel.
 
-        x: [sequences, steps, outcome], all of one length. Returns filtered means [sequences, steps, latent] and covariances
-        [steps, latent, latent], then the smoothed ones in the same shapes.
+        Args:
+            x: Sequences [sequences, steps, outcome], all of the same length.
+
+        Returns:
+            Means [sequences, steps, latent] and covariances [steps, latent, latent] of the filter, then those of the smoother in the
+            same shapes.
         """
-        a, b, q = self.transition.network.values()
-        c, d, r = self.emission.network.values()
+        a, b, q = self.transition_coefficients()
+        c, d, r = self.emission_coefficients()
         mean, covariance = self.initial.expand(len(x), -1), torch.zeros_like(a)
-        filtered, ahead = [], []
+        filtered, predicted = [], []
         for t in range(x.shape[1]):
             mean, covariance = mean @ a.T + b, a @ covariance @ a.T + q
-            ahead.append((mean, covariance))  # p(z_t | x_1..t-1)
+            predicted.append((mean, covariance))  # p(z_t | x_1..t-1)
             gain = torch.linalg.solve(c @ covariance @ c.T + r, c @ covariance).mT
             mean = mean + (x[:, t] - mean @ c.T - d) @ gain.T
             covariance = covariance - gain @ c @ covariance
             filtered.append((mean, covariance))
         smoothed = [filtered[-1]]
-        for (mean, covariance), (mean_ahead, covariance_ahead) in zip(filtered[-2::-1], ahead[:0:-1], strict=True):
+        for (mean, covariance), (mean_ahead, covariance_ahead) in zip(filtered[-2::-1], predicted[:0:-1], strict=True):
             later_mean, later_covariance = smoothed[-1]
             back = torch.linalg.solve(covariance_ahead, a @ covariance).mT
             smoothed.append(
@@ -84,18 +117,21 @@ class LinearGaussianStateSpace(DeepMarkovModel):
                     covariance + back @ (later_covariance - covariance_ahead) @ back.T,
                 )
             )
-        parts = [*zip(*filtered, strict=True), *zip(*smoothed[::-1], strict=True)]
-        return tuple(torch.stack(part, 1 - i % 2) for i, part in enumerate(parts))
+        return *_stacked(filtered), *_stacked(smoothed[::-1])
 
 
 class SmootherGuide(SequenceGuide):
     """The exact posterior of a `LinearGaussianStateSpace`: q(z_t | z_{t-1}, x) = p(z_t | z_{t-1}, x_t..T), a Gaussian of full covariance.
 
-    model: shares its parameters; nothing here is trained.
-    spread: standard deviations are so many times those of the posterior: with 1 every bound touches, with any other it does not.
+    The future enters by p(x_t..T | z_t), proportional to exp(-z' L z / 2 + e' z): L and e come from a recursion that runs backwards in
+    time (the information filter), as does the recurrent network of the guide "future".
 
-    What the future says of z_t is p(x_t..T | z_t), proportional to exp(-z' L z / 2 + e' z): L and e come from a recursion that runs
-    backwards (the information filter), as the recurrent network of the guide called "future" does.
+    Args:
+        model: The model, whose parameters the guide shares; it has no others.
+        spread: Standard deviations relative to those of the posterior. With 1 every bound is tight, with any other value it is not.
+
+    Raises:
+        ValueError: If spread is not positive.
     """
 
     def __init__(self, model: LinearGaussianStateSpace, spread: float = 1.0) -> None:
@@ -109,24 +145,30 @@ class SmootherGuide(SequenceGuide):
         self.spread = spread
 
     def features(self, x: Tensor, steps: PackedSteps) -> Tensor:
-        """e [latent], then the posterior's covariance given z_{t-1}, flat: [rows, latent + latent²]."""
-        a, b, q = self.model.transition.network.values()
-        c, d, r = self.model.emission.network.values()
+        """e, then the covariance of p(z_t | z_{t-1}, x_t..T), flattened.
+
+        Args:
+            x: Packed sequences [rows, outcome].
+            steps: Index maps between padded and packed.
+
+        Returns:
+            [rows, latent + latent²].
+        """
+        a, b, q = self.model.transition_coefficients()
+        c, d, r = self.model.emission_coefficients()
         identity = torch.eye(self.latent, dtype=x.dtype, device=x.device)
-        precise = torch.linalg.solve(r, c)  # R^-1 C
-        information, vector = (
-            torch.zeros_like(a),
-            x.new_zeros(steps.num_sequences, self.latent),
-        )  # of what follows the step
+        emission_precision = torch.linalg.solve(r, c)  # R^-1 C
+        information = torch.zeros_like(a)  # L and e of the steps after this one
+        vector = x.new_zeros(steps.num_sequences, self.latent)
         rows = []
-        for now in x.index_select(0, steps.mirrored).split(steps.sizes):  # each sequence's last step first
-            information = information + c.T @ precise
-            vector = vector[: len(now)] + (now - d) @ precise
+        for x_t in x.index_select(0, steps.mirrored).split(steps.sizes):  # each sequence's last step first
+            information = information + c.T @ emission_precision
+            vector = vector[: len(x_t)] + (x_t - d) @ emission_precision
             covariance = torch.linalg.solve(identity + q @ information, q)  # (Q^-1 + L)^-1
-            rows.append(torch.cat([vector, covariance.flatten().expand(len(now), -1)], -1))
-            seen = torch.linalg.solve(identity + information @ q, identity)  # z_t integrated out, in terms of z_{t-1}
-            vector = (vector - b @ information.T) @ seen.T @ a
-            information = a.T @ seen @ information @ a
+            rows.append(torch.cat([vector, covariance.flatten().expand(len(x_t), -1)], -1))
+            shrinkage = torch.linalg.solve(identity + information @ q, identity)  # z_t integrated out: (I + L Q)^-1
+            vector = (vector - b @ information.T) @ shrinkage.T @ a
+            information = a.T @ shrinkage @ information @ a
         return torch.cat(rows).index_select(0, steps.mirrored)
 
     def step(self, features: Tensor, z: Tensor) -> Distribution:
@@ -137,6 +179,12 @@ class SmootherGuide(SequenceGuide):
         loc = (covariance @ weighted[..., None]).squeeze(-1)
         tril = self.spread * torch.linalg.cholesky(covariance)
         return MultivariateNormal(loc, scale_tril=tril.expand(*loc.shape, -1), validate_args=False)
+
+
+def _stacked(marginals: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Means [sequences, steps, latent] and covariances [steps, latent, latent] from one pair for each step."""
+    means, covariances = zip(*marginals, strict=True)
+    return torch.stack(means, 1), torch.stack(covariances)
 
 
 class _Affine(nn.Module):
@@ -156,7 +204,7 @@ class _Affine(nn.Module):
         loc = z @ self.weight.T + self.bias
         return torch.stack([loc, self.raw_scale.expand_as(loc)], -2)
 
-    def values(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Weight, bias, covariance."""
+    def coefficients(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weight [out, in], bias [out], covariance [out, out]."""
         scale = nn.functional.softplus(self.raw_scale) + MIN_SCALE
         return self.weight, self.bias, torch.diag(scale.square())

@@ -5,31 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
-from helpers.distributions.sigmoid_belief import SigmoidBeliefGuide, SigmoidBeliefPrior
+from helpers.distributions.sigmoid_belief import SigmoidBeliefGuide, SigmoidBeliefLikelihood, SigmoidBeliefPrior
 from helpers.estimators import Estimate, GradientEstimator
 from helpers.models.elbo import check_images_alone
 from helpers.models.latent_variable import AmortizedGuide, LatentVariableModel
 
 
 class LayeredElbo(nn.Module):
-    """The ELBO of `sigmoid_belief_network`, with estimators nested: one for each layer, from the data upwards.
+    """The ELBO of a `sigmoid_belief_network`, with nested estimators: one for each layer, from the data upwards.
 
     F_1(x) = E_q(h_1 | x) [log p(x | h_1) - log q(h_1 | x) + F_2(h_1)],
     F_l(h_{l-1}) = E_q(h_l | h_{l-1}) [log p(h_{l-1} | h_l) - log q(h_l | h_{l-1}) + F_{l+1}(h_l)],  F_{L+1}(h_L) = log p(h_L).
 
-    The target is that of `Elbo`. But layer l is scored by F_l's bracket alone: by costs that its bits can still change, and not by
-    those that were settled before they were drawn (signal locality, downstream cost). And each layer may have an estimator that
-    wants independent bits, which the layers together are not.
+    The target is that of `Elbo`. The reward of layer l is F_l's bracket alone: the costs that depend on its bits, without those that
+    were fixed before its bits were drawn (signal locality, downstream cost). Each layer may have an estimator that needs independent
+    bits: the bits of one layer are independent, those of all layers together are not.
 
-    model, guide: of `sigmoid_belief_network`.
-    estimators: one for each layer, from the data upwards, of expectations. Layer l's baselines look at x for l = 1, else at h_{l-1}.
-    num_samples: for each layer, evaluations of its bracket per sample of the layer below: (2, 2) evaluates log p(x | h_1) twice per
-        image, and log p(h_1 | h_2) four times. None for each estimator's own fewest.
+    The surrogate's gradient is that of `value`, with no weight; the loss of trainable baselines is the estimate's `auxiliary_loss`.
 
-    Called with x [*batch, *outcome], returns an `Estimate` [*batch] in nats, with terms `distortion` and `rate` as `Elbo` has them.
+    Called with x [*batch, *outcome], returns an `Estimate` [*batch] in nats, with terms `distortion` and `rate` as in `Elbo`.
     Mnih, Gregor 2014, "Neural variational inference and learning in belief networks", section 2.3 and appendix.
+
+    Args:
+        model: p(x, z) of `sigmoid_belief_network`.
+        guide: q(z | x) of `sigmoid_belief_network`.
+        estimators: One estimator of an expectation for each layer, from the data upwards. Layer l's baselines read x if l = 1, else
+            h_{l-1}.
+        num_samples: For each layer, evaluations of its bracket per sample of the layer below: (2, 2) evaluates log p(x | h_1) twice
+            per image, and log p(h_1 | h_2) four times. None: each estimator's minimum.
+
+    Raises:
+        ValueError: If model or guide is no sigmoid belief network, if their layers differ, if estimators or num_samples are not one
+            for each layer, or if an estimator's target is not an expectation.
     """
 
     def __init__(
@@ -40,15 +48,20 @@ class LayeredElbo(nn.Module):
         num_samples: Sequence[int | None] | None = None,
     ) -> None:
         super().__init__()
-        conditional = guide.conditional
-        if not isinstance(model.prior, SigmoidBeliefPrior) or not isinstance(conditional, SigmoidBeliefGuide):
+        prior, likelihood, conditional = model.prior, model.likelihood, guide.conditional
+        if (
+            not isinstance(prior, SigmoidBeliefPrior)
+            or not isinstance(likelihood, SigmoidBeliefLikelihood)
+            or not isinstance(conditional, SigmoidBeliefGuide)
+        ):
             raise ValueError(
-                f"LayeredElbo walks through the layers of a sigmoid belief network, and a model with {type(model.prior).__name__} and a "
-                f"guide with {type(conditional).__name__} were given. `sigmoid_belief_network` makes both; `Elbo` takes any model."
+                f"LayeredElbo needs the layers of a sigmoid belief network, and a model with {type(prior).__name__} and "
+                f"{type(likelihood).__name__} and a guide with {type(conditional).__name__} were given. `sigmoid_belief_network` makes "
+                "both; `Elbo` takes any model."
             )
-        if model.prior.sizes != conditional.sizes:
+        if prior.sizes != conditional.sizes:
             raise ValueError(
-                f"The layers of p have {model.prior.sizes} bits, and those of q {conditional.sizes}: they must be the same."
+                f"The layers of p have {prior.sizes} bits, and those of q {conditional.sizes}: they must be the same."
             )
         count = len(conditional.sizes)
         num_samples = [None] * count if num_samples is None else list(num_samples)
@@ -60,13 +73,17 @@ class LayeredElbo(nn.Module):
         for estimator in estimators:
             if estimator.target != "expectation":
                 raise ValueError(
-                    f"LayeredElbo nests expectations, and {type(estimator).__name__} has the target {estimator.target!r}, in which a layer "
-                    "cannot be scored by its own costs alone. Use `Elbo`, which takes all layers as one variable."
+                    f"LayeredElbo nests expectations, and {type(estimator).__name__} has the target {estimator.target!r}, in which the "
+                    "reward of a layer is not its own costs alone. Use `Elbo`, which takes all layers as one variable."
                 )
         self.model = model
         self.guide = guide
         self.estimators = nn.ModuleList(estimators)
         self.num_samples = tuple(num_samples)
+        # In tuples, which `nn.Module` does not register: the layers are already in the state through model and guide.
+        self._guide_layers = tuple(conditional.layers)  # q(h_l | h_{l-1}), from the data upwards; h_0 is x
+        self._model_layers = (likelihood.bottom, *prior.layers)  # p(h_{l-1} | h_l), likewise
+        self._top = (prior.top,)
 
     def forward(self, x: Tensor) -> Estimate:
         check_images_alone(x, type(self).__name__)
@@ -75,14 +92,15 @@ class LayeredElbo(nn.Module):
 
     def _from_layer(self, level: int, below: Tensor) -> Estimate:
         """F of the layer above `below`, which is x or a layer: [*batch, ...] → [*batch]."""
-        q = self.guide.conditional.layers[level](below)
-        generative = self.model.prior.layers[level - 1] if level else self.model.likelihood.bottom
+        q = self._guide_layers[level](below)
+        p_below = self._model_layers[level]
         is_top = level == len(self.estimators) - 1
 
         def bracket(h: Tensor) -> Estimate:  # [samples, *batch, size] → [samples, *batch]
-            log_below, rate = generative(h).log_prob(below), q.log_prob(h)
+            log_below, rate = p_below(h).log_prob(below), q.log_prob(h)
             if is_top:
-                rate = rate - self._top(h).log_prob(h)
+                (top,) = self._top
+                rate = rate - top(h.shape[:-1]).log_prob(h)
             if level == 0:
                 costs = Estimate.of(log_below - rate, distortion=-log_below, rate=rate)
             else:
@@ -90,6 +108,3 @@ class LayeredElbo(nn.Module):
             return costs if is_top else costs + self._from_layer(level + 1, h)
 
         return self.estimators[level](bracket, q, self.num_samples[level], context=below)
-
-    def _top(self, h: Tensor) -> Distribution:
-        return self.model.prior.top(h.shape[:-1])

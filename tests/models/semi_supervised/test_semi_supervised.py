@@ -281,7 +281,7 @@ OBJECTIVE = SemiSupervisedElbo(MODEL, GUIDE, labelled_share=0.3)
         (lambda: OBJECTIVE((images(2).float(), None, images(2).float())), "labels of type NoneType"),
         (
             lambda: OBJECTIVE((images(2).float(), torch.tensor([0.0, 1.0]), images(2).float())),
-            "one class number an image",
+            "one class number per image",
         ),
         (
             lambda: OBJECTIVE((images(2).float(), torch.tensor([0, 3]), images(2).float())),

@@ -174,7 +174,7 @@ def test_flows_that_shift_and_scale_leave_the_rate_without_noise():
         assert log_det[0].exp() == pytest.approx(factor.prod().item()) and factor.max() < 0.3
     rate = _on_the_same_noise(model, guide, batch, None)
     draw = guide(*batch)
-    base = draw.before_flows.base.base_dist
+    base = draw.flow.base.base_dist
     q = Independent(Normal(scale * base.loc + shift, scale * base.scale), 1)
     exact = kl_divergence(q, model.transition(draw.steps.previous(draw.packed_z, model.initial)))
     torch.testing.assert_close(rate, exact.flatten(), rtol=1e-9, atol=0)

@@ -30,7 +30,7 @@ def model() -> LinearGaussianStateSpace:
 
 def joint(model: LinearGaussianStateSpace, steps: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Mean and covariance of (z_1, ..., z_T), and the map to the means of (x_1, ..., x_T): plain linear algebra, no recursion in x."""
-    a, b, q = model.transition.network.values()
+    a, b, q = model.transition_coefficients()
     # z = L (stacked b, with A z_0 added at first, + noise), where L = (I - shift(A))^-1
     shift = torch.zeros(steps, steps, dtype=a.dtype).diagonal_scatter(torch.ones(steps - 1, dtype=a.dtype), -1)
     solve = torch.linalg.inv(torch.eye(steps * LATENT, dtype=a.dtype) - torch.kron(shift, a))
@@ -40,7 +40,7 @@ def joint(model: LinearGaussianStateSpace, steps: int) -> tuple[torch.Tensor, to
 
 
 def stacked(model: LinearGaussianStateSpace, steps: int) -> tuple[torch.Tensor, ...]:
-    c, d, r = model.emission.network.values()
+    c, d, r = model.emission_coefficients()
     identity = torch.eye(steps, dtype=c.dtype)
     return torch.kron(identity, c), d.repeat(steps), torch.kron(identity, r)
 

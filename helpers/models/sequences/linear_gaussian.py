@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, MultivariateNormal
 
-from helpers.distributions import GaussianConditional
+from helpers.distributions import GaussianConditional, innermost
 from helpers.distributions.conditionals import MIN_SCALE
 from helpers.models.sequences.deep_markov import DeepMarkovModel
 from helpers.models.sequences.guide import SequenceGuide, steps_of
@@ -174,7 +174,7 @@ class SmootherGuide(SequenceGuide):
     def step(self, features: Tensor, z: Tensor) -> Distribution:
         vector, covariance = features.tensor_split((self.latent,), -1)
         covariance = covariance.unflatten(-1, (self.latent, self.latent))[:, None]  # [rows, 1, latent, latent]
-        prior = self.model.transition(z).base_dist
+        prior = innermost(self.model.transition(z))
         weighted = prior.mean / prior.variance + vector[:, None]
         loc = (covariance @ weighted[..., None]).squeeze(-1)
         tril = self.spread * torch.linalg.cholesky(covariance)

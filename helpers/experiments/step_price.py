@@ -10,35 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent
 
-from helpers.estimators import (
-    Arm,
-    DisArm,
-    Enumeration,
-    GradientEstimator,
-    GumbelSoftmax,
-    LeaveOneOut,
-    LocalEnumeration,
-    MuProp,
-    Rebar,
-    ScoreFunction,
-    StraightThrough,
-)
-from helpers.experiments.relaxed_moments import TEMPERATURE
-from helpers.experiments.variance import NAMES
+from helpers.experiments.variance import ESTIMATORS, NAMES
 
 BATCH, PIXELS, HIDDEN = 20, 14 * 14, 64  # size of the measured step
-CLASSES: dict[str, Callable[[], GradientEstimator]] = {
-    "score function": ScoreFunction,
-    "leave-one-out": LeaveOneOut,
-    "ARM": Arm,
-    "DisARM": DisArm,
-    "MuProp": MuProp,
-    "REBAR": lambda: Rebar(TEMPERATURE, 1.0),
-    "local enumeration": LocalEnumeration,
-    "enumeration": Enumeration,
-    "straight-through": StraightThrough,
-    "Gumbel-softmax": lambda: GumbelSoftmax(TEMPERATURE),
-}
 
 
 @dataclass(frozen=True)
@@ -120,7 +94,7 @@ def measured_prices(rounds: int = 5) -> dict[str, Price]:
 def _step(name: str, x: Tensor, bits: int, evaluations: int) -> Callable[[], None]:
     encoder = nn.Linear(PIXELS, bits)
     decoder = nn.Sequential(nn.Linear(bits, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, PIXELS))
-    estimator = CLASSES[name]()
+    estimator = ESTIMATORS[name].build()
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-4)
 
     def log_likelihood(z: Tensor) -> Tensor:  # defined for relaxed bits too

@@ -9,11 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+import torch
+from torch.distributions import Bernoulli, Independent
 
+from helpers.estimators import (
+    Arm,
+    DisArm,
+    Enumeration,
+    GradientEstimator,
+    GumbelSoftmax,
+    LeaveOneOut,
+    LocalEnumeration,
+    MuProp,
+    Rebar,
+    ScoreFunction,
+    StraightThrough,
+)
+from helpers.estimators.catalogue import affordable_num_samples
 from helpers.experiments.binary_target import BinaryTarget
-from helpers.experiments.relaxed_moments import gumbel_softmax_moments, rebar_moments
+from helpers.experiments.relaxed_moments import TEMPERATURE, gumbel_softmax_moments, rebar_moments
 
 MomentsOf = Callable[[BinaryTarget, int], tuple[np.ndarray, np.ndarray]]  # target, evaluations → mean, variance
 
@@ -168,34 +185,50 @@ def _rebar(target: BinaryTarget, evaluations: int) -> tuple[np.ndarray, np.ndarr
 
 @dataclass(frozen=True)
 class Rule:
-    """How the moments of one estimator are computed.
+    """How the moments of one estimator are computed. Its name, its bias and the evaluations that it can use are its own.
 
     Args:
+        build: Makes the estimator.
         moments: (target, evaluations) → mean and variance of one estimate, [bits] each.
-        evaluations: (budget, bits) → number of evaluations that the estimator uses; None if the budget is too small.
-        biased: Whether the estimator is biased.
     """
 
+    build: Callable[[], GradientEstimator]
     moments: MomentsOf
-    evaluations: Callable[[int, int], int | None]
-    biased: bool = False
+
+    @property
+    def biased(self) -> bool:
+        """Whether the estimator is biased."""
+        return not self.build().unbiased
+
+    def evaluations(self, budget: int, bits: int) -> int | None:
+        """The number of evaluations of f that the estimator uses.
+
+        Args:
+            budget: Largest number of evaluations.
+            bits: Of the target.
+
+        Returns:
+            At most `budget`; None if the budget is too small for the estimator.
+        """
+        return _evaluations(self.build, budget, bits)
 
 
-def _multiples_of(size: Callable[[int], int]) -> Callable[[int, int], int | None]:
-    """The largest multiple of size(bits) within the budget; None if the budget is below size(bits)."""
-    return lambda samples, bits: samples // size(bits) * size(bits) or None
+@cache
+def _evaluations(build: Callable[[], GradientEstimator], budget: int, bits: int) -> int | None:
+    return affordable_num_samples(build(), Independent(Bernoulli(logits=torch.zeros(bits)), 1), budget)
 
 
-ESTIMATORS: dict[str, Rule] = {
-    "score function": Rule(_score_function, _multiples_of(lambda bits: 1)),
-    "leave-one-out": Rule(_leave_one_out, lambda samples, bits: samples if samples >= 2 else None),
-    "ARM": Rule(_antithetic(_arm_factor), _multiples_of(lambda bits: 2)),
-    "DisARM": Rule(_antithetic(_disarm_factor), _multiples_of(lambda bits: 2)),
-    "MuProp": Rule(_muprop, lambda samples, bits: samples if samples >= 2 else None),
-    "REBAR": Rule(_rebar, _multiples_of(lambda bits: 3)),
-    "local enumeration": Rule(_local_enumeration, _multiples_of(lambda bits: 1 + bits)),
-    "enumeration": Rule(_enumeration, lambda samples, bits: 2**bits if samples >= 2**bits else None),
-    "straight-through": Rule(_straight_through, _multiples_of(lambda bits: 1), biased=True),
-    "Gumbel-softmax": Rule(_gumbel_softmax, _multiples_of(lambda bits: 1), biased=True),
-}
+_RULES = (
+    Rule(ScoreFunction, _score_function),
+    Rule(LeaveOneOut, _leave_one_out),
+    Rule(Arm, _antithetic(_arm_factor)),
+    Rule(DisArm, _antithetic(_disarm_factor)),
+    Rule(MuProp, _muprop),
+    Rule(lambda: Rebar(TEMPERATURE, 1.0), _rebar),
+    Rule(LocalEnumeration, _local_enumeration),
+    Rule(Enumeration, _enumeration),
+    Rule(StraightThrough, _straight_through),
+    Rule(lambda: GumbelSoftmax(TEMPERATURE), _gumbel_softmax),
+)
+ESTIMATORS: dict[str, Rule] = {rule.build().label: rule for rule in _RULES}
 NAMES: Sequence[str] = tuple(ESTIMATORS)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from torch import Tensor
 
+from helpers.estimators import CentredReward, LearnedBaseline, ScaledReward, ScoreFunction, SelfCritic
 from helpers.experiments.small_network import DATA, MOST_BITS, SmallNetwork, small_network
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
@@ -22,8 +23,13 @@ from helpers.widgets.parts.panel import Panel, bare_figure
 from helpers.widgets.parts.ticks import round_ticks
 from helpers.widgets.parts.words import point
 
-ESTIMATORS = ("score function", "centred reward", "scaled reward", "self-critic", "learned baseline", "chain of three")
-BIASED = ("scaled reward", "chain of three")
+CHAIN = "chain of three"
+ESTIMATORS = (
+    ScoreFunction.label,
+    *(each.label for each in (CentredReward, ScaledReward, SelfCritic, LearnedBaseline)),
+    CHAIN,
+)
+BIASED = (ScaledReward.label, CHAIN)
 REPEATS = 250  # gradients in the cloud
 MOST_EVALUATIONS = 16
 
@@ -73,7 +79,11 @@ def gradient_cloud() -> Explorer:
             "bits": Slider("bits of z", 2, MOST_BITS, 1, 4),
             "zoom": Toggle("zoom to the cloud"),
         },
-        stills=({}, {"estimator": "learned baseline"}, {"estimator": "scaled reward", "evaluations": 16, "zoom": True}),
+        stills=(
+            {},
+            {"estimator": LearnedBaseline.label},
+            {"estimator": ScaledReward.label, "evaluations": 16, "zoom": True},
+        ),
     )
 
 
@@ -205,17 +215,17 @@ def rewards(network: SmallNetwork, estimator: str) -> Tensor:
     q = network.log_q.exp()
     f = network.log_joint - network.log_q
     best = (q * f).sum(0)  # [data]
-    if estimator == "score function":
+    if estimator == ScoreFunction.label:
         return f
-    if estimator == "centred reward":
+    if estimator == CentredReward.label:
         return f - best.mean()
-    if estimator == "scaled reward":
+    if estimator == ScaledReward.label:
         return f / _spread(q, f - best.mean())
-    if estimator == "learned baseline":
+    if estimator == LearnedBaseline.label:
         return f - best
-    if estimator == "chain of three":  # after the learned baseline the mean is zero, so centring adds nothing
+    if estimator == CHAIN:  # after the learned baseline the mean is zero, so centring adds nothing
         return (f - best) / _spread(q, f - best)
-    if estimator == "self-critic":
+    if estimator == SelfCritic.label:
         likeliest = network.log_q.argmax(0, keepdim=True)  # [1, data]
         return f - f.gather(0, likeliest)
     raise ValueError(f"estimator={estimator!r}: the estimators are {listed(ESTIMATORS)}.")
@@ -231,7 +241,7 @@ def samples_of(estimator: str, evaluations: int) -> int:
     Returns:
         Samples per datum.
     """
-    return evaluations - 1 if estimator == "self-critic" else evaluations
+    return evaluations - 1 if estimator == SelfCritic.label else evaluations
 
 
 def _spread(q: Tensor, centred: Tensor) -> Tensor:

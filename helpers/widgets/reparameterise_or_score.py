@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from matplotlib.axes import Axes
 
+from helpers.estimators import Pathwise, ScoreFunction
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
 from helpers.plots.words import listed, number
@@ -221,7 +222,7 @@ def _draw_variances(axes: Axes, frequency: float, here: Gradients, curve: Gradie
         for name, (value, _) in ends.items()
     ]
     name_ends(axes, 620, named, 18, (54, 292))
-    entries = [("score function", lines["score"], 160), ("pathwise", lines["pathwise"], 0)]
+    entries = [(ScoreFunction.label, lines["score"], 160), (Pathwise.label, lines["pathwise"], 0)]
     key(axes, 362, HEIGHT - 14, entries)
     axes.text(362, 310, "variance of one sample's gradient", va="bottom", fontsize=12)
 

@@ -9,8 +9,7 @@ import torch
 from helpers.estimators import sampled_moments
 from helpers.experiments import relaxed_moments
 from helpers.experiments.relaxed_moments import TEMPERATURE
-from helpers.experiments.step_price import CLASSES
-from helpers.experiments.variance import Laboratory
+from helpers.experiments.variance import ESTIMATORS, Laboratory
 from tests.experiments.laboratory import problem
 
 
@@ -18,7 +17,7 @@ from tests.experiments.laboratory import problem
 def test_integrals_over_many_bits_agree_with_draws(name: str, samples: int):
     f, q, logits = problem(3, 2.0, 1.0)
     torch.manual_seed(0)
-    drawn = sampled_moments(CLASSES[name](), f, q, samples, parameters=[logits], repeats=1_500)
+    drawn = sampled_moments(ESTIMATORS[name].build(), f, q, samples, parameters=[logits], repeats=1_500)
     ours = Laboratory(3, 2.0, 1.0).moments(name, samples)
     assert np.all(np.abs(ours.mean - drawn.mean[0].numpy()) < 5.5 * drawn.mean_error[0].numpy())
     assert np.all(np.abs(ours.variance - drawn.variance[0].numpy()) < 5.5 * drawn.variance_error[0].numpy())
@@ -40,5 +39,5 @@ def test_quadrature_is_fine_enough_for_the_digits_shown(bits: int, monkeypatch: 
 
 
 def test_gumbel_and_rebar_are_those_of_the_stated_temperature():
-    assert CLASSES["Gumbel-softmax"]().temperature == TEMPERATURE
-    assert CLASSES["REBAR"]().log_temperature.exp().item() == pytest.approx(TEMPERATURE)
+    assert ESTIMATORS["Gumbel-softmax"].build().temperature == TEMPERATURE
+    assert ESTIMATORS["REBAR"].build().log_temperature.exp().item() == pytest.approx(TEMPERATURE)

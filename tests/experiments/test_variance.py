@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from helpers.estimators import exact_gradient, exact_moments, for_logistic_noise, gauss_legendre
-from helpers.experiments.step_price import CLASSES
-from helpers.experiments.variance import NAMES, Laboratory
+from helpers.experiments.variance import ESTIMATORS, NAMES, Laboratory
 from tests.experiments.laboratory import problem
 
 
@@ -21,7 +20,9 @@ def harness(name: str, bits: int, sharpness: float, offset: float, samples: int)
         "ARM": gauss_legendre(2, torch.stack([p, 1 - p])), "DisARM": gauss_legendre(1, torch.stack([p, 1 - p])),
         "REBAR": for_logistic_noise(24), "Gumbel-softmax": for_logistic_noise(50),
     }.get(name)  # fmt: skip
-    found = exact_moments(CLASSES[name](), f, q, samples, parameters=[logits], uniform=uniform, max_outcomes=2**18)
+    found = exact_moments(
+        ESTIMATORS[name].build(), f, q, samples, parameters=[logits], uniform=uniform, max_outcomes=2**18
+    )
     return found.mean[0].numpy(), found.variance[0].numpy()
 
 
@@ -80,7 +81,7 @@ def test_an_estimator_takes_as_many_evaluations_as_it_can_use():
     for name in NAMES:  # and the real ones take what is said
         f, q, logits = problem(3, 2.0, 1.0)
         for evaluations in filter(None, used[name]):
-            assert CLASSES[name]()(f, q, evaluations).value.shape == ()
+            assert ESTIMATORS[name].build()(f, q, evaluations).value.shape == ()
 
 
 def test_what_the_lesson_says_of_it():

@@ -18,7 +18,7 @@ ROOMS = (
     ("evaluation", "training", "plots"),
     ("models",),
     ("estimators", "distributions", "networks"),
-    ("data", "set_up", "files", "matmul", "settings"),
+    ("set_up", "data", "files", "matmul", "settings"),
 )
 ORDER = [room for floor in ROOMS for room in floor]
 FILES = sorted(PACKAGE.rglob("*.py"))

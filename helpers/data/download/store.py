@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from helpers import settings
 from helpers.data.download.manifest import DataFile
 from helpers.data.download.torchvision_import import import_torchvision
+from helpers.files import atomic_write
 
 PROBE_SECONDS = 4.0  # how long an address may take to answer at all
 STALL_SECONDS = 30.0  # how long a download may stand still
@@ -157,7 +158,8 @@ def _keep(part: Path, folder: Path | None) -> None:
     try:
         if folder is None:
             raise OSError("no folder can be written")
-        os.replace(part, folder / part.name)
+        with atomic_write(folder / part.name) as partial:
+            part.rename(partial)  # in the same folder tree, so no bytes are copied
     except OSError as error:
         print(f"{part.name} was downloaded but could not be kept ({error}): it is used from memory.", flush=True)
 

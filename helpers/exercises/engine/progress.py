@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
+from helpers.files import atomic_write
 
 Entries = dict[str, dict[str, Any]]
 PATIENCE = 2.0  # seconds to wait for another kernel's lock; nobody holds it for longer than milliseconds
@@ -87,17 +87,10 @@ def _checked(contents: Any) -> Entries:
 
 
 def _write(path: Path, entries: Entries) -> None:
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"version": 1, "exercises": entries}, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        json.dump({"version": 1, "exercises": entries}, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -148,8 +148,8 @@ def data() -> Finding:
             store.read(file, network=False)
     except store.DataUnavailable:
         return Finding("data", "no MNIST yet: lessons fetch it once (12 MB), else use the packaged digits")
-    where = "the user cache folder" if settings.data_dir() == settings.cache_dir() else "the folder WORKBOOK_DATA"
-    return Finding("data", f"MNIST found in {where}, checksums right")
+    folder = "the user cache folder" if settings.data_dir() == settings.cache_dir() else "the folder WORKBOOK_DATA"
+    return Finding("data", f"MNIST found in {folder}, checksums right")
 
 
 if __name__ == "__main__":

@@ -58,8 +58,7 @@ def check_integer(value: object, name: str, meaning: str, minimum: int = 1, caus
         ValueError: If it is not such an integer.
     """
     if type(value) is not int or value < minimum:
-        message = f"Got {name}={value!r}; expected {meaning}, an integer of {minimum} or more. {cause}"
-        raise ValueError(message.rstrip())
+        raise ValueError(f"Got {name}={value!r}; expected {meaning}, an integer of {minimum} or more. {cause}".rstrip())
 
 
 def check_name(given: object, names: Iterable[str], kind: str) -> None:

@@ -15,24 +15,8 @@ from torch.optim import Optimizer
 
 from helpers.files import atomic_write
 from helpers.training.history import History
+from helpers.training.schedule import Scheduler
 from helpers.training.weights import check_state_dict
-
-
-class Scheduler(Protocol):
-    """What `fit` needs of a scheduler: torch's learning-rate schedulers have it, and `LinearWeight`."""
-
-    def step(self) -> None:
-        """Count one optimiser step and set what is scheduled."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """State for a checkpoint, of tensors and plain values."""
-
-    def load_state_dict(self, state: Any, /) -> None:
-        """Restore the state.
-
-        Args:
-            state: What `state_dict` returned.
-        """
 
 
 class _Restorable(Protocol):

@@ -18,8 +18,9 @@ from helpers import settings
 from helpers.estimators import Estimate
 from helpers.matmul import fast_matmul
 from helpers.training.averages import TermTotals, average_terms
-from helpers.training.checkpoint import Scheduler, TrainingState
+from helpers.training.checkpoint import TrainingState
 from helpers.training.history import History, NonFiniteError, Record
+from helpers.training.schedule import Scheduler
 
 
 def fit(

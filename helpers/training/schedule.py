@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -22,6 +24,23 @@ def up_then_down(optimizer: Optimizer, num_steps: int) -> LambdaLR:
     """
     warm_up = max(1, num_steps // 20)
     return LambdaLR(optimizer, lambda step: min((step + 1) / warm_up, (num_steps - step) / (num_steps - warm_up + 1)))
+
+
+class Scheduler(Protocol):
+    """What `fit` needs of a scheduler: torch's learning-rate schedulers have it, and `LinearWeight`."""
+
+    def step(self) -> None:
+        """Count one optimiser step and set what is scheduled."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint, of tensors and plain values."""
+
+    def load_state_dict(self, state: Any, /) -> None:
+        """Restore the state.
+
+        Args:
+            state: What `state_dict` returned.
+        """
 
 
 class LinearWeight:

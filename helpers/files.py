@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +11,23 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A file beside `path`, to be written and closed, that takes its place in one step.
+    """Write a file in one step: `with atomic_write(path) as partial: partial.write_bytes(...)`.
 
-    Whoever reads meanwhile, and whoever comes after a kill, sees the old contents or the new. An error leaves the old ones, and
-    nothing beside them. The folder is made where it is missing.
+    The block writes and closes `partial`, a new file beside `path`; then `partial` replaces `path`. Readers, during the block and after a
+    kill, see the old contents or the new. If the block raises, the old file stays and `partial` is removed. Each call has a partial file of
+    its own, so several threads or processes may write one file: the last to finish wins.
+
+    Args:
+        path: File to write. Its folder is created if it is missing.
+
+    Yields:
+        Path of the partial file, in the folder of `path`; it does not exist yet.
+
+    Raises:
+        OSError: If the folder cannot be created or `path` cannot be replaced, for example because it is a folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         yield partial
         os.replace(partial, path)

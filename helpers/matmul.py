@@ -11,11 +11,14 @@ import torch
 
 @contextmanager
 def fast_matmul() -> Iterator[None]:
-    """Let oneDNN multiply float32 matrices on the CPU, as long as products stay float32; `fit` trains inside this.
+    """Let oneDNN multiply float32 matrices on the CPU, if products stay float32. `fit` trains inside this context.
 
-    torch asks MKL, which runs at half speed on some x86 processors, unless it is told that products may be rounded to bfloat16: then it
-    asks oneDNN, which rounds only where the processor has units that pay for it. So a few products are tried: where they come out rounded,
-    and where there is no oneDNN, nothing is changed. Products on a GPU are not touched. The setting is put back at the end.
+    By default torch uses MKL, which runs at half speed on some x86 processors. If products may be rounded to bfloat16, torch uses oneDNN,
+    which rounds only on processors with bfloat16 units. So a few products are tried once: if they are rounded, or if there is no oneDNN,
+    nothing is changed. Products on a GPU are not affected. The setting is restored at the end.
+
+    Yields:
+        Nothing.
     """
     if not _oneDNN_stays_float32():
         yield
@@ -37,7 +40,7 @@ def _allow_bfloat16() -> Iterator[None]:
 
 @cache
 def _oneDNN_stays_float32() -> bool:
-    """True where products of numbers that bfloat16 cannot hold come out right, thin or square, with oneDNN asked."""
+    """Whether oneDNN's products of numbers that bfloat16 cannot hold are exact, for thin and square matrices."""
     if not torch.backends.mkldnn.is_available():
         return False
     with torch.no_grad(), _allow_bfloat16():

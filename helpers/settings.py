@@ -1,9 +1,11 @@
-"""The one place that reads the environment: smoke mode, data folder, device, progress file, seeds.
+"""Settings of the process, and the only place that reads the environment: smoke mode, data folder, device, progress file, seeds.
 
-WORKBOOK_SMOKE=1      everything at its smallest, on packaged data, without network and progress bars
-WORKBOOK_DATA=FOLDER  where data sets are looked for and stored (laid out as torchvision's `root`)
-WORKBOOK_DEVICE=NAME  overrides the choice of device: cuda, mps or cpu
-WORKBOOK_PROGRESS=FILE  where `check` keeps which exercises are passed
+WORKBOOK_SMOKE=1        everything at its smallest, on packaged data, without network and progress bars
+WORKBOOK_DATA=FOLDER    folder in which data sets are looked for and stored (laid out as torchvision's `root`)
+WORKBOOK_DEVICE=NAME    overrides the choice of device: cuda, mps or cpu
+WORKBOOK_PROGRESS=FILE  file in which `check` records the exercises that are passed
+
+The environment is read once, on import.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 
@@ -22,24 +27,32 @@ _PROGRESS: str | None = os.environ.get("WORKBOOK_PROGRESS") or None
 
 
 def budget(full: T, smoke: T) -> T:
-    """`full`, or `smoke` in smoke mode. Lessons say `epochs = budget(full=10, smoke=1)` and never ask for the mode."""
+    """Choose a value by mode: `epochs = budget(full=10, smoke=1)`. Lessons never ask for the mode itself.
+
+    Args:
+        full: Value in normal mode.
+        smoke: Value in smoke mode.
+
+    Returns:
+        One of the two.
+    """
     return smoke if SMOKE else full
 
 
 def cache_dir() -> Path:
-    """The user cache folder of this workbook. It need not exist."""
-    import platformdirs  # only here, so that importing settings stays cheap
+    """The user cache folder of this workbook. It may not exist yet."""
+    import platformdirs  # only here, so that importing settings stays fast
 
     return Path(platformdirs.user_cache_dir("latent-variable-workbook"))
 
 
 def data_dir() -> Path:
-    """The folder of the data sets: `WORKBOOK_DATA`, else the user cache folder. It need not exist."""
+    """The folder of the data sets: `WORKBOOK_DATA`, else the user cache folder. It may not exist yet."""
     return cache_dir() if _DATA is None else Path(_DATA).expanduser().resolve()
 
 
 def progress_file() -> Path:
-    """The file of the learner's progress: `WORKBOOK_PROGRESS`, else one in the user data folder. It need not exist."""
+    """The file of the learner's progress: `WORKBOOK_PROGRESS`, else one in the user data folder. It may not exist yet."""
     import platformdirs
 
     if _PROGRESS is not None:
@@ -47,7 +60,7 @@ def progress_file() -> Path:
     return Path(platformdirs.user_data_dir("latent-variable-workbook")) / "progress.json"
 
 
-def device():
+def device() -> torch.device:
     """The `torch.device` to compute on: CUDA, then MPS, then CPU, unless `WORKBOOK_DEVICE` names one."""
     import torch
 
@@ -61,7 +74,11 @@ def device():
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch (all devices), so that the same seed gives the same figures."""
+    """Seed Python, NumPy and torch (all devices), so that the same seed gives the same figures.
+
+    Args:
+        seed: Seed of all three, 0 to 2**32 - 1.
+    """
     import numpy
     import torch
 

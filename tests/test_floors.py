@@ -15,10 +15,10 @@ PACKAGE = Path(__file__).parents[1] / "helpers"
 ROOMS = (
     ("widgets", "exercises", "reproduce"),
     ("experiments",),
-    ("evaluation", "training", "plots"),
+    ("training", "evaluation", "plots"),
     ("models",),
     ("estimators", "distributions", "networks"),
-    ("data", "set_up", "files", "matmul", "settings"),
+    ("set_up", "data", "files", "matmul", "settings"),
 )
 ORDER = [room for floor in ROOMS for room in floor]
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""Data sets as resident tensors, batches of them, and the only door to torchvision."""
+"""Data sets as resident tensors, batches of them, and the only import of torchvision."""
 
 from helpers.data.batches import Batches, binarise_by_threshold, binarise_dynamically
 from helpers.data.download.torchvision_import import import_torchvision

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import torch
 
-from helpers.data.checks import GREYS, describe, range_cause
+from helpers.data.checks import (
+    CHANNELS_LAST,
+    GREYS,
+    NOTHING_MATCHED,
+    check_finite,
+    check_integer,
+    describe,
+    range_cause,
+    value_range,
+)
 
 
 class Batches:
     """One epoch of batches at each iteration: `for x in Batches(images, batch_size=256)`.
 
-    *tensors:   [N, ...] each, all on one device. One gives batches [B, ...], several give tuples of them.
-    batch_size: B, in items. The last batch is smaller where B does not divide N.
-    shuffle:    a fresh permutation each epoch, from torch's global generator on the CPU, so that one seed gives one
-                order on every device. Without it, batches are views of the tensors, in order.
-    transform:  applied to the batch of the first tensor, such as `binarise_dynamically`.
-    drop_last:  leave out a smaller last batch.
-
     `len()` is the number of batches, `num_items` is N.
 
-    Raises ValueError for nothing to iterate over, tensors of different lengths or devices, a batch size below 1, NaN
-    or infinite values, images as integers or with grey levels up to 255, and images with channels last.
+    Args:
+        *tensors: Tensors [N, ...], all on one device. One gives batches [B, ...], several give tuples of such batches.
+        batch_size: Items of a batch, B. The last batch is smaller if B does not divide N.
+        shuffle: Whether each epoch has a new permutation, from torch's global generator on the CPU, so that one seed gives one
+            order on every device. Otherwise batches are views of the tensors, in order.
+        transform: Function applied to the batch of the first tensor, such as `binarise_dynamically`. None: no transform.
+        drop_last: Whether to leave out a smaller last batch.
+
+    Raises:
+        ValueError: If there is nothing to iterate over, if tensors differ in length or device, if the batch size is below 1, if
+            values are NaN or infinite, if images are integers or grey levels up to 255, or if images have channels last.
     """
 
     def __init__(
@@ -33,10 +43,9 @@ class Batches:
         shuffle: bool = True,
         transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
         drop_last: bool = False,
-    ):
+    ) -> None:
         _check_tensors(tensors)
-        if type(batch_size) is not int or batch_size < 1:
-            raise ValueError(f"Got batch_size={batch_size!r}; expected the items of a batch, an integer of 1 or more.")
+        check_integer(batch_size, "batch_size", "the items of a batch")
         self.tensors = tensors
         self.num_items = tensors[0].shape[0]
         self.batch_size = batch_size
@@ -45,8 +54,8 @@ class Batches:
         self.drop_last = drop_last
         if len(self) == 0:
             raise ValueError(
-                f"Got {self.num_items} items in batches of {batch_size} with drop_last=True, which leaves no batch. "
-                "Expected at least one full batch: lower batch_size or keep the smaller last batch."
+                f"Got {self.num_items} items in batches of {batch_size} with drop_last=True; expected at least one full batch. "
+                "Usually batch_size is too large for a small data set: lower it, or keep the smaller last batch."
             )
 
     def __len__(self) -> int:
@@ -67,13 +76,34 @@ class Batches:
 
 
 def binarise_dynamically(images: torch.Tensor) -> torch.Tensor:
-    """Draw each pixel, x ~ Bernoulli(grey level), afresh at each call. Same shape and dtype; needs values in [0, 1]."""
+    """Draw each pixel, x ~ Bernoulli(grey level), anew at each call.
+
+    Args:
+        images: Grey levels in [0, 1], floats of any shape.
+
+    Returns:
+        Zeros and ones, of the same shape and dtype.
+
+    Raises:
+        ValueError: If the grey levels are integers, outside [0, 1], or none at all.
+    """
     _check_grey_levels(images)
     return torch.rand_like(images).lt_(images)  # in place: no detour through a tensor of booleans
 
 
 def binarise_by_threshold(images: torch.Tensor, threshold: float = 0.5) -> torch.Tensor:
-    """1 where the grey level is above `threshold`, else 0. Same shape and dtype; needs values in [0, 1]."""
+    """Set pixels to 1 if their grey level is above a threshold, else to 0.
+
+    Args:
+        images: Grey levels in [0, 1], floats of any shape.
+        threshold: Grey level; a pixel of exactly this level becomes 0.
+
+    Returns:
+        Zeros and ones, of the same shape and dtype.
+
+    Raises:
+        ValueError: If the grey levels are integers, outside [0, 1], or none at all.
+    """
     _check_grey_levels(images)
     return (images > threshold).to(images.dtype)
 
@@ -82,8 +112,8 @@ def _check_grey_levels(images: torch.Tensor) -> None:
     if not images.is_floating_point():
         raise ValueError(f"Got {describe(images)} to binarise; expected floats in [0, 1]. {GREYS}")
     if images.numel() == 0:
-        raise ValueError(f"Got {describe(images)} to binarise; expected at least one image.")
-    low, high = (value.item() for value in images.aminmax())
+        raise ValueError(f"Got {describe(images)} to binarise; expected at least one image. {NOTHING_MATCHED}")
+    low, high = value_range(images)
     if not (low >= 0 and high <= 1):
         given = f"{describe(images)} with values from {low:g} to {high:g}"
         raise ValueError(f"Got {given} to binarise; expected [0, 1]. {range_cause(low, high)}")
@@ -92,12 +122,12 @@ def _check_grey_levels(images: torch.Tensor) -> None:
 def _check_tensors(tensors: tuple[torch.Tensor, ...]) -> None:
     for tensor in tensors:
         if not isinstance(tensor, torch.Tensor):
-            cause = "Give the tensors inside, such as data.train.images."
+            cause = "Usually a data set: give the tensors inside, such as data.train.images."
             raise ValueError(f"Got a {type(tensor).__name__} to make batches of; expected tensors [N, ...]. {cause}")
     if not tensors or any(tensor.dim() == 0 or tensor.numel() == 0 for tensor in tensors):
         given = ", ".join(map(describe, tensors)) or "no tensor"
-        cause = "Usually a selection that matched nothing."
-        raise ValueError(f"Got {given} to make batches of; expected tensors [N, ...] with N of 1 or more. {cause}")
+        expected = "expected tensors [N, ...] with N of 1 or more"
+        raise ValueError(f"Got {given} to make batches of; {expected}. {NOTHING_MATCHED}")
     if len({(tensor.shape[0], tensor.device) for tensor in tensors}) > 1:
         given = ", ".join(f"{describe(tensor)} on {tensor.device}" for tensor in tensors)
         cause = "Usually the labels of another split, or images moved to the GPU without their labels."
@@ -108,22 +138,17 @@ def _check_tensors(tensors: tuple[torch.Tensor, ...]) -> None:
 
 
 def _check_values(tensor: torch.Tensor) -> None:
-    """Any finite data may be batched: only what is plainly an image as stored on disk is refused."""
+    """Refuse values that are not finite, and images as they are stored on disk, in 0, ..., 255. Other data passes."""
     if not tensor.is_floating_point():
         if (tensor.dtype == torch.uint8 and tensor.dim() >= 2) or (tensor.dtype != torch.bool and tensor.dim() >= 4):
             raise ValueError(f"Got {describe(tensor)}; expected images as float32 in [0, 1]. {GREYS}")
         return
-    low, high = (value.item() for value in tensor.aminmax())  # both NaN where any value is
-    given = f"{describe(tensor)} with values from {low:g} to {high:g}"
-    if not (math.isfinite(low) and math.isfinite(high)):
-        cause = "Usually a division by zero in the preprocessing, or missing values."
-        raise ValueError(f"Got {given}; expected finite values. {cause}")
+    low, high = check_finite(tensor, "a tensor")
     looks_grey = tensor.dim() == 4 and low >= 0 and 1 < high <= 255
     if looks_grey and bool((tensor[:100] == tensor[:100].round()).all()):
-        raise ValueError(f"Got {given}; expected [0, 1]. {GREYS}")
+        raise ValueError(f"Got {describe(tensor)} with values from {low:g} to {high:g}; expected [0, 1]. {GREYS}")
 
 
 def _check_channels(images: torch.Tensor) -> None:
     if images.dim() == 4 and images.shape[3] in (1, 3, 4) and images.shape[1] == images.shape[2] > 4:
-        cause = "Usually the channels come last: images.permute(0, 3, 1, 2) puts them first."
-        raise ValueError(f"Got {describe(images)}; expected images [N, C, H, W]. {cause}")
+        raise ValueError(f"Got {describe(images)}; expected images [N, C, H, W]. {CHANNELS_LAST}")

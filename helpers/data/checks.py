@@ -1,47 +1,152 @@
-"""The check at the door of everything that takes images, and the words that such checks share."""
+"""Checks that data sets, batches and music share, and the sentences they raise: "Got WHAT; expected WHAT. CAUSE." """
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Iterable
 
 import torch
 
+NOTHING_MATCHED = "Usually a selection that matched nothing."
+CHANNELS_LAST = "Usually the channels come last: images.permute(0, 3, 1, 2) puts them first."
+GREYS = "Usually these are grey levels from 0 to 255: divide by 255 and convert to float32."
+MISSING_VALUES = "Usually a division by zero in the preprocessing, or missing values."
+
 
 def check_images(images: torch.Tensor, name: str = "images") -> None:
-    """Raise ValueError unless `images` is float32 [N, C, H, W], channels first, finite, in [0, 1], and N is 1 or more.
+    """Check that images are float32 [N, C, H, W], channels first, finite, in [0, 1], with N of 1 or more.
 
-    C is 1 (grey), 3 (colour) or 4 (colour and transparency). The message says what was given, what was expected, and
-    the usual cause.
+    C is 1 (grey), 3 (colour) or 4 (colour and transparency).
+
+    Args:
+        images: Tensor to check.
+        name: Name for the message.
+
+    Raises:
+        ValueError: If the images are anything else. The message says what was given, what was expected, and the usual cause.
     """
     given = describe(images, name)
     expected = "expected float32 [N, C, H, W] with values in [0, 1]"
     if images.dim() == 3:
-        raise ValueError(f"Got {given}; {expected}. The channel is missing: images.unsqueeze(1) adds it.")
+        raise ValueError(f"Got {given}; {expected}. Usually the channel is missing: images.unsqueeze(1) adds it.")
     if images.dim() != 4:
-        raise ValueError(f"Got {given}; {expected}. Flattened images come back with images.view(-1, C, H, W).")
+        raise ValueError(f"Got {given}; {expected}. Usually they are flattened: images.view(-1, C, H, W) undoes it.")
     if images.numel() == 0:
-        raise ValueError(f"Got {given}, which holds no pixel; {expected}. Usually a selection that matched nothing.")
+        raise ValueError(f"Got {given}, which holds no pixel; {expected}. {NOTHING_MATCHED}")
     if images.shape[1] not in (1, 3, 4):
-        cause = "Usually the channels come last: images.permute(0, 3, 1, 2) puts them first."
-        raise ValueError(f"Got {given}; {expected}, where C is 1, 3 or 4. {cause}")
+        raise ValueError(f"Got {given}; {expected}, where C is 1, 3 or 4. {CHANNELS_LAST}")
     if images.dtype != torch.float32:
-        raise ValueError(f"Got {given}; {expected}. {_FLOATS if images.is_floating_point() else GREYS}")
-    low, high = (value.item() for value in images.aminmax())  # both NaN where any pixel is
+        cause = "Usually NumPy made float64 of them: images.float() converts." if images.is_floating_point() else GREYS
+        raise ValueError(f"Got {given}; {expected}. {cause}")
+    low, high = value_range(images)
     if not (low >= 0 and high <= 1):
         raise ValueError(f"Got {given} with values from {low:g} to {high:g}; {expected}. {range_cause(low, high)}")
 
 
+def check_integer(value: object, name: str, meaning: str, minimum: int = 1, cause: str = "") -> None:
+    """Check that an argument is an integer (no bool, no float) of at least `minimum`.
+
+    Args:
+        value: Argument to check.
+        name: Its name, for the message.
+        meaning: What it counts, with its unit, such as "the items of a batch".
+        minimum: Smallest value allowed.
+        cause: Last sentence of the message, if there is a usual cause.
+
+    Raises:
+        ValueError: If it is not such an integer.
+    """
+    if type(value) is not int or value < minimum:
+        raise ValueError(f"Got {name}={value!r}; expected {meaning}, an integer of {minimum} or more. {cause}".rstrip())
+
+
+def check_name(given: object, names: Iterable[str], kind: str) -> None:
+    """Check that a name is one of several, and suggest the nearest one if it is not.
+
+    Args:
+        given: Name to check.
+        names: Names that are allowed.
+        kind: What they name, such as "data set".
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    names = list(names)
+    if given not in names:
+        near = difflib.get_close_matches(str(given).lower().replace("-", "_"), names, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"Got {kind} {given!r}; expected one of {', '.join(names)}.{hint}")
+
+
+def check_finite(tensor: torch.Tensor, name: str) -> tuple[float, float]:
+    """Check that no value is NaN or infinite.
+
+    Args:
+        tensor: Tensor of one element or more.
+        name: Name for the message.
+
+    Returns:
+        The least and the greatest value.
+
+    Raises:
+        ValueError: If a value is NaN or infinite.
+    """
+    low, high = value_range(tensor)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        given = f"{describe(tensor, name)} with values from {low:g} to {high:g}"
+        raise ValueError(f"Got {given}; expected finite values. {MISSING_VALUES}")
+    return low, high
+
+
+def value_range(tensor: torch.Tensor) -> tuple[float, float]:
+    """The least and the greatest value of a tensor, in one pass; both NaN if any value is.
+
+    Args:
+        tensor: Tensor of one element or more.
+
+    Returns:
+        Least and greatest value.
+    """
+    low, high = tensor.aminmax()
+    return low.item(), high.item()
+
+
+def is_binary(tensor: torch.Tensor) -> bool:
+    """Whether every value is 0 or 1.
+
+    Args:
+        tensor: Tensor of any shape and dtype.
+
+    Returns:
+        True if all are; False also if any is NaN.
+    """
+    return not bool(((tensor != 0) & (tensor != 1)).any())
+
+
 def describe(tensor: torch.Tensor, name: str = "a tensor") -> str:
-    """The shape and dtype of `tensor`, for a message."""
+    """Describe a tensor for a message.
+
+    Args:
+        tensor: Tensor to describe.
+        name: Name to begin with.
+
+    Returns:
+        Name, shape and dtype, as in "images of shape [5, 1, 8, 8] and dtype float32".
+    """
     return f"{name} of shape {list(tensor.shape)} and dtype {str(tensor.dtype).removeprefix('torch.')}"
 
 
-GREYS = "Usually these are grey levels from 0 to 255: divide by 255 and convert to float32."
-_FLOATS = "images.float() converts."
-
-
 def range_cause(low: float, high: float) -> str:
-    """The usual cause of pixels from `low` to `high` that are not all in [0, 1]."""
+    """The usual cause of pixels that are not all in [0, 1].
+
+    Args:
+        low: Least value; NaN if any is.
+        high: Greatest value.
+
+    Returns:
+        A sentence.
+    """
     if math.isnan(low):
         return "NaN pixels usually come from a division by zero in the preprocessing, or from missing values."
     if low >= 0 and high <= 255:

@@ -12,13 +12,15 @@ _SEED = 0
 
 
 def read() -> tuple[np.ndarray, torch.Tensor, int]:
-    """All 1,797 digits in a fixed, shuffled order in which the classes take turns.
+    """Read all 1,797 digits in a fixed, shuffled order in which the classes take turns, counted from the end.
 
-    Returns greys float64 [N, 8, 8] from 0 to 16, labels int64 [N], and how many at the end are the test part. Because
-    the classes take turns, from the end backwards, the last 300 are the test part with 30 of each class, and any ten
-    in a row before them hold each class once, until the smaller classes run out near the beginning.
+    So the last 300, the test part, hold 30 of each class, and any ten in a row before them hold each class once, until the smaller
+    classes run out near the beginning.
+
+    Returns:
+        Grey levels float64 [N, 8, 8] from 0 to 16, labels int64 [N], and the number of items at the end that are the test part.
     """
-    from sklearn.datasets import load_digits  # only here: it takes longer to import than the data to read
+    from sklearn.datasets import load_digits  # only here: the import takes longer than the read
 
     data = load_digits()
     shuffled = np.random.RandomState(_SEED).permutation(len(data.target))  # its stream is frozen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from helpers import settings
 from helpers.data import digits
-from helpers.data.checks import check_images, describe
+from helpers.data.checks import check_images, check_integer, check_name, describe
 from helpers.data.download import store
 from helpers.data.download.manifest import MANIFEST
 
@@ -22,9 +21,14 @@ _NUM_TRAINING = 60_000
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a data set: `images` float32 [N, C, H, W] in [0, 1], `labels` int64 [N] or None.
+    """One part of a data set. `len()` is N.
 
-    Raises ValueError for images or labels of another shape, dtype or range.
+    Args:
+        images: Images float32 [N, C, H, W] in [0, 1].
+        labels: Classes int64 [N], or None if there are no labels.
+
+    Raises:
+        ValueError: If images or labels have another shape or dtype, or if pixels are outside [0, 1].
     """
 
     images: torch.Tensor
@@ -37,7 +41,7 @@ class Split:
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
                 f"Got {describe(self.labels, 'labels')} for {len(self):,} images; expected int64 [{len(self)}], one "
-                "class number an image. Usually they are one-hot (labels.argmax(-1)), or belong to another split."
+                "class per image. Usually they are one-hot (labels.argmax(-1)), or belong to another split."
             )
 
     def __len__(self) -> int:
@@ -50,9 +54,13 @@ class Split:
 
 @dataclass(frozen=True)
 class ImageData:
-    """A data set. `valid` is None where no image was set aside, `test` where its file is not to be had.
+    """An image data set in three parts.
 
-    `name` is what was really loaded, which is the fallback's name where that stood in.
+    Args:
+        name: Name of the data set that was loaded: the fallback's if the fallback was used.
+        train: Training part.
+        valid: Validation part, or None if no image was set aside.
+        test: Test part, or None if its file is unavailable.
     """
 
     name: str
@@ -64,19 +72,28 @@ class ImageData:
 def load_images(name: str, size: int | None = None, valid: int = 10_000, fallback: str | None = None) -> ImageData:
     """Load an image data set: from the data folder, else downloaded and verified, else the one that `fallback` names.
 
-    name:     "mnist", "fashion_mnist": 60,000 training images, 10,000 test images, 28x28, grey.
-              "binarized_mnist": Larochelle's static binarisation of the same images, in another order, no labels.
-              `valid=10_000` gives his 50,000 / 10,000. `test` is None where its file cannot be had.
-              "digits": scikit-learn's 1,797 handwritten digits, 8x8, packaged: no network. 300 of them are the test
-              part and at most 300 the validation part, whatever `valid` says; each class has 30 in either.
-    size:     resample to size x size pixels (bilinear, antialiased). None keeps the size of `name`, also for the
-              fallback, so that networks fit. Binarised pixels cannot be resampled.
-    valid:    how many training images, the last ones, go to `.valid`. 0 trains on all of them; `.valid` is then None.
-    fallback: the data set to use, with a notice in one line, where `name` cannot be had. In smoke mode it is used
-              at once unless `name` is packaged. Smoke mode never uses the network.
+    "mnist", "fashion_mnist": 60,000 training and 10,000 test images, 28x28, grey.
+    "binarized_mnist": Larochelle's static binarisation of MNIST, in another order, without labels. `valid=10_000` gives his split of
+    50,000 / 10,000. The test part is None if its file is unavailable.
+    "digits": scikit-learn's 1,797 handwritten digits, 8x8, packaged, so it needs no network. 300 are the test part, with 30 of each class;
+    at most 300 are the validation part, whatever `valid` is.
 
-    Returns tensors on the CPU; `.train` and `.valid` share one.
-    Raises ValueError for a wrong argument, store.DataUnavailable where there is neither file, network nor fallback.
+    Smoke mode never uses the network.
+
+    Args:
+        name: Name of the data set, one of the above.
+        size: Side in pixels to which images are resampled (bilinear, antialiased). None: the size of `name`, also for the fallback, so
+            that networks fit. Binarised pixels cannot be resampled.
+        valid: Number of training images, the last ones, that become the validation part. 0: train on all; the part is then None.
+        fallback: Name of the data set to use if `name` is unavailable; a one-line notice is printed. In smoke mode it is used at once,
+            unless `name` is packaged. None: no fallback.
+
+    Returns:
+        The data set, on the CPU; training and validation images share memory.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        store.DataUnavailable: If there is neither a file, nor network, nor a fallback.
     """
     _check_request(name, size, valid, fallback)
     if fallback is None or name == "digits":
@@ -95,21 +112,18 @@ def load_images(name: str, size: int | None = None, valid: int = 10_000, fallbac
 
 def _check_request(name: str, size: int | None, valid: int, fallback: str | None) -> None:
     for given in (name,) if fallback is None else (name, fallback):
-        if given not in _LOADERS:
-            near = difflib.get_close_matches(str(given).lower().replace("-", "_"), _LOADERS, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"There is no data set {given!r}; expected one of {', '.join(_LOADERS)}.{hint}")
-    if size is not None and (type(size) is not int or size < 1):
-        raise ValueError(f"Got size={size!r}; expected the side of the image, an integer of 1 or more pixels, or None.")
+        check_name(given, _LOADERS, "data set")
+    if size is not None:
+        check_integer(size, "size", "None, or the side of the image in pixels")
     if "binarized_mnist" in (name, fallback) and size not in (None, _NATIVE_SIZE["binarized_mnist"]):
         raise ValueError(
-            f"Got size={size} for binarized_mnist; expected 28 or None, for resampling turns binary pixels grey. "
-            "Load mnist at that size and binarise its batches instead."
+            f"Got size={size} for binarized_mnist; expected 28 or None, because resampling turns binary pixels grey. "
+            "For another size, load mnist and binarise its batches."
         )
     if type(valid) is not int or not 0 <= valid < _NUM_TRAINING:
         raise ValueError(
             f"Got valid={valid!r}; expected how many of the {_NUM_TRAINING:,} training images to set aside, an integer "
-            f"from 0 to {_NUM_TRAINING - 1:,}. A share such as 0.1 has to be given as a number of images."
+            f"from 0 to {_NUM_TRAINING - 1:,}. Usually a share such as 0.1: give it as a number of images."
         )
 
 
@@ -171,20 +185,20 @@ def _set_aside(images: torch.Tensor, labels: torch.Tensor | None, valid: int) ->
 
 
 def _parse_idx(contents: bytearray) -> np.ndarray:
-    """uint8 array in LeCun's IDX format: two zeros, type 8, number of axes, their lengths (big-endian), the items."""
+    """Parse a uint8 array in LeCun's IDX format: two zeros, type 8, number of axes, their lengths (big-endian), the items."""
     num_axes = contents[3]
     shape = np.frombuffer(contents, ">u4", count=num_axes, offset=4)
     return np.frombuffer(contents, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
 
 
 def _parse_amat(contents: bytearray) -> np.ndarray:
-    """uint8 [N, 28, 28] of zeros and ones from lines of 784 digits, each followed by a space or the end of the line."""
+    """Parse uint8 [N, 28, 28] of zeros and ones from lines of 784 digits, each followed by a space or the end of the line."""
     digits_and_gaps = np.frombuffer(contents, np.uint8).reshape(-1, 28, 28, 2)
     return digits_and_gaps[..., 0] & 1  # the codes of "0" and "1" are 48 and 49
 
 
 def _to_float(greys: np.ndarray, white: int, size: int | None) -> torch.Tensor:
-    """float32 [N, 1, H, W] in [0, 1] from [N, H, W], where `white` becomes 1; resampled to `size`."""
+    """Convert [N, H, W] to float32 [N, 1, H, W] in [0, 1], so that `white` becomes 1, resampled to `size`."""
     height, width = (size, size) if size is not None else greys.shape[1:]
     if (height, width) == greys.shape[1:]:
         return torch.from_numpy(greys).to(torch.float32).div_(white).unsqueeze(1)

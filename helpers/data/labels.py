@@ -1,4 +1,4 @@
-"""Choosing which labels a semi-supervised learner may see."""
+"""The choice of labels that a semi-supervised model is trained with."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from helpers.data.checks import describe
 def split_labelled(
     labels: torch.Tensor, num_labelled: int, seed: int, num_classes: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Choose `num_labelled` items, equally many of each class, at random but fixed by `seed`.
+    """Choose the labelled items at random, equally many of each class.
 
-    labels:       int64 [N], each from 0 to `num_classes` - 1.
-    num_labelled: how many to choose. Where it is no multiple of the number of classes, some classes, at random, give
-                  one more than others.
-    seed:         does not touch the global random state. With the same seed, the choice of 100 is part of that of 600.
-    num_classes:  None takes it from the largest label.
+    With the same seed, the choice of 100 is part of the choice of 600.
 
-    Returns (labelled [num_labelled] in random order, unlabelled [N - num_labelled] ascending): int64 indices into
-    `labels`, on its device. Raises ValueError where the labels or the number cannot be right.
+    Args:
+        labels: Classes int64 [N], each from 0 to `num_classes` - 1.
+        num_labelled: Number of items to choose. If it is no multiple of the number of classes, some classes, at random, have one more
+            than others.
+        seed: Seed of the choice; the global random state is not touched.
+        num_classes: Number of classes. None: the largest label plus 1.
+
+    Returns:
+        Indices into `labels`, int64, on its device: labelled [num_labelled] in random order, unlabelled [N - num_labelled] ascending.
+
+    Raises:
+        ValueError: If labels are no classes, if a class has no item or too few, or if `num_labelled` is below one per class or above N.
     """
     counts = count_classes(labels, num_classes)
     if type(num_labelled) is not int or not len(counts) <= num_labelled <= len(labels):
         raise ValueError(
-            f"Got num_labelled={num_labelled!r}; expected an integer from {len(counts)}, one a class, to "
-            f"{len(labels):,}, every item. A share such as 0.1 has to be given as a number of items."
+            f"Got num_labelled={num_labelled!r}; expected an integer from {len(counts)}, one per class, to "
+            f"{len(labels):,}, every item. Usually a share such as 0.1: give it as a number of items."
         )
     generator = torch.Generator().manual_seed(seed)
     surplus_order = torch.randperm(len(counts), generator=generator).tolist()
@@ -36,9 +42,8 @@ def split_labelled(
         quota = share + (place < surplus)
         if quota > counts[label]:
             raise ValueError(
-                f"Got num_labelled={num_labelled}, which asks for {quota} items of class {label}; there are "
-                f"{counts[label]}. Expected no more than {min(counts) * len(counts)}, the smallest class times the "
-                "number of classes."
+                f"Got num_labelled={num_labelled}, {quota} items of class {label}; there are {counts[label]}, so expected no more than "
+                f"{min(counts) * len(counts)}, the smallest class times the number of classes. Usually one class is rare."
             )
         members = (labels == label).nonzero().squeeze(1).cpu()
         chosen.append(members[torch.randperm(len(members), generator=generator)[:quota]])
@@ -51,18 +56,28 @@ def split_labelled(
 
 
 def count_classes(labels: torch.Tensor, num_classes: int | None) -> list[int]:
-    """How many items each class has, after the checks at the door."""
+    """Check labels, and count the items of each class.
+
+    Args:
+        labels: Classes int64 [N], each from 0 to `num_classes` - 1.
+        num_classes: Number of classes. None: the largest label plus 1.
+
+    Returns:
+        Number of items of each class, 1 or more.
+
+    Raises:
+        ValueError: If labels are no classes, if one is outside the classes, or if a class has no item.
+    """
     if labels.dim() != 1 or labels.is_floating_point() or labels.dtype == torch.bool or labels.numel() == 0:
         raise ValueError(
-            f"Got {describe(labels, 'labels')}; expected "
-            "int64 [N], one class number an item. One-hot labels become class numbers with labels.argmax(-1), floats "
-            "with labels.long()."
+            f"Got {describe(labels, 'labels')}; expected int64 [N], one class per item. Usually they are one-hot "
+            "(labels.argmax(-1)), or floats (labels.long())."
         )
     low, high = int(labels.min()), int(labels.max())
     last = high if num_classes is None else num_classes - 1
     if low < 0 or high > last:
         raise ValueError(
-            f"Got labels from {low} to {high}; expected class numbers from 0 to {max(last, 0)}. Usually -1 marks a "
+            f"Got labels from {low} to {high}; expected classes from 0 to {max(last, 0)}. Usually -1 marks a "
             "missing label, or the classes are counted from 1."
         )
     counts = torch.bincount(labels.cpu(), minlength=last + 1)

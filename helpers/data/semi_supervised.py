@@ -14,7 +14,13 @@ from helpers.data.labels import count_classes
 
 
 class SemiSupervisedBatch(NamedTuple):
-    """images [L, *image] with labels int64 [L], and unlabelled [U, *image]."""
+    """Labelled and unlabelled images of one training step.
+
+    Attributes:
+        images: Labelled images [L, *image].
+        labels: Their classes, int64 [L].
+        unlabelled: Unlabelled images [U, *image].
+    """
 
     images: Tensor
     labels: Tensor
@@ -24,16 +30,21 @@ class SemiSupervisedBatch(NamedTuple):
 class SemiSupervisedBatches:
     """One epoch of `SemiSupervisedBatch`: one pass over the unlabelled images, each batch with labelled images beside it.
 
-    images, labels: [L, *image] and int64 [L], the labelled ones. They are gone through in a fresh order again and again, as often as the
-        epoch needs: where a batch takes all of them, it holds them all.
-    unlabelled: [U, *image].
-    num_classes: every class needs a labelled image.
-    batch_size, labelled_batch_size: of the unlabelled part and of the labelled one; the latter at most L.
-    transform: applied to the images of a batch, labelled and unlabelled, such as `binarise_dynamically`.
+    The labelled images are repeated as often as the epoch needs, in a new order each time. If a labelled batch takes all of them, every
+    batch holds them all. `len()` is the number of batches, `num_items` is U.
 
-    `labelled_share` is L / (L + U); `len()` the number of batches; `num_items` is U.
-    Raises ValueError for labels that are no class numbers or outside the classes, a class without a labelled image, no labelled or no
-    unlabelled images, images of two shapes.
+    Args:
+        images: Labelled images [L, *image].
+        labels: Their classes, int64 [L], each from 0 to `num_classes` - 1.
+        unlabelled: Unlabelled images [U, *image].
+        num_classes: Number of classes. Every class needs a labelled image.
+        batch_size: Unlabelled images of a batch.
+        labelled_batch_size: Labelled images of a batch; L if L is smaller.
+        transform: Function applied to the images of a batch, labelled and unlabelled, such as `binarise_dynamically`. None: no transform.
+
+    Raises:
+        ValueError: If labels are no classes, if a class has no labelled image, if there are no labelled or no unlabelled images, if the
+            two parts differ in shape, or if a batch size is below 1.
     """
 
     def __init__(
@@ -49,15 +60,18 @@ class SemiSupervisedBatches:
     ) -> None:
         if not len(images):
             raise ValueError(
-                "There is no labelled image, so nothing can tie a class to its name. Without labels there is `Elbo`."
+                "Got no labelled image; expected one or more of each class, because nothing else ties a class to its label. Usually a "
+                "selection that matched nothing. Without labels, train with `Elbo`."
             )
         if not len(unlabelled):
             raise ValueError(
-                "There is no unlabelled image: with labels for all, train the classifier alone, with `LogLikelihood`."
+                "Got no unlabelled image; expected one or more. Usually every image was labelled: train the classifier alone, with "
+                "`LogLikelihood`."
             )
         if images.shape[1:] != unlabelled.shape[1:]:
             raise ValueError(
-                f"Got {describe(images)} labelled and {describe(unlabelled)} unlabelled; expected images of one shape in both."
+                f"Got {describe(images)} labelled and {describe(unlabelled)} unlabelled; expected images of one shape in both. Usually one "
+                "part was resampled or flattened and the other was not."
             )
         count_classes(labels, num_classes)
         self.labelled = Batches(
@@ -68,22 +82,23 @@ class SemiSupervisedBatches:
 
     @property
     def labelled_share(self) -> float:
-        """Labelled images over all images."""
+        """Labelled images as a share of all images, L / (L + U)."""
         return self.labelled.num_items / (self.labelled.num_items + self.unlabelled.num_items)
 
     @property
     def num_items(self) -> int:
+        """Number of unlabelled images, U."""
         return self.unlabelled.num_items
 
     def __len__(self) -> int:
         return len(self.unlabelled)
 
     def __iter__(self) -> Iterator[SemiSupervisedBatch]:
-        again = _again_and_again(self.labelled)
+        labelled = _repeated(self.labelled)
         for unlabelled in self.unlabelled:
-            yield SemiSupervisedBatch(*next(again), unlabelled)
+            yield SemiSupervisedBatch(*next(labelled), unlabelled)
 
 
-def _again_and_again(batches: Batches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _repeated(batches: Batches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     while True:
         yield from batches

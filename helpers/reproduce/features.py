@@ -19,14 +19,17 @@ LATENT, HIDDEN, BATCH, LEARNING_RATE, EPOCHS = 50, (600, 600), 200, 2e-3, 15
 RATE_WEIGHT = 0.1  # a rate that counts little keeps all units in use: M2 finds more in the features
 
 
-def train_features(images: Tensor, epochs: int, checkpoint: Path, warp: RandomAffine) -> AmortizedGuide:
+def train_features(
+    images: Tensor, epochs: int, checkpoint: Path, warp: RandomAffine, resume: bool = True
+) -> AmortizedGuide:
     """q(z | x) of a VAE trained without labels: the same for all cells, so it is trained once and kept.
 
     Args:
         images: [N, *image] in [0, 1].
         epochs: Passes over the images.
-        checkpoint: File to continue from, or from which a finished training is read.
+        checkpoint: File written after every epoch.
         warp: Applied to every image at every visit, since `WarpedFeatures` shows M1 warped images.
+        resume: Go on from the checkpoint, or read a finished training from it.
 
     Returns:
         The trained guide.
@@ -52,7 +55,7 @@ def train_features(images: Tensor, epochs: int, checkpoint: Path, warp: RandomAf
         optimizers=optimizer,
         schedulers=[up_then_down(optimizer, steps)],
         checkpoint=checkpoint,
-        resume=True,  # whatever the cell: the features are those of the first
+        resume=resume,
     )
     if history.stopped:
         raise SystemExit("Stopped before the end: no row was written. Add --resume to go on.")

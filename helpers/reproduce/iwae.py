@@ -126,7 +126,15 @@ class IwaeCell(Cell):
                 raise SystemExit(
                     f"{self.name} starts from {self.system.start}, and {earlier} is missing: make that row first."
                 )
-            objective.load_state_dict(load_checkpoint(earlier)["objective"])
+            content = load_checkpoint(earlier)
+            epochs = self.sitting.budget(
+                full=next(each.epochs for each in SYSTEMS if each.name == self.system.start), smoke=1
+            )
+            if len(content["history"]["seconds"]) != epochs:
+                raise SystemExit(
+                    f"{self.name} starts from {self.system.start}, and {earlier} is not trained to its end: add --resume."
+                )
+            objective.load_state_dict(content["objective"])
         train = Batches(images.train, batch_size=self.system.batch_size, transform=binarise_dynamically)
         test = Batches(images.test[:2000], batch_size=200, shuffle=False)  # for the curve alone
         return Prepared(

@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from helpers import settings
+from helpers.files import atomic_write
 from helpers.reproduce.cell import Cell, Experiment, Sitting
 from helpers.reproduce.options import Options
 from helpers.reproduce.rows import Row, Run, add_run, read_row
@@ -151,6 +152,8 @@ def seeds_of(row: Row, folder: Path) -> set[int]:
 
 def _run_one(experiment: Experiment, cell: Cell, seed: int, sitting: Sitting) -> None:
     options = sitting.options
+    checkpoint = sitting.checkpoint(f"{cell.name}-{seed}.pt")
+    _claim(checkpoint, cell, options)
     settings.seed_everything(seed)
     prepared = cell.prepare(seed)
     waypoints = cell.waypoints()
@@ -173,7 +176,7 @@ def _run_one(experiment: Experiment, cell: Cell, seed: int, sitting: Sitting) ->
         optimizers=prepared.optimizers,
         schedulers=prepared.schedulers,
         clip_norm=prepared.clip_norm,
-        checkpoint=sitting.checkpoint(f"{cell.name}-{seed}.pt"),
+        checkpoint=checkpoint,
         resume=options.resume,
         after_epoch=after_epoch,
         progress=sys.stderr.isatty() and not options.smoke,
@@ -200,3 +203,16 @@ def _run_one(experiment: Experiment, cell: Cell, seed: int, sitting: Sitting) ->
         tqdm.write(f"{row.name} seed {seed}: {row.metric} {found.value:.3f}; {len(written.runs)} run(s) in its row")
     if cell.ships is not None and seed == 0:
         cell.ship(prepared, options.weights / cell.ships)
+
+
+def _claim(checkpoint: Path, cell: Cell, options: Options) -> None:
+    """Note beside a checkpoint under which protocol it is made; refuse to go on from one of another protocol."""
+    note = checkpoint.with_suffix(".protocol.txt")
+    protocol = "\n".join(row.protocol for row in rows_of(cell)) + "\n"
+    if options.resume and checkpoint.exists() and (not note.exists() or note.read_text() != protocol):
+        raise SystemExit(
+            f"{checkpoint} was made under another protocol than {cell.name} now has, so going on from it would give a row of neither. "
+            f"Delete it, name another folder with --checkpoints, or leave out --resume to start anew."
+        )
+    with atomic_write(note) as partial:
+        partial.write_text(protocol)

@@ -242,7 +242,9 @@ class SemiSupervisedCell(Cell):
 
     def _features(self, images: TrainingData) -> TrainingData:
         epochs = self.sitting.budget(full=M1_EPOCHS, smoke=1)
-        guide = train_features(images.train, epochs, self.sitting.checkpoint("ssvae-features-warped.pt"), WARP)
+        # Not only the cell's checkpoint: a smoke run must not leave its M1 to a real one.
+        checkpoint = self.sitting.checkpoint(f"ssvae-features-{len(images.train)}-images-{epochs}-epochs.pt")
+        guide = train_features(images.train, epochs, checkpoint, WARP, self.sitting.options.resume)
         test, draw = mean_features(guide, images.test), WarpedFeatures(guide, WARP)
         labels = images.train_labels
         return TrainingData(

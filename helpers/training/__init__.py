@@ -5,7 +5,7 @@ from helpers.training.checkpoint import load_checkpoint
 from helpers.training.fitting import fit
 from helpers.training.history import History, NonFiniteError, Record
 from helpers.training.initialisation import initialise, initialise_layers
-from helpers.training.schedule import LinearWeight, up_then_down
+from helpers.training.schedule import LinearWeight, Scheduler, up_then_down
 from helpers.training.weights import (
     check_state_dict,
     load_half_precision,
@@ -19,6 +19,8 @@ __all__ = [
     "LinearWeight",
     "NonFiniteError",
     "Record",
+    "Scheduler",
+    "average_terms",
     "check_state_dict",
     "fit",
     "initialise",
@@ -28,6 +30,5 @@ __all__ = [
     "load_weights",
     "save_half_precision",
     "save_weights",
-    "average_terms",
     "up_then_down",
 ]

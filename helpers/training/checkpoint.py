@@ -1,35 +1,57 @@
-"""What must survive a kill during training, and how it is written and read."""
+"""The state of a training that survives a kill, and how it is written and read."""
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from helpers.files import atomic_write
 from helpers.training.history import History
+from helpers.training.schedule import Scheduler
 from helpers.training.weights import check_state_dict
+
+
+class _Restorable(Protocol):
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Any, /) -> None: ...
 
 
 @dataclass
 class TrainingState:
-    """All that must survive a kill."""
+    """Everything that `fit` writes to a checkpoint, so that a resumed run equals an unbroken one.
+
+    The state of torch's random generators is saved and restored too; it is read from torch itself, so it is no field.
+
+    Args:
+        objective: Module in training: parameters and buffers.
+        optimizers: Its optimisers.
+        schedulers: Schedulers stepped after every optimiser step.
+        history: Record of the epochs so far.
+        best: None, or the best epoch so far by validation bound: "bound" (nats per item), "epoch", "parameters" (a state dict).
+    """
 
     objective: nn.Module
     optimizers: list[Optimizer]
-    schedulers: Sequence[LRScheduler]
+    schedulers: Sequence[Scheduler]
     history: History
     best: dict[str, Any] | None
 
     def save(self, path: Path) -> None:
+        """Write the checkpoint, atomically and flushed to disk.
+
+        Args:
+            path: File to write. Its folder is created if it is missing.
+        """
         content = {
             "objective": self.objective.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -45,28 +67,49 @@ class TrainingState:
             os.fsync(file.fileno())
 
     def load(self, path: Path) -> None:
+        """Restore a checkpoint into the objects of this state, in place. If it does not fit, they stay as they are.
+
+        Args:
+            path: File that `save` wrote.
+
+        Raises:
+            ValueError: If the file is no checkpoint, or was made with another model or other optimisers.
+        """
         content = load_checkpoint(path)
+        groups: dict[str, Sequence[_Restorable]] = {"optimizers": self.optimizers, "schedulers": self.schedulers}
+        before = [(item, copy.deepcopy(item.state_dict())) for given in groups.values() for item in given]
         try:
             check_state_dict(self.objective, content["objective"])
-            for kept, given in (("optimizers", self.optimizers), ("schedulers", self.schedulers)):
-                if len(content[kept]) != len(given):
-                    raise ValueError(f"it holds {len(content[kept])} {kept}, and {len(given)} were given")
-                for item, state in zip(given, content[kept], strict=True):
+            for name, given in groups.items():
+                if len(content[name]) != len(given):
+                    raise ValueError(
+                        f"Got {len(content[name])} {name} in the file; expected {len(given)}, as many as fit was given."
+                    )
+                for item, state in zip(given, content[name], strict=True):
                     item.load_state_dict(state)
             self.objective.load_state_dict(content["objective"])
             vars(self.history).update(content["history"])
             self.best = content["best"]
             torch.set_rng_state(content["random"])
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+            for item, state in before:  # those that did fit were overwritten
+                item.load_state_dict(state)
             raise ValueError(
-                f"The checkpoint {path} does not fit what is being trained: {error}. Usual cause: it was made with another model, "
-                "or other optimisers; delete it to start anew."
+                f"The checkpoint {path} does not fit what is being trained. {str(error).rstrip('.')}. Usually it was made with "
+                "another model or other optimisers: delete it to start anew."
             ) from error
         if content["random_cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(content["random_cuda"])
 
     def remember_best(self, patience: int) -> bool:
-        """Keep the parameters if this epoch is the best so far; say whether `patience` has run out."""
+        """Keep a copy of the parameters if the last epoch has the best validation bound so far.
+
+        Args:
+            patience: Epochs without improvement after which training stops.
+
+        Returns:
+            Whether `patience` epochs have passed since the best one.
+        """
         bound = self.history.valid["bound"][-1]
         if self.best is None or bound > self.best["bound"] or math.isnan(self.best["bound"]):
             parameters = {name: value.detach().clone() for name, value in self.objective.state_dict().items()}
@@ -74,21 +117,33 @@ class TrainingState:
         return self.history.epochs - self.best["epoch"] >= patience
 
     def restore_best(self) -> None:
+        """Load the parameters of the best epoch, if one has been remembered."""
         if self.best is not None:
             self.objective.load_state_dict(self.best["parameters"])
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """A checkpoint as `fit` wrote it: tensors and plain containers only. Anything else is refused, never unpickled."""
+    """Read a checkpoint that `fit` wrote, onto the CPU. Only tensors and plain containers are read; other pickles are refused.
+
+    Args:
+        path: File that `fit(checkpoint=...)` wrote.
+
+    Returns:
+        "objective" (a state dict), "optimizers", "schedulers", "history", "best", "random", "random_cuda".
+
+    Raises:
+        ValueError: If the file cannot be read, would run code, or was not written by `fit`.
+    """
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
         raise ValueError(
-            f"{path} is no checkpoint of tensors and plain values, or it is damaged, and was not loaded ({type(error).__name__}). "
-            "Files that would run code are refused; delete it to start anew."
+            f"Got {path}, which was not loaded ({type(error).__name__}); expected a checkpoint of tensors and plain values, because other "
+            "files could run code. Usually it is damaged, or another program wrote it: delete it to start anew."
         ) from error
     if not isinstance(content, dict) or "objective" not in content:
         raise ValueError(
-            f"{path} holds tensors or plain values, but is no checkpoint that `fit` wrote; delete it to start anew."
+            f"Got {path}, which holds tensors or plain values of something else; expected a checkpoint that `fit` wrote. Usually "
+            "checkpoint=... names a file of another kind: give another name, or delete the file to start anew."
         )
     return content

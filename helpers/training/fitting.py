@@ -1,18 +1,17 @@
-"""`fit`: train any objective, with one bar, a history, checkpoints that survive a kill, and a guard against NaN."""
+"""`fit`: train any objective, with a progress bar, a history, checkpoints that survive a kill, and a guard against NaN."""
 
 from __future__ import annotations
 
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 from tqdm.auto import tqdm
 
 from helpers import settings
@@ -21,6 +20,7 @@ from helpers.matmul import fast_matmul
 from helpers.training.averages import TermTotals, average_terms
 from helpers.training.checkpoint import TrainingState
 from helpers.training.history import History, NonFiniteError, Record
+from helpers.training.schedule import Scheduler
 
 
 def fit(
@@ -30,7 +30,7 @@ def fit(
     epochs: int,
     valid: Iterable[Any] | None = None,
     optimizers: Optimizer | Sequence[Optimizer] | None = None,
-    schedulers: Sequence[LRScheduler] = (),
+    schedulers: Sequence[Scheduler] = (),
     clip_norm: float | None = None,
     patience: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -38,32 +38,47 @@ def fit(
     after_epoch: Callable[[int, History], None] | None = None,
     progress: bool | None = None,
 ) -> History:
-    """Maximise `objective` over the batches of `train`, `epochs` times over.
+    """Maximise an objective over batches by stochastic gradient ascent.
 
-    objective: module that maps a batch to an `Estimate` [*batch]; the loss is its auxiliary loss minus its mean surrogate.
-    train, valid: batches, iterated anew each epoch. `valid` is scored without gradients, in evaluation mode, with the same noise
-        every epoch, and without disturbing the random state of training.
-    epochs: passes over `train` in all, those before a resume included.
-    optimizers: one, or several (parameter groups with optimisers of their own); fused Adam with learning rate 1e-3 by default.
-    schedulers: stepped after every optimiser step.
-    clip_norm: if given, gradients are scaled down to this norm at most.
-    patience: if given, stop when `valid`'s bound has not improved for so many epochs, and go back to the best parameters.
-    checkpoint: file written after every epoch, atomically: parameters, optimisers, schedulers, random state, history.
-    resume: continue from `checkpoint` if that file is there. On a CPU the result is bit-identical to an unbroken run.
-    after_epoch: called with the number of epochs done and the history, before the checkpoint is written. `history.note` keeps numbers.
-    progress: show the bar; by default, except in smoke mode.
+    Loss of a batch: auxiliary_loss - mean of surrogate.
 
-    Returns the `History`. Ctrl-C ends training early and returns the history so far. A NaN or infinite loss, term or gradient
-    raises `NonFiniteError`, naming step and term, with the parameters as they were before that step.
+    Args:
+        objective: Module that maps a batch to an `Estimate` [*batch].
+        train: Training batches, iterated anew each epoch.
+        epochs: Passes over `train` in total, including those before a resume.
+        valid: Validation batches, averaged after each epoch without gradients, in evaluation mode, with the same noise every epoch.
+            The random state of training is not disturbed. None: no validation.
+        optimizers: One optimiser, or several (parameter groups with optimisers of their own). None: fused Adam, learning rate 1e-3.
+        schedulers: Schedulers, stepped after every optimiser step.
+        clip_norm: Largest norm of the gradient; longer gradients are scaled down to it. None: no clipping.
+        patience: Epochs without a better validation bound after which training stops. The best parameters are restored at the end.
+            None: all epochs, last parameters.
+        checkpoint: File written after every epoch, atomically: parameters, optimisers, schedulers, random state, history. None: no file.
+        resume: Continue from `checkpoint` if that file exists. On a CPU the result is bit-identical to an unbroken run.
+        after_epoch: Called with the number of epochs done and the history, before the checkpoint is written. `History.note` records
+            figures.
+        progress: Whether to show the bar. None: yes, except in smoke mode.
+
+    Returns:
+        The history. Ctrl-C ends training early and returns the history so far.
+
+    Raises:
+        NonFiniteError: If a loss, term or gradient is NaN or infinite. The message names step and term; the parameters are those
+            from before that step.
+        ValueError: If `resume` comes without `checkpoint` or `patience` without `valid`, if `train` or `valid` has no batch, or if the
+            checkpoint does not fit.
     """
     optimizers = _as_optimizers(optimizers, objective)
-    if resume and checkpoint is None:
-        raise ValueError("resume=True needs checkpoint=FILE, the file to continue from.")
+    file = None if checkpoint is None else Path(checkpoint)
+    if resume and file is None:
+        raise ValueError("Got resume=True without checkpoint; expected checkpoint=FILE, the file to continue from.")
     if patience is not None and valid is None:
-        raise ValueError("patience=... stops on validation data: pass valid=... as well.")
+        raise ValueError(
+            f"Got patience={patience} without valid; expected validation batches, whose bound decides when to stop: valid=..."
+        )
     state = TrainingState(objective, optimizers, schedulers, History(), best=None)
-    if resume and Path(checkpoint).exists():
-        state.load(Path(checkpoint))
+    if resume and file is not None and file.exists():
+        state.load(file)
     history = state.history
     if history.stopped == "early":
         state.restore_best()
@@ -71,7 +86,7 @@ def fit(
     history.stopped = ""
 
     started = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
-    num_steps = len(train) if hasattr(train, "__len__") else None
+    num_steps = len(train) if isinstance(train, Sized) else None
     show = not settings.SMOKE if progress is None else progress
     bar = tqdm(
         total=None if num_steps is None else epochs * num_steps,
@@ -96,17 +111,13 @@ def fit(
                 history.stopped = "early"
             if after_epoch is not None:
                 after_epoch(epoch + 1, history)
-            if (
-                checkpoint is not None
-            ):  # after what it noted, and the random numbers it drew: a resumed run goes on just so
-                state.save(Path(checkpoint))
+            if file is not None:  # after `after_epoch`, so that what it noted and drew at random is saved too
+                state.save(file)
             if stop:
                 break
     except KeyboardInterrupt:
         history.stopped = "interrupted"
-        again = (
-            "Call fit again with resume=True to go on." if checkpoint is not None else "No checkpoint was asked for."
-        )
+        again = "Call fit again with resume=True to go on." if file is not None else "No checkpoint was asked for."
         tqdm.write(f"Interrupted after {history.epochs} whole epoch(s), {history.steps} steps. {again}")
     finally:
         bar.close()
@@ -119,7 +130,7 @@ def _train_epoch(
     objective: nn.Module,
     batches: Iterable[Any],
     optimizers: list[Optimizer],
-    schedulers: Sequence[LRScheduler],
+    schedulers: Sequence[Scheduler],
     clip_norm: float | None,
     history: History,
     bar: tqdm,
@@ -132,8 +143,8 @@ def _train_epoch(
             optimizer.zero_grad(set_to_none=True)
         estimate = objective(batch)
         loss = estimate.auxiliary_loss - estimate.surrogate.mean()
-        # Checked before the step, so that the parameters stay as they were when all was well.
-        # NaN and infinity survive a sum, so one number tells; it costs far less than asking each tensor.
+        # Checked before the step, so that the parameters stay finite.
+        # NaN and infinity survive a sum, so one check of the sum replaces a check of each tensor.
         if not math.isfinite(loss.detach() + totals.add(estimate)):
             raise NonFiniteError(_blame(history.steps + 1, estimate, loss), history)
         loss.backward()
@@ -155,10 +166,10 @@ def _train_epoch(
 
 @torch.no_grad()
 def _zero_subnormals(optimizers: list[Optimizer]) -> None:
-    """Parameters and moments below the smallest normal number, 1e-38 in float32, become 0, on a CPU.
+    """Set parameters and moments below the smallest normal number, 1e-38 in float32, to zero, on a CPU.
 
-    Weight decay leaves such numbers where a weight has no gradient of its own: a key that no chorale plays, a masked connection. A
-    processor takes many times as long over them. torch.set_flush_denormal would reach the calling thread alone.
+    Weight decay leaves such values in weights without a gradient: a key that no chorale plays, a masked connection. A processor is many
+    times slower on them. torch.set_flush_denormal affects the calling thread only.
     """
     for optimizer in optimizers:
         for parameter in (parameter for group in optimizer.param_groups for parameter in group["params"]):
@@ -169,7 +180,7 @@ def _zero_subnormals(optimizers: list[Optimizer]) -> None:
 
 def _as_optimizers(optimizers: Optimizer | Sequence[Optimizer] | None, objective: nn.Module) -> list[Optimizer]:
     if optimizers is None:
-        # Fused: one kernel over all parameters. The default makes several small operations of each, at many times the cost.
+        # Fused: one kernel over all parameters. The default runs several small operations per parameter, at many times the cost.
         return [torch.optim.Adam(objective.parameters(), lr=1e-3, fused=True)]
     return [optimizers] if isinstance(optimizers, Optimizer) else list(optimizers)
 

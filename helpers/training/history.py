@@ -9,13 +9,15 @@ Record = dict[str, list[float]]
 
 @dataclass
 class History:
-    """What happened, one entry an epoch.
+    """Record of a training, one entry per epoch.
 
-    train, valid: by name of term, the average over the epoch's items; `bound` is the objective's value, in nats per item.
-    waypoints: by name, the [epoch, value] pairs that `note` was given.
-    seconds: wall-clock seconds since training began, over all sittings.
-    steps: optimiser steps taken so far.
-    stopped: why training ended: "" (all epochs done), "interrupted" or "early".
+    Attributes:
+        train: Averages over the training items by name of term: one float per epoch. "bound" is the objective's value, in nats per item.
+        valid: The same over the validation items, empty without validation data.
+        waypoints: [epoch, value] pairs by name, as given to `note`.
+        seconds: Wall-clock seconds since training began, at the end of each epoch, summed over all sittings.
+        steps: Optimiser steps taken so far.
+        stopped: Why training ended: "" (all epochs done), "interrupted" or "early".
     """
 
     train: Record = field(default_factory=dict)
@@ -31,12 +33,24 @@ class History:
         return len(self.seconds)
 
     def note(self, name: str, value: float) -> None:
-        """For `after_epoch`, which may measure what `fit` does not: kept with this epoch, and in the checkpoint."""
+        """Record a figure that `fit` does not measure, with the current epoch; for use in `after_epoch`.
+
+        It is saved in the checkpoint.
+
+        Args:
+            name: Key in `waypoints`.
+            value: Figure to record.
+        """
         self.waypoints.setdefault(name, []).append([self.epochs, value])
 
 
 class NonFiniteError(RuntimeError):
-    """Raised by `fit` when a loss or gradient is NaN or infinite. `history` holds what was recorded until then."""
+    """Raised by `fit` if a loss, term or gradient is NaN or infinite.
+
+    Args:
+        message: Step, name of the term or parameter, and usual causes.
+        history: Record of the training up to that step.
+    """
 
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Where training starts: weights by Glorot and Bengio, biases from the mean image."""
+"""Initial weights by Glorot and Bengio, initial biases from the mean image."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ from helpers.models import AmortizedGuide, LatentVariableModel
 
 @torch.no_grad()
 def initialise(model: LatentVariableModel, guide: AmortizedGuide, images: Tensor) -> None:
-    """Initialise feed-forward networks of a Bernoulli likelihood and of q(z | x), in place.
+    """Initialise the feed-forward networks of a Bernoulli likelihood and of q(z | x), in place.
 
-    Weights: Glorot's uniform. The encoder's first bias is such that it sees images less their mean; the decoder's last bias is the
-    logit of the mean, so that an untrained model already knows how often each pixel is on. Other biases are zero.
+    Weights: Glorot's uniform. First bias of the encoder: b = -W mean, so that it sees images minus their mean. Last bias of the decoder:
+    logit(mean), so that the untrained model has the right marginal frequency of each pixel. Other biases: zero.
 
-    images: [images, *outcome] in [0, 1], the training images.
     Glorot, Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks".
+
+    Args:
+        model: Model whose likelihood is a feed-forward network that ends in the images' logits.
+        guide: q(z | x), whose first linear layer takes the flattened images.
+        images: Training images [images, *outcome] in [0, 1].
     """
-    initialise_layers(model.likelihood, [guide], images)
+    initialise_layers(model.get_submodule("likelihood"), [guide], images)
 
 
 @torch.no_grad()
 def initialise_layers(
     decoder: nn.Module, encoders: Sequence[nn.Module], images: Tensor, others: Sequence[nn.Module] = ()
 ) -> None:
-    """The same for networks that are given: `decoder` ends in the images' logits, each of `encoders` begins with the images.
+    """Initialise given networks as `initialise` does, in place.
 
-    others: networks that see no image.
-
-    images: [images, *outcome] in [0, 1].
+    Args:
+        decoder: Network whose last linear layer outputs the images' logits.
+        encoders: Networks whose first linear layer takes the flattened images.
+        images: Training images [images, *outcome] in [0, 1]. Their mean is clamped to [0.001, 0.999] before the logit.
+        others: Networks that take no image: Glorot weights and zero biases.
     """
     mean = images.mean(0).flatten()
     for layer in _linear(decoder, *encoders, *others):

@@ -182,10 +182,10 @@ def test_the_parts_of_the_digits_share_no_image():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "minst"}, "no data set 'minst'; expected one of mnist, .* Did you mean 'mnist'"),
+        ({"name": "minst"}, "Got data set 'minst'; expected one of mnist, .* Did you mean 'mnist'"),
         ({"name": "Fashion-MNIST"}, "Did you mean 'fashion_mnist'"),
-        ({"name": "mnist", "fallback": "digit"}, "no data set 'digit'.*Did you mean 'digits'"),
-        ({"name": "digits", "size": 0}, "size=0; expected the side"),
+        ({"name": "mnist", "fallback": "digit"}, "Got data set 'digit'.*Did you mean 'digits'"),
+        ({"name": "digits", "size": 0}, "size=0; expected None, or the side"),
         ({"name": "digits", "size": 28.0}, "size=28.0"),
         ({"name": "digits", "size": (28, 28)}, r"size=\(28, 28\)"),
         ({"name": "binarized_mnist", "size": 14}, "turns binary pixels grey"),

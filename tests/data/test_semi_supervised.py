@@ -51,8 +51,8 @@ def test_a_transform_reaches_both_parts():
     [
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "no labelled image"),
         ({"unlabelled": IMAGES[:0]}, "no unlabelled image"),
-        ({"labels": LABELS[:8].float()}, "one class number an item"),
-        ({"labels": LABELS[:8] + 1}, "expected class numbers from 0 to 3"),
+        ({"labels": LABELS[:8].float()}, "one class per item"),
+        ({"labels": LABELS[:8] + 1}, "expected classes from 0 to 3"),
         ({"labels": LABELS[:8] - 1}, "-1 marks a"),
         ({"labels": LABELS[:8] % 3}, "no item of class 3"),
         ({"labels": LABELS[:7]}, "expected tensors of one length"),

@@ -104,14 +104,14 @@ def altered(what: str) -> tuple:
 
 
 @pytest.mark.parametrize(("what", "words"), [
-    ("length 0", "Sequence 1 has length 0; expected 1 step or more"),
-    ("negative length", "Sequence 1 has length -2"),
-    ("longer than the rolls", "Sequence 1 has length 9, but the rolls have only 8 steps"),
+    ("length 0", "Got length 0 for sequence 1; expected 1 step or more"),
+    ("negative length", "Got length -2 for sequence 1"),
+    ("longer than the rolls", "Got length 9 for sequence 1; expected at most 8"),
     ("another number of lengths", r"lengths of shape \[4\].*expected int64 \[5\]"),
     ("float lengths", "dtype float32.*expected int64"),
     ("a list of lengths", "lengths as list; expected a tensor"),
-    ("sounds beyond the end", "Sequence 1 ends after 5 steps, but its roll is not zero at step 5"),
-    ("shuffled lengths", "Sequence 0 ends after 2 steps, but its roll is not zero at step 2"),
+    ("sounds beyond the end", "other than zero at step 5 .*of sequence 1, which ends after 5 steps; expected zeros"),
+    ("shuffled lengths", "other than zero at step 2 .*of sequence 0, which ends after 2 steps"),
     ("probabilities", "from 0 to 0.5, not only 0 and 1.*bernoulli"),
     ("velocities", "from 0 to 64, not only 0 and 1.*velocities"),
     ("minus one", "from -1 to 1, not only 0 and 1"),

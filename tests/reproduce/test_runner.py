@@ -149,6 +149,18 @@ def test_a_row_of_another_protocol_is_kept_aside_and_named(options, capsys):
     assert (options.results / "superseded" / "first-mean-2.json").exists() and kept.read_text() == before
 
 
+@pytest.mark.parametrize("note", ["another", "none"])
+def test_a_checkpoint_of_another_protocol_is_not_gone_on_from(options, note):
+    run(Toys(), options)
+    (options.results / "first-mean.json").unlink()
+    path = options.checkpoints / "first-0.protocol.txt"
+    assert path.read_text() == "3 epochs\n3 epochs\n"
+    path.write_text("4 epochs\n4 epochs\n") if note == "another" else path.unlink()
+    with pytest.raises(SystemExit, match="another protocol.*--checkpoints"):
+        run(Toys(), replace(options, resume=True))
+    assert run(Toys(), options)  # anew
+
+
 def test_only_names_cells_groups_or_rows(options):
     def names(*only: str) -> list[str]:
         return [row.name for row in run(Toys(), replace(options, only=only, resume=True))]
@@ -255,6 +267,19 @@ def test_the_accuracy_of_the_curve_is_that_of_the_row(tmp_path):
     (made,) = read_rows(tmp_path)[0].runs
     assert made.curve["test"] == [[1, made.value]]
     assert made.details["error"] == 1 - made.value and 0 < made.value < 1
+
+
+def test_iwae_50_starts_from_a_finished_iwae_5_only(tmp_path):
+    common = ["--smoke", "--results", str(tmp_path / "results"), "--checkpoints", str(tmp_path / "checkpoints")]
+    with pytest.raises(SystemExit, match="missing: make that row first"):
+        main(["iwae", "--only", "iwae-50", *common])
+    path = tmp_path / "checkpoints" / "iwae-5-0.pt"
+    main(["iwae", "--only", "iwae-5", *common])
+    content = torch.load(path, weights_only=True)
+    content["history"]["seconds"] = []
+    torch.save(content, path)
+    with pytest.raises(SystemExit, match="not trained to its end"):
+        main(["iwae", "--only", "iwae-50", *common])
 
 
 def declared_rows() -> dict[str, Row]:

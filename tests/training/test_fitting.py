@@ -224,9 +224,9 @@ def test_the_bar_is_one_line_and_says_how_it_goes(capsys, monkeypatch):
 
 def test_calls_that_cannot_work_are_refused(tmp_path):
     data = Batches(torch.ones(2, 2), batch_size=2)
-    with pytest.raises(ValueError, match="resume=True needs checkpoint"):
+    with pytest.raises(ValueError, match="Got resume=True without checkpoint; expected checkpoint=FILE"):
         fit(Quadratic(), data, epochs=1, resume=True)
-    with pytest.raises(ValueError, match="pass valid="):
+    with pytest.raises(ValueError, match="Got patience=.* without valid; expected .*valid="):
         fit(Quadratic(), data, epochs=1, patience=2)
     with pytest.raises(ValueError, match="no batch.*used only once"):
         fit(Quadratic(), iter(data), epochs=2)

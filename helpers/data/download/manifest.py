@@ -1,4 +1,4 @@
-"""The files of the data sets: where they lie, what they must contain, where they come from.
+"""The files of the data sets: paths, checksums, addresses.
 
 Paths are torchvision's: `MNIST/raw/...` under its `root`. Sums are of the contents, unzipped, so that the file as
 distributed and the file as torchvision extracts it are checked by the same sum. The addresses are torchvision's own
@@ -15,10 +15,11 @@ from dataclasses import dataclass
 class DataFile:
     """One file of a data set.
 
-    path:   under the data folder, without `.gz`; the file may lie there zipped or not.
-    size:   of the contents, unzipped, in bytes.
-    sha256: of the contents, unzipped.
-    urls:   where to download it, best first.
+    Args:
+        path: Path under the data folder, without `.gz`; the file there may be zipped or not.
+        size: Size of the contents, unzipped, in bytes.
+        sha256: Checksum of the contents, unzipped, in hexadecimal.
+        urls: Addresses to download it from, best first.
     """
 
     path: str

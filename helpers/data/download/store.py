@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 from helpers import settings
 from helpers.data.download.manifest import DataFile
 from helpers.data.download.torchvision_import import import_torchvision
+from helpers.files import atomic_write
 
-PROBE_SECONDS = 4.0  # how long an address may take to answer at all
-STALL_SECONDS = 30.0  # how long a download may stand still
+PROBE_SECONDS = 4.0  # time that an address may take to answer
+STALL_SECONDS = 30.0  # time that a download may make no progress
 _REMEDY = (
     "Connect to the network, or set WORKBOOK_DATA to a folder that holds the file (laid out as torchvision's root)."
 )
@@ -30,23 +31,34 @@ _PIECE = 1 << 18
 
 
 class DataUnavailable(RuntimeError):
-    """A file is neither at hand nor to be had. `reason` and `remedy` are its two sentences."""
+    """Raised if a data file is neither on disk nor can be downloaded.
 
-    def __init__(self, reason: str, remedy: str = _REMEDY):
+    Args:
+        reason: Sentence that names the file and the cause.
+        remedy: Sentence that says what to do.
+    """
+
+    def __init__(self, reason: str, remedy: str = _REMEDY) -> None:
         super().__init__(f"{reason} {remedy}")
         self.reason, self.remedy = reason, remedy
 
 
 def read(file: DataFile, network: bool = True) -> bytearray:
-    """The verified contents of `file`, unzipped: from disk, else downloaded and kept.
+    """Read the verified contents of a data file, unzipped: from disk, else downloaded and kept.
 
-    Looked for in the data folder, `settings.data_dir()`, then in the user's cache folder, which stands in for a data
-    folder that cannot be written. Where neither can be written, a download is used and not kept. A truncated or
-    altered file is named with the sums expected and found, and downloaded again; it is replaced only by a whole,
-    verified file, in one step. Nothing is ever unpickled.
+    It is looked for in the data folder, `settings.data_dir()`, then in the user's cache folder, which replaces a data folder that cannot be
+    written. If neither can be written, a download is used but not kept. A truncated or altered file is named with the checksums expected
+    and found, and downloaded again; it is replaced only by a whole, verified file, in one step. Nothing is unpickled.
 
-    network: False forbids the download.
-    Raises DataUnavailable, with the file, the reason and the remedy.
+    Args:
+        file: The file, from the manifest.
+        network: Whether it may be downloaded.
+
+    Returns:
+        The contents, writable, as torch prefers the memory of its tensors.
+
+    Raises:
+        DataUnavailable: If the file is neither on disk nor can be downloaded.
     """
     roots = dict.fromkeys((settings.data_dir(), settings.cache_dir()))
     faults: list[str] = []
@@ -59,7 +71,7 @@ def read(file: DataFile, network: bool = True) -> bytearray:
 
     found = " ".join(faults) or f"{file.path} was not found in {settings.data_dir()}."
     if not network:
-        raise DataUnavailable(f"{found} It was not downloaded, for the network may not be used here.")
+        raise DataUnavailable(f"{found} It was not downloaded, because the network may not be used here.")
     folder = next(filter(None, (_writable_folder(root, file) for root in roots)), None)
     errors: list[str] = []
     for url in file.urls:
@@ -72,9 +84,9 @@ def read(file: DataFile, network: bool = True) -> bytearray:
 
 
 def _read_from(folder: Path, file: DataFile, faults: list[str]) -> bytearray | None:
-    """The contents of the zipped or the plain file in `folder`; what is wrong with either goes to `faults`."""
+    """Contents of the zipped or the plain file in `folder`, or None. What is wrong with either is added to `faults`."""
     for path in (folder / (file.path + ".gz"), folder / file.path):
-        if not os.path.isfile(path):  # unlike Path.is_file, False also where the folder may not be searched
+        if not os.path.isfile(path):  # unlike Path.is_file, False also if the folder may not be searched
             continue
         try:
             raw = bytearray(path.read_bytes())  # writable, as torch likes the memory behind its tensors
@@ -89,7 +101,7 @@ def _read_from(folder: Path, file: DataFile, faults: list[str]) -> bytearray | N
 
 
 def _verified(raw: bytearray, file: DataFile) -> tuple[bytearray, str | None]:
-    """The contents of `raw`, and what is wrong with them, in words, or None."""
+    """Contents of `raw`, unzipped, and what is wrong with them, in words, or None."""
     contents = _unzip(raw, file.size) if raw.startswith(_ZIPPED) else raw
     found = hashlib.sha256(contents).hexdigest()
     if found == file.sha256:
@@ -102,7 +114,7 @@ def _verified(raw: bytearray, file: DataFile) -> tuple[bytearray, str | None]:
 
 
 def _unzip(raw: bytearray, size: int) -> bytearray:
-    """Unzip as far as `raw` goes and no further than one byte beyond `size`: the sum tells whether it is whole."""
+    """Unzip as far as `raw` goes, but at most one byte beyond `size`. The checksum shows whether it is whole."""
     unzip, contents = zlib.decompressobj(wbits=31), bytearray()
     try:
         for start in range(0, len(raw), _PIECE):
@@ -115,21 +127,20 @@ def _unzip(raw: bytearray, size: int) -> bytearray:
 
 
 def _writable_folder(root: Path, file: DataFile) -> Path | None:
-    """The folder of `file` under `root`, made where needed, or None where nothing can be written."""
+    """The folder of `file` under `root`, created if it is missing, or None if nothing can be written there."""
     folder = (root / file.path).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):  # permissions do not tell: the medium may be read-only or full
+        with tempfile.TemporaryFile(dir=folder):  # permissions are not enough: the medium may be read-only or full
             return folder
     except OSError:
         return None
 
 
 def _download(url: str, file: DataFile, folder: Path | None, errors: list[str]) -> bytearray | None:
-    """Download through torchvision into a folder of its own, verify, then move into `folder` in one step.
+    """Download through torchvision into a temporary folder, verify, then move into `folder` in one step.
 
-    So two processes that fetch the same file never share a half-written one, and the last to finish replaces a good
-    file by its equal.
+    So two processes that fetch the same file never share a half-written one, and the last to finish replaces a good file by an equal one.
     """
     host = urlsplit(url).netloc
     silence = _why_silent(url)
@@ -157,16 +168,17 @@ def _keep(part: Path, folder: Path | None) -> None:
     try:
         if folder is None:
             raise OSError("no folder can be written")
-        os.replace(part, folder / part.name)
+        with atomic_write(folder / part.name) as partial:
+            part.rename(partial)  # in the same folder tree, so no bytes are copied
     except OSError as error:
         print(f"{part.name} was downloaded but could not be kept ({error}): it is used from memory.", flush=True)
 
 
 def _why_silent(url: str) -> str | None:
-    """None if `url` answers within `PROBE_SECONDS`, else why not.
+    """None if `url` answers within `PROBE_SECONDS`, else the reason.
 
-    In a thread, because a name server that does not answer keeps the caller beyond any timeout of a socket. Asking
-    first also spares an offline learner the import of torchvision.
+    In a thread, because a name server that does not answer blocks the caller beyond any timeout of a socket. A probe also saves an offline
+    learner the import of torchvision.
     """
     outcome: list[str | None] = [f"no answer within {PROBE_SECONDS:.0f} seconds"]
 
@@ -175,9 +187,9 @@ def _why_silent(url: str) -> str | None:
         try:
             urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
             outcome[0] = None
-        except urllib.error.HTTPError:  # it answered; whether it gives the file, the download tells
+        except urllib.error.HTTPError:  # it answered; the download shows whether it has the file
             outcome[0] = None
-        except Exception as error:  # nothing may escape a thread: any failure is the answer "cannot be reached"
+        except Exception as error:  # an error must not escape the thread: any failure means "cannot be reached"
             outcome[0] = _in_one_line(error)
 
     thread = threading.Thread(target=ask, daemon=True)
@@ -188,7 +200,7 @@ def _why_silent(url: str) -> str | None:
 
 @contextmanager
 def _socket_timeout(seconds: float) -> Iterator[None]:
-    """torchvision's downloader sets no timeout of its own."""
+    """Set the default timeout of sockets, because torchvision's downloader sets none."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -1,4 +1,4 @@
-"""The only door to torchvision."""
+"""The only import of torchvision."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 _MISSING = re.compile(r"operator torchvision::(\w+) does not exist")
 _REGISTERED = re.compile(r"""register_fake\(\s*["']torchvision::(\w+)["']""")
@@ -16,19 +17,22 @@ _SIGNATURES = {
     "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
-_ANY_SIGNATURE = "(Tensor input) -> Tensor"  # no kernel stands behind a declared operator, so nothing can call it
+_ANY_SIGNATURE = "(Tensor input) -> Tensor"  # a declared operator has no kernel, so nothing can call it
 
 
 def import_torchvision() -> ModuleType:
-    """Import torchvision and return it, also where its compiled operators cannot load.
+    """Import torchvision, also if its compiled operators cannot load.
 
-    Beside a torch of another build (a CPU torch with a CUDA-built torchvision), `import torchvision` dies with
-    "operator torchvision::nms does not exist": its Python code describes operators that its compiled part did not
-    register. Data sets and transforms need none of them. Then, and only then, the missing signatures are declared,
-    without kernels, and torchvision is imported again. Afterwards a plain `import torchvision` works anywhere in the
-    process, so call this before importing Pyro's examples (`pyro.contrib.examples.util`).
+    With a torch of another build (a CPU torch with a CUDA-built torchvision), `import torchvision` fails with "operator torchvision::nms
+    does not exist": its Python code describes operators that its compiled part did not register. Data sets and transforms need none of
+    them. Only in this case, the missing signatures are declared, without kernels, and torchvision is imported again. Afterwards a plain
+    `import torchvision` works anywhere in the process, so call this before importing Pyro's examples (`pyro.contrib.examples.util`).
 
-    Raises what the plain import raises, if it is anything else: ImportError where torchvision is not installed.
+    Returns:
+        The module torchvision.
+
+    Raises:
+        ImportError: If torchvision is not installed. Other errors of the plain import are raised too.
     """
     try:
         return importlib.import_module("torchvision")
@@ -44,7 +48,7 @@ def import_torchvision() -> ModuleType:
 
 
 def _registered_operators() -> set[str]:
-    """The operators that the installed version describes in Python, read from its source without importing it."""
+    """Operators that the installed version describes in Python, read from its source without importing it."""
     spec = find_spec("torchvision")
     folders = spec.submodule_search_locations if spec else None
     sources = [source for folder in folders or () for source in Path(folder).glob("*.py")]
@@ -52,7 +56,7 @@ def _registered_operators() -> set[str]:
 
 
 @functools.cache  # keeps the library alive: its declarations vanish with it
-def _declare(names: frozenset[str]):
+def _declare(names: frozenset[str]) -> Any:
     import torch
 
     library = torch.library.Library("torchvision", "FRAGMENT")

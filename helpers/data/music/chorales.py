@@ -1,8 +1,7 @@
-"""Four-part chorales as piano rolls: Bach's, or as many as one likes from a model of harmony that knows its own likelihood."""
+"""Four-part chorales as piano rolls: Bach's, or synthetic ones from a model of harmony whose likelihood is exact."""
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from helpers import settings
-from helpers.data.checks import describe
+from helpers.data.checks import check_integer, check_name, describe
 from helpers.data.download import store
 from helpers.data.download.manifest import MANIFEST
 from helpers.data.music.harmony import HarmonyModel
@@ -24,9 +23,14 @@ NAMES = ("jsb", "synthetic")
 
 @dataclass(frozen=True)
 class Chorales:
-    """One part of a data set: `rolls` float32 [N, T, 88], 1 where a key sounds, zero beyond the end; `lengths` int64 [N], in steps.
+    """One part of a data set of chorales. `len()` is N.
 
-    Key 0 is MIDI 21, the piano's lowest A. Raises ValueError as `check_sequences` does, and for another number of keys.
+    Args:
+        rolls: Piano rolls float32 [N, T, 88]: 1 if a key sounds, else 0; zero beyond the end. Key 0 is MIDI 21, the piano's lowest A.
+        lengths: Steps of each chorale, int64 [N], 1 to T.
+
+    Raises:
+        ValueError: If `check_sequences` refuses them, or if the rolls are not float32 with 88 keys.
     """
 
     rolls: Tensor
@@ -36,7 +40,8 @@ class Chorales:
         check_sequences(self.rolls, self.lengths)
         if self.rolls.dtype != torch.float32 or self.rolls.shape[2] != NUM_KEYS:
             raise ValueError(
-                f"Got {describe(self.rolls, 'rolls')}; expected float32 [N, T, {NUM_KEYS}], the keys of a piano."
+                f"Got {describe(self.rolls, 'rolls')}; expected float32 [N, T, {NUM_KEYS}], the keys of a piano. Usually "
+                "all 128 MIDI numbers: rolls[..., 21:109] takes those of the piano."
             )
 
     def __len__(self) -> int:
@@ -49,7 +54,15 @@ class Chorales:
 
 @dataclass(frozen=True)
 class ChoraleData:
-    """A data set in three parts. `name` is what was really loaded; `generator` the model that drew it, or None for Bach."""
+    """A data set of chorales in three parts.
+
+    Args:
+        name: Name of the data set that was loaded: "synthetic" if that was the fallback.
+        train: Training part.
+        valid: Validation part.
+        test: Test part.
+        generator: Model that drew the data, or None for Bach's.
+    """
 
     name: str
     train: Chorales
@@ -58,21 +71,40 @@ class ChoraleData:
     generator: HarmonyModel | None = None
 
     def exact_log_marginal(self, rolls: Tensor, lengths: Tensor) -> Tensor:
-        """log p(x | its length), float64 [N], in nats a sequence, under the model that drew the data: `HarmonyModel.log_marginal`.
+        """Exact log p(x_{1:T} | T) under the model that drew the data: `HarmonyModel.log_marginal`.
 
-        Raises ValueError for "jsb": nobody knows the distribution that Bach drew from.
+        Args:
+            rolls: Piano rolls [N, T, 88] of 0 and 1.
+            lengths: Steps of each, int64 [N].
+
+        Returns:
+            Log-probabilities float64 [N], in nats per sequence.
+
+        Raises:
+            ValueError: If the data is "jsb", whose distribution is unknown, or if rolls or lengths do not fit.
         """
         return self._known_generator().log_marginal(rolls, lengths)
 
     def entropy_floor(self, rolls: Tensor, lengths: Tensor) -> tuple[float, float]:
-        """Nats a step that no model's expected negative log-likelihood can pass, and its standard error: `HarmonyModel.entropy_floor`."""
+        """Lower bound of any model's expected negative log-likelihood per step: `HarmonyModel.entropy_floor`.
+
+        Args:
+            rolls: Piano rolls [N, T, 88] of 0 and 1.
+            lengths: Steps of each, int64 [N].
+
+        Returns:
+            Estimate of the bound and its standard error, in nats per step.
+
+        Raises:
+            ValueError: If the data is "jsb", whose distribution is unknown, or if rolls or lengths do not fit.
+        """
         return self._known_generator().entropy_floor(rolls, lengths)
 
     def _known_generator(self) -> HarmonyModel:
         if self.generator is None:
             raise ValueError(
-                f"The exact likelihood of {self.name!r} is unknown: its distribution is only known from samples. "
-                'Expected data from load_chorales("synthetic"), whose generator is known.'
+                f"Got chorales {self.name!r}, whose exact likelihood is unknown; expected data with a generator, as from "
+                'load_chorales("synthetic"). Usually the fallback was not used: Bach\'s distribution is known from samples only.'
             )
         return self.generator
 
@@ -80,18 +112,26 @@ class ChoraleData:
 def load_chorales(
     name: str, size: Sequence[int] | None = None, seed: int = 0, fallback: str | None = None
 ) -> ChoraleData:
-    """Load chorales: Bach's from the data folder, else downloaded and verified, else `fallback`; or synthetic ones, from no file at all.
+    """Load chorales: Bach's, from the data folder or downloaded and verified, or synthetic ones, which need no file.
 
-    name:     "jsb": Bach's chorales, one step a quarter note, split as by Boulanger-Lewandowski et al. 2012: 229 / 76 / 77 sequences of
-              25 to 160 steps, 13,807 / 4,602 / 4,725 steps in all. A few steps are silent.
-              "synthetic": drawn from `HarmonyModel()`, a hidden Markov model of four-part harmony whose likelihood is exact.
-    size:     sequences in train, valid and test, each 1 or more; for "synthetic" only. (229, 76, 77) unless given, as Bach's.
-    seed:     of the synthetic ones. Each part is drawn by itself: a larger test part leaves the training part as it was.
-    fallback: "synthetic" is then used, with a notice in one line, where Bach's file cannot be had; in smoke mode at once, for smoke mode
-              never uses the network.
+    "jsb": Bach's chorales, one step per quarter note, split as by Boulanger-Lewandowski et al. 2012: 229 / 76 / 77 sequences of 25 to 160
+    steps, 13,807 / 4,602 / 4,725 steps in total. A few steps are silent.
+    "synthetic": samples of `HarmonyModel()`, a hidden Markov model of four-part harmony whose likelihood is exact.
 
-    Returns tensors on the CPU.
-    Raises ValueError for a wrong argument, store.DataUnavailable where there is neither file, network nor fallback.
+    Smoke mode never uses the network.
+
+    Args:
+        name: "jsb" or "synthetic".
+        size: Numbers of sequences in train, valid and test, each 1 or more; for "synthetic" only. None: Bach's, (229, 76, 77).
+        seed: Seed of the synthetic ones. The parts are drawn independently: a larger test part does not change the training part.
+        fallback: "synthetic": use these if Bach's file is unavailable, with a one-line notice; in smoke mode at once. None: no fallback.
+
+    Returns:
+        The data set, on the CPU.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        store.DataUnavailable: If there is neither a file, nor network, nor a fallback.
     """
     _check_request(name, size, seed, fallback)
     if name == "synthetic":
@@ -110,56 +150,65 @@ def load_chorales(
 
 
 def rolls_from_pitches(sequences: Sequence[Sequence[Sequence[int]]]) -> Chorales:
-    """Piano rolls from sequences of steps of MIDI numbers, 21 to 108: `[[[60, 64, 67, 72], [], ...], ...]`; an empty step is silent.
+    """Make piano rolls from lists of pitches: `[[[60, 64, 67, 72], [], ...], ...]`.
 
-    Raises ValueError for no sequence, an empty one, and pitches that are off the keyboard or no integers.
+    Args:
+        sequences: Sequences of steps, each a sequence of MIDI numbers, 21 to 108. An empty step is silent.
+
+    Returns:
+        The rolls, padded to the longest, and their lengths.
+
+    Raises:
+        ValueError: If there is no sequence, if one is empty, or if a pitch is off the keyboard or no integer.
     """
     if not sequences or not all(len(sequence) for sequence in sequences):
-        raise ValueError("Got no sequence, or one without steps; expected one or more sequences of one step or more.")
+        raise ValueError(
+            "Got no sequence, or one without steps; expected one or more sequences of one step or more. Usually one sequence without the "
+            "list around it, or an empty file."
+        )
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     rolls = torch.zeros(len(sequences), int(lengths.max()), NUM_KEYS)
-    places = [
-        (n, t, pitch) for n, sequence in enumerate(sequences) for t, step in enumerate(sequence) for pitch in step
-    ]
-    for n, t, pitch in places:
+    notes = [(n, t, pitch) for n, sequence in enumerate(sequences) for t, step in enumerate(sequence) for pitch in step]
+    for n, t, pitch in notes:
         if type(pitch) is not int or not LOWEST_KEY <= pitch < LOWEST_KEY + NUM_KEYS:
             raise ValueError(
-                f"Sequence {n} has pitch {pitch!r} at step {t}; expected MIDI numbers from 21 to 108, the keys of a piano. "
-                "Usually keys counted from 0 (add 21), or frequencies."
+                f"Got pitch {pitch!r} at step {t} of sequence {n}; expected MIDI numbers from 21 to 108, the keys of a piano. Usually keys "
+                "counted from 0 (add 21), or frequencies."
             )
-    if places:
-        n, t, pitch = torch.tensor(places).T
-        rolls[n, t, pitch - LOWEST_KEY] = 1.0
+    if notes:
+        sequence, step, number = torch.tensor(notes).T
+        rolls[sequence, step, number - LOWEST_KEY] = 1.0
     return Chorales(rolls, lengths)
 
 
 def _check_request(name: str, size: Sequence[int] | None, seed: int, fallback: str | None) -> None:
-    if name not in NAMES:
-        near = difflib.get_close_matches(str(name).lower(), NAMES, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"There are no chorales {name!r}; expected 'jsb' or 'synthetic'.{hint}")
+    check_name(name, NAMES, "chorales")
     if fallback not in (None, "synthetic"):
-        raise ValueError(f"Got fallback={fallback!r}; expected 'synthetic', which needs no file, or None.")
+        raise ValueError(
+            f"Got fallback={fallback!r}; expected 'synthetic' or None. Usually the fallback of an image data set."
+        )
     if size is not None and name == "jsb" and fallback is None:
         raise ValueError(
-            f"Got size={size!r} for jsb; its parts have {JSB_SIZE} sequences. Expected None: take fewer with .rolls[:n]."
+            f"Got size={size!r} for jsb; expected None, because its parts have {JSB_SIZE} sequences. Take fewer with .rolls[:n]."
         )
     if size is not None and (
         not isinstance(size, (tuple, list)) or len(size) != 3 or any(type(n) is not int or n < 1 for n in size)
     ):
         raise ValueError(
-            f"Got size={size!r}; expected the numbers of sequences in train, valid and test, three integers of 1 or more."
+            f"Got size={size!r}; expected the numbers of sequences in train, valid and test, three integers of 1 or more. "
+            "Usually one number for all three parts."
         )
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"Got seed={seed!r}; expected an integer of 0 or more.")
+    check_integer(seed, "seed", "a seed", minimum=0)
 
 
 def _load_jsb() -> ChoraleData:
     contents = json.loads(store.read(MANIFEST["jsb"]["quarter"], network=settings.budget(full=True, smoke=False)))
-    return ChoraleData("jsb", **{part: rolls_from_pitches(contents[part]) for part in ("train", "valid", "test")})
+    train, valid, test = (rolls_from_pitches(contents[part]) for part in ("train", "valid", "test"))
+    return ChoraleData("jsb", train, valid, test)
 
 
 def _synthetic(size: Sequence[int], seed: int) -> ChoraleData:
     generator = HarmonyModel()
     samples = [generator.sample(num, seed=len(size) * seed + part) for part, num in enumerate(size)]
-    return ChoraleData("synthetic", *(Chorales(sample.rolls, sample.lengths) for sample in samples), generator)
+    train, valid, test = (Chorales(sample.rolls, sample.lengths) for sample in samples)
+    return ChoraleData("synthetic", train, valid, test, generator)

@@ -1,8 +1,8 @@
-"""A hidden Markov model of four-part harmony, which draws chorales and knows their likelihood exactly."""
+"""A hidden Markov model of four-part harmony: it samples chorales and computes their likelihood exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,9 +29,14 @@ _CHUNK = 500  # sequences scored at a time
 
 
 class HarmonySample(NamedTuple):
-    """rolls float32 [N, T, 88] and lengths int64 [N]; and the hidden path, int64 [N, T], -1 beyond the end.
+    """Chorales and the hidden path that made them.
 
-    key: index into the model's `keys`. chord: index into CHORDS. left: steps left in the phrase, this one included.
+    Attributes:
+        rolls: Piano rolls float32 [N, T, 88] of 0 and 1, zero beyond the end.
+        lengths: Steps of each, int64 [N].
+        key: Indices into the model's `keys`, int64 [N, T], -1 beyond the end.
+        chord: Indices into CHORDS, int64 [N, T], -1 beyond the end.
+        left: Steps left in the phrase, this one included, int64 [N, T], -1 beyond the end.
     """
 
     rolls: Tensor
@@ -42,19 +47,24 @@ class HarmonySample(NamedTuple):
 
 
 class HarmonyModel:
-    """p(x_{1:T} | T) = sum over paths of prod_t p(s_t | s_{t-1}) p(x_t | s_t); s_t = (key, chord, voices' places, steps left in phrase).
+    """p(x_{1:T} | T) = sum over paths of prod_t p(s_t | s_{t-1}) p(x_t | s_t); s_t = (key, chord, pitches, steps left in the phrase).
 
-    A chorale is a row of phrases that fills its T steps exactly. A phrase keeps its key, opens, goes where chords usually go, and ends in a
-    cadence; then the key may change. The four voices enter anew with each phrase and move little within it. A voice may sing a
-    neighbouring note instead of its own, one voice may be silent, voices may meet: the roll only shows which keys sound. A phrase may begin
-    with a silent step.
+    A chorale is a sequence of phrases that fills its T steps exactly. A phrase keeps its key, opens, follows the usual progressions, and
+    ends in a cadence; then the key may change. The four voices enter anew with each phrase and move little within it. A voice may sing a
+    neighbouring note instead of its own, one voice may be silent, and voices may meet: the roll shows only which keys sound. A phrase may
+    begin with a silent step.
 
-    keys: (tonic 0 to 11, "major" or "minor") each. chords: names out of CHORDS.
-    ranges: lowest and highest MIDI number, from soprano to bass.
-    lengths: T is drawn evenly from these. phrase_lengths: steps -> probability; they must be able to fill every one of `lengths`.
-    ornament, silence: probabilities, from soprano to bass, of a neighbouring note, and of being the one silent voice.
+    Args:
+        keys: (tonic 0 to 11, "major" or "minor") of each key, all 24 by default.
+        chords: Names out of CHORDS, without the rest.
+        ranges: Lowest and highest MIDI number of each voice, soprano to bass.
+        lengths: Values of T, drawn with equal probability.
+        phrase_lengths: Steps of a phrase → probability; phrases must be able to fill each of `lengths`. None: {6: 0.25, 8: 0.55, 10: 0.2}.
+        ornament: Probability of a neighbouring note, per voice, soprano to bass.
+        silence: Probability of being the one silent voice, per voice, soprano to bass.
 
-    Raises ValueError for arguments that leave no chorale.
+    Raises:
+        ValueError: If an argument is wrong, or if the arguments leave no chorale.
     """
 
     def __init__(
@@ -77,7 +87,7 @@ class HarmonyModel:
         for name in chords:
             if not (self.voicings.chord == CHORDS.index(name)).any(1).all():
                 raise ValueError(
-                    f"Chord {name} has no place within ranges={tuple(ranges)} in some key; expected wider ranges."
+                    f"Got ranges={tuple(ranges)}; expected wider ranges, because chord {name} has no voicing within them in some key."
                 )
         self.entry = entering(self.voicings)  # [K, M]
         self.leading = leading(self.voicings, self.entry)  # [K, M, M]
@@ -87,7 +97,15 @@ class HarmonyModel:
         self.codes, self.first, self.state, self.emission = self._emissions()
 
     def sample(self, num: int, seed: int = 0) -> HarmonySample:
-        """Draw `num` chorales, T included, from a generator of their own: the global random state stays as it is."""
+        """Sample chorales, T included. The global random state is not touched.
+
+        Args:
+            num: Number of chorales, N.
+            seed: Seed of the samples.
+
+        Returns:
+            The chorales and their hidden paths.
+        """
         generator = torch.Generator().manual_seed(seed)
 
         def draw(weights: Tensor) -> Tensor:  # [N, options] -> [N], by inversion
@@ -109,7 +127,7 @@ class HarmonyModel:
             if step:
                 key = torch.where(begins & inside, draw(self.key_moves[key]), key)
             weights = self.phrases.weights((lengths - step).clamp_min(0), fill)
-            weights[~inside] = 1.0  # beyond the end anything will do, for nothing of it is kept
+            weights[~inside] = 1.0  # any positive weights: samples beyond the end are not kept
             left = torch.where(begins, 1 + draw(weights), left)
             row = self.opening.expand(num, -1)
             weights = self.entry[key]
@@ -126,38 +144,58 @@ class HarmonyModel:
         return HarmonySample(rolls[..., :NUM_KEYS].contiguous(), lengths, *hidden)
 
     def log_marginal(self, rolls: Tensor, lengths: Tensor) -> Tensor:
-        """log p(x_{1:T} | T) by the forward algorithm, float64 [N], in nats a sequence; minus infinity for what the model never sings.
+        """log p(x_{1:T} | T) by the forward algorithm. Exact: all hidden paths are summed, and all ways in which voices make a step.
 
-        It is given T, for so are models of sequences such as a deep Markov model, whose likelihood it is compared with: the length's own
-        probability, 1 / len(self.lengths), is left out. Exact: all hidden paths are summed, and all ways in which voices make what sounds.
+        T is given, as in models of sequences such as a deep Markov model, with whose likelihood it is compared: the probability of the
+        length, 1 / len(self.lengths), is left out.
 
-        rolls: [N, T, 88] of 0 and 1, zero beyond the end. lengths: int64 [N]; phrases must be able to fill each.
-        Raises ValueError for anything else.
+        Args:
+            rolls: Piano rolls [N, T, 88] of 0 and 1, zero beyond the end.
+            lengths: Steps of each, int64 [N]. Phrases must be able to fill each.
+
+        Returns:
+            Log-probabilities float64 [N], in nats per sequence; minus infinity if the model never makes such a roll.
+
+        Raises:
+            ValueError: If rolls or lengths are anything else.
         """
         check_sequences(rolls, lengths)
         if rolls.shape[2] != NUM_KEYS:
-            raise ValueError(f"Got {describe(rolls, 'rolls')}; expected [N, T, {NUM_KEYS}], the keys of a piano.")
+            raise ValueError(
+                f"Got {describe(rolls, 'rolls')}; expected [N, T, {NUM_KEYS}], the keys of a piano. Usually all 128."
+            )
         fill = self.phrases.check(lengths)
-        order = lengths.cpu().argsort(descending=True, stable=True)  # so that those that go on are the first ones
+        order = lengths.cpu().argsort(descending=True, stable=True)  # so that those that go on come first
         values = [self._forward(rolls.cpu()[chosen], lengths.cpu()[chosen], fill) for chosen in order.split(_CHUNK)]
         return torch.empty(len(rolls), dtype=torch.float64).index_copy_(0, order, torch.cat(values)).to(rolls.device)
 
     def entropy_floor(self, rolls: Tensor, lengths: Tensor) -> tuple[float, float]:
-        """Minus the mean exact log-likelihood a step, sum_n -log p(x_n | T_n) / sum_n T_n, in nats, and its standard error over sequences.
+        """Mean exact negative log-likelihood per step: sum_n -log p(x_n | T_n) / sum_n T_n.
 
-        No model of x given T has a lower expected negative log-likelihood a step (Gibbs' inequality) on sequences that this one drew.
-        The standard error is that of a ratio of means; NaN for one sequence.
+        No model of x given T has a lower expected negative log-likelihood per step (Gibbs' inequality) on samples of this one.
+
+        Args:
+            rolls: Piano rolls [N, T, 88] of 0 and 1, zero beyond the end.
+            lengths: Steps of each, int64 [N].
+
+        Returns:
+            The mean and its standard error over sequences (of a ratio of means; NaN for one sequence), in nats per step.
+
+        Raises:
+            ValueError: If `log_marginal` refuses rolls or lengths.
         """
         losses, steps = -self.log_marginal(rolls, lengths).cpu(), lengths.cpu().double()
         floor = losses.sum() / steps.sum()
         return float(floor), float((losses - floor * steps).std() * len(losses) ** 0.5 / steps.sum())
 
     def _forward(self, rolls: Tensor, lengths: Tensor, fill: Tensor) -> Tensor:
-        """The forward algorithm over the few states that can sing what is heard, for `lengths` in descending order."""
+        """The forward algorithm over the states that can make each step, for `lengths` in descending order."""
         entries = self._entries(rolls)
         num, num_keys = len(rolls), len(self.keys)
         total = torch.zeros(num, dtype=torch.float64)
-        ended = torch.full((num, num_keys), 1 / num_keys, dtype=torch.float64)  # where the phrase before ended, by key
+        ended = torch.full(
+            (num, num_keys), 1 / num_keys, dtype=torch.float64
+        )  # mass of phrases that end at the previous step, by key
         before = None
         for step in range(int(lengths[0])):
             live = int((lengths > step).sum())
@@ -186,8 +224,8 @@ class HarmonyModel:
             before = (group, place, alpha)
         return total
 
-    def _entries(self, rolls: Tensor):
-        """A function (step, sequences) -> group, place, emission of all states that can sing that step, sorted by group."""
+    def _entries(self, rolls: Tensor) -> Callable[[int, int], tuple[Tensor, Tensor, Tensor]]:
+        """A function (step, sequences) -> group, place, emission of all states that can make that step, sorted by group."""
         codes = code_of_rolls(rolls, LOWEST_KEY).T.contiguous()  # [T, N]
         row = torch.searchsorted(self.codes, codes).clamp_max(len(self.codes) - 1)
         count = torch.where(self.codes[row] == codes, self.first[row + 1] - self.first[row], 0)
@@ -197,19 +235,16 @@ class HarmonyModel:
             counts = count[step, :live]
             sequence = torch.repeat_interleave(counts)
             within = torch.arange(len(sequence)) - (counts.cumsum(0) - counts)[sequence]
-            where = self.first[row[step, :live]][sequence] + within
-            return (
-                sequence * num_keys + self.state[where] // num_places,
-                self.state[where] % num_places,
-                self.emission[where],
-            )
+            index = self.first[row[step, :live]][sequence] + within
+            state = self.state[index]
+            return sequence * num_keys + state // num_places, state % num_places, self.emission[index]
 
         return at
 
     def _emissions(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """p(x | s) by x: the codes [U] of all sets of keys, sorted, and for each of them the states that can sing it.
+        """p(x | s) by x: the codes [U] of all sets of keys, sorted, and the states that can make each of them.
 
-        Those of codes[u] are state[first[u] : first[u + 1]], each key * M + place, with p(x | s) beside them.
+        Those of codes[u] are state[first[u] : first[u + 1]], each key * M + place, and emission holds their p(x | s).
         """
         states = self.voicings.chord.numel()
         codes, odds = code_of_notes(self.notes).view(states, -1), self.odds.view(states, -1)
@@ -229,7 +264,14 @@ def _pairs(old: Tensor, new: Tensor, num_groups: int) -> tuple[Tensor, Tensor]:
     return begin[new][which] + torch.arange(len(which)) - (counts.cumsum(0) - counts)[which], which
 
 
-def _check_arguments(keys, chords, ranges, lengths, ornament, silence) -> None:
+def _check_arguments(
+    keys: Sequence[tuple[int, str]],
+    chords: Sequence[str],
+    ranges: Sequence[tuple[int, int]],
+    lengths: Sequence[int],
+    ornament: Sequence[float],
+    silence: Sequence[float],
+) -> None:
     if (
         not keys
         or len(set(keys)) < len(keys)

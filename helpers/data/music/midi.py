@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from helpers.data.checks import describe
+from helpers.data.checks import check_integer, describe, is_binary
+
+if TYPE_CHECKING:
+    import mido
 
 LOWEST_KEY = 21  # MIDI number of the piano's lowest key
 NUM_KEYS = 88
 TICKS_PER_STEP = 480
 MOST_STEPS = 100_000  # a file that claims more is damaged, or no music
-_DRUMS = 9  # on this channel numbers name drums, not keys
+_DRUMS = 9  # channel on which numbers name drums, not keys
 _VELOCITY = 72
 
 
 def roll_to_midi(roll: Tensor, steps_per_minute: float = 90.0, program: int = 19) -> bytes:
-    """A MIDI file, as bytes, of a roll [T, 88] of 0 and 1, one step a quarter note. A key that sounds in consecutive steps is held.
+    """Encode a piano roll as a MIDI file, one step a quarter note. A key that sounds in consecutive steps is held.
 
-    steps_per_minute: tempo, 4 to 1000. program: General MIDI instrument, 0 to 127; 19 is the church organ.
-    The file's end marks the roll's end, so that silent steps at the end survive: `midi_to_roll` gives the same roll back.
-    Raises ValueError for anything else than a roll.
+    The end of the file marks the end of the roll, so that silent steps at the end survive: `midi_to_roll` gives the same roll back.
+
+    Args:
+        roll: Piano roll [T, 88] of 0 and 1, floats or booleans.
+        steps_per_minute: Tempo, 4 to 1000.
+        program: General MIDI instrument, 0 to 127; 19 is the church organ.
+
+    Returns:
+        Contents of the file.
+
+    Raises:
+        ValueError: If `roll` is no piano roll, or if the tempo is out of range.
     """
-    import mido  # only here: lessons that make no sound need not wait for it
+    import mido  # only here: lessons without sound do not need it
 
     check_roll(roll)
     if not 4 <= steps_per_minute <= 1000:
-        raise ValueError(f"Got steps_per_minute={steps_per_minute!r}; expected 4 to 1000, such as 90.")
+        raise ValueError(
+            f"Got steps_per_minute={steps_per_minute!r}; expected 4 to 1000, such as 90. Usually steps per second were given."
+        )
     track = mido.MidiTrack([
         mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(steps_per_minute)),
         mido.Message("program_change", program=program),
@@ -44,26 +60,32 @@ def roll_to_midi(roll: Tensor, steps_per_minute: float = 90.0, program: int = 19
 
 
 def midi_to_roll(midi: bytes, steps_per_beat: int = 1) -> Tensor:
-    """The roll [T, 88], float32, of a MIDI file given as bytes; `steps_per_beat` steps to a quarter note.
+    """Decode a MIDI file to a piano roll.
 
-    Notes of all tracks and channels but the drums. Beginnings and ends are rounded to whole steps; a note takes one step at least.
-    T reaches to the end of the longest track. A note that begins where the same key ends goes on: the roll does not say.
-    Raises ValueError for bytes that are no MIDI file, notes off the keyboard, a file without a step, and more than 100,000 steps.
+    Notes of all tracks and channels except drums. Beginnings and ends are rounded to whole steps; a note takes at least one step. T reaches
+    to the end of the longest track. If a note begins when the same key ends, the roll shows one long note.
+
+    Args:
+        midi: Contents of a MIDI file.
+        steps_per_beat: Steps to a quarter note, 1 or more.
+
+    Returns:
+        Piano roll float32 [T, 88] of 0 and 1.
+
+    Raises:
+        ValueError: If the bytes are no MIDI file, if a note is off the keyboard, or if the file has no step or more than 100,000.
     """
     import mido
 
-    if type(steps_per_beat) is not int or steps_per_beat < 1:
-        raise ValueError(
-            f"Got steps_per_beat={steps_per_beat!r}; expected an integer of 1 or more, such as 4 for sixteenth notes."
-        )
+    check_integer(steps_per_beat, "steps_per_beat", "steps to a quarter note, such as 4 for sixteenth notes")
     try:
         file = mido.MidiFile(file=io.BytesIO(midi))
         ticks_per_step = file.ticks_per_beat / steps_per_beat
         tracks = [list(track) for track in file.tracks]
-    except Exception as error:  # mido raises what its reading happens to trip over
+    except Exception as error:  # mido raises errors of many types
         fault = f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"These {len(midi):,} bytes are no MIDI file ({fault}); expected the bytes of a .mid file."
+            f"Got {len(midi):,} bytes that are no MIDI file ({fault}); expected the bytes of a .mid file. Usually a truncated download."
         ) from None
     notes: list[tuple[int, int, int]] = []
     length = 0
@@ -75,60 +97,76 @@ def midi_to_roll(midi: bytes, steps_per_beat: int = 1) -> Tensor:
     length = max([length, *(stop for _, _, stop in notes)])
     if not 1 <= length <= MOST_STEPS:
         cause = "Usually a file without notes, or a damaged one."
-        raise ValueError(f"The MIDI file has {length:,} steps; expected 1 to {MOST_STEPS:,}. {cause}")
+        raise ValueError(f"Got a MIDI file of {length:,} steps; expected 1 to {MOST_STEPS:,}. {cause}")
     roll = torch.zeros(length, NUM_KEYS)
     for key, begin, stop in notes:
         if not 0 <= key < NUM_KEYS:
             cause = "Usually another instrument's: transpose it, or leave it out."
             raise ValueError(
-                f"The MIDI file has note {key + LOWEST_KEY}; expected 21 to 108, the keys of a piano. {cause}"
+                f"Got a MIDI file with note {key + LOWEST_KEY}; expected 21 to 108, the keys of a piano. {cause}"
             )
         roll[begin:stop, key] = 1.0
     return roll
 
 
 def check_roll(roll: Tensor) -> None:
-    """Raise ValueError unless `roll` is [T, 88], T of 1 or more, floats or booleans, each 0 or 1."""
+    """Check a piano roll.
+
+    Args:
+        roll: Tensor [T, 88], T of 1 or more, floats or booleans, of 0 and 1.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
     expected = f"expected [T, {NUM_KEYS}], steps by the keys of a piano, of 0 and 1"
     if not isinstance(roll, Tensor):
-        raise ValueError(f"Got a {type(roll).__name__}; {expected}. torch.as_tensor(...) makes a tensor.")
+        raise ValueError(
+            f"Got a {type(roll).__name__}; {expected}. Usually a list or an array: torch.as_tensor(...) converts."
+        )
     if roll.dim() != 2 or roll.shape[1] != NUM_KEYS or not len(roll):
-        hint = "Usually a selection that went wrong."
+        cause = "Usually a selection that went wrong."
         if roll.dim() == 3:
-            hint = "Several rolls? Give one, cut to its length: rolls[0, :lengths[0]]."
-        raise ValueError(f"Got {describe(roll, 'a roll')}; {expected}. {hint}")
-    if bool(((roll != 0) & (roll != 1)).any()):
-        hint = "Usually probabilities: torch.bernoulli(roll) draws a roll."
-        raise ValueError(f"The roll holds values other than 0 and 1; {expected}. {hint}")
+            cause = "Usually several rolls: give one, cut to its length, such as rolls[0, :lengths[0]]."
+        raise ValueError(f"Got {describe(roll, 'a roll')}; {expected}. {cause}")
+    if not is_binary(roll):
+        cause = "Usually probabilities: torch.bernoulli(roll) draws a roll."
+        raise ValueError(f"Got a roll with values other than 0 and 1; {expected}. {cause}")
 
 
 def held_notes(roll: Tensor) -> list[tuple[int, int, int]]:
-    """(key, first step, step after the last) of every note of a roll, by key, then time; consecutive steps are one note."""
+    """Find the notes of a piano roll. Consecutive steps of a key are one note.
+
+    Args:
+        roll: Piano roll [T, 88]; values other than 0 count as 1.
+
+    Returns:
+        (key, first step, step after the last) of every note, by key, then time.
+    """
     sounding = torch.nn.functional.pad((roll.detach().cpu() != 0).T.to(torch.int8), (1, 1))  # [88, T + 2]
     change = sounding.diff(dim=1)
-    begins, ends = (
-        (change == 1).nonzero().tolist(),
-        (change == -1).nonzero().tolist(),
-    )  # both by key, then time: they match
+    begins = (change == 1).nonzero().tolist()
+    ends = (change == -1).nonzero().tolist()  # both by key, then time: they match
     return [(key, begin, end) for (key, begin), (_, end) in zip(begins, ends, strict=True)]
 
 
-def _events(roll: Tensor):
+def _events(roll: Tensor) -> Iterator[tuple[int, str, int]]:
     for key, begin, end in held_notes(roll):
         yield begin, "note_on", key
         yield end, "note_off", key  # "note_off" sorts before "note_on": a key is released before the next is struck
 
 
-def _notes(track) -> tuple[list[tuple[int, int, int]], int]:
-    """(key from 0, begin, end) in ticks of the notes of a track, and where it ends. A note never released lasts until there."""
-    now, notes, on = 0, [], {}
+def _notes(track: list[mido.Message]) -> tuple[list[tuple[int, int, int]], int]:
+    """(key from 0, begin, end) in ticks of the notes of a track, and the tick at which it ends. A note never released lasts until then."""
+    now = 0
+    notes: list[tuple[int, int, int]] = []
+    on: dict[tuple[int, int], int] = {}  # (channel, note) -> when it began
     for message in track:
         now += message.time
         if message.type not in ("note_on", "note_off") or message.channel == _DRUMS:
             continue
-        where = (message.channel, message.note)
-        if where in on:
-            notes.append((message.note - LOWEST_KEY, on.pop(where), now))
+        note = (message.channel, message.note)
+        if note in on:
+            notes.append((message.note - LOWEST_KEY, on.pop(note), now))
         if message.type == "note_on" and message.velocity > 0:
-            on[where] = now
-    return notes + [(note - LOWEST_KEY, begin, now) for (_, note), begin in on.items()], now
+            on[note] = now
+    return notes + [(number - LOWEST_KEY, begin, now) for (_, number), begin in on.items()], now

@@ -1,4 +1,4 @@
-"""How chords follow one another, how phrases come to their cadences, and how keys change between them."""
+"""Transition probabilities: chords within a phrase, chords towards its cadence, keys between phrases."""
 
 from __future__ import annotations
 
@@ -17,26 +17,36 @@ _FREE = (
     (0.08, 0.25, 0.28, 0.12, 0.04, 0.13, 0.10),  # vi goes to what prepares V
     (0.02, 0.02, 0.00, 0.62, 0.24, 0.02, 0.08),  # V7/V is V's own dominant
 )
-# Steps left in the phrase, this one included -> what a chord's probability is multiplied by.
+# Steps left in the phrase, this one included -> factors of the chords' probabilities.
 _TOWARDS_CADENCE = {
     3: (1.0, 4.0, 3.0, 0.5, 0.3, 1.0, 2.0),  # prepare
     2: (0.3, 0.3, 0.3, 5.0, 6.0, 0.2, 0.5),  # dominant
     1: (10.0, 0.1, 0.1, 2.5, 0.05, 1.2, 0.0),  # goal: I, now and then V (half cadence) or vi (deceptive cadence)
 }
 _OPENING = (0.48, 0.06, 0.11, 0.13, 0.03, 0.15, 0.04)
-BREATH = 0.03  # how often a phrase begins with a silent step
+BREATH = 0.03  # probability that a phrase begins with a silent step
 
 _STAY = 0.55
-# (semitones up, mode the same) -> probability, from a major key; the rest of 1 is _STAY
+# (semitones up, whether the mode stays) -> probability, from a major key; the rest of 1 is _STAY
 _FROM_MAJOR = {(9, False): 0.15, (7, True): 0.16, (5, True): 0.09, (0, False): 0.05}
 _FROM_MINOR = {(3, False): 0.22, (7, True): 0.10, (5, True): 0.08, (0, False): 0.05}
 
 
 def chord_tables(chords: tuple[str, ...], longest: int) -> tuple[Tensor, Tensor]:
-    """Opening float64 [C] and moves float64 [longest, C, C], over CHORDS, of which only `chords` and the rest occur.
+    """Probabilities of the first chord of a phrase and of the next ones, over CHORDS, of which only some occur.
 
-    `moves[r - 1, c, c']` is the probability of chord c' where r steps are left in the phrase, c' included, after chord c. After a rest
-    the phrase opens. All rows of chords that occur sum to 1.
+    After a rest the phrase opens. All rows of chords that occur sum to 1; other rows are zero.
+
+    Args:
+        chords: Names of the chords that occur, beside the rest.
+        longest: Steps of the longest phrase.
+
+    Returns:
+        `opening` float64 [C], and `moves` float64 [longest, C, C]: `moves[r - 1, c, c']` is the probability of chord c' after chord c, with
+        r steps left in the phrase, c' included.
+
+    Raises:
+        ValueError: If no chord can follow one that occurs.
     """
     occurs = torch.tensor([name in chords for name in CHORDS], dtype=torch.float64)
     opening = torch.cat([torch.tensor(_OPENING, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)]) * occurs
@@ -54,7 +64,7 @@ def chord_tables(chords: tuple[str, ...], longest: int) -> tuple[Tensor, Tensor]
     if stuck.any():
         names = [name for name, is_stuck in zip(CHORDS, stuck.tolist(), strict=True) if is_stuck]
         raise ValueError(
-            f"Got chords={chords!r}, among which nothing can follow {', '.join(names)}; expected 'I' and 'V' among them."
+            f"Got chords={chords!r}; expected 'I' and 'V' among them. Usually a choice in which no chord can follow {', '.join(names)}."
         )
     opening[REST] = BREATH
     opening[:REST] *= 1 - BREATH
@@ -62,7 +72,14 @@ def chord_tables(chords: tuple[str, ...], longest: int) -> tuple[Tensor, Tensor]
 
 
 def key_moves(keys: list[tuple[int, str]]) -> Tensor:
-    """Probabilities float64 [K, K] of the next phrase's key: mostly the same, else a near one (dominant, relative, ...) of `keys`."""
+    """Probabilities of the next phrase's key: mostly the same, else a near one (dominant, relative, ...).
+
+    Args:
+        keys: (tonic 0 to 11, "major" or "minor") of each key that occurs.
+
+    Returns:
+        Probabilities float64 [K, K], from row to column; rows sum to 1.
+    """
     moves = torch.zeros(len(keys), len(keys), dtype=torch.float64)
     for row, (tonic, mode) in enumerate(keys):
         near = _FROM_MAJOR if mode == "major" else _FROM_MINOR

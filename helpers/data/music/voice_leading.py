@@ -1,4 +1,4 @@
-"""Where voices enter, and how little they move."""
+"""Probabilities of voicings: where voices enter, and how little they move."""
 
 from __future__ import annotations
 
@@ -9,21 +9,35 @@ from torch import Tensor
 
 from helpers.data.music.voicings import CHORDS, REST, Voicings
 
-CENTRE, SPREAD = 70.0, 4.0  # of the soprano, in MIDI numbers
-REACH = 2.5  # semitones of movement, all voices together, that cost a factor of e
+CENTRE, SPREAD = 70.0, 4.0  # mean and standard deviation of the soprano, in MIDI numbers
+REACH = 2.5  # semitones of movement, summed over voices, that reduce the probability by a factor of e
 WEIGHTS = (1.0, 1.0, 1.0, 0.5)  # the bass may leap
-PARALLEL = 2.0  # nats that two voices pay for moving in parallel fifths or octaves
+PARALLEL = 2.0  # cost in nats of two voices that move in parallel fifths or octaves
 
 
 def entering(voicings: Voicings) -> Tensor:
-    """p(places | chord) for voices that enter anew, float64 [K, M], summing to 1 over the places of each chord: soprano near CENTRE."""
+    """p(pitches | chord) for voices that enter anew: soprano near CENTRE.
+
+    Args:
+        voicings: All voicings of each key, [K, M].
+
+    Returns:
+        Probabilities float64 [K, M], which sum to 1 over the voicings of each chord.
+    """
     return _normalised(_register(voicings), voicings)
 
 
 def leading(voicings: Voicings, entry: Tensor) -> Tensor:
-    """p(places' | places, chord') float64 [K, M, M], summing to 1 over the places of each chord'.
+    """p(pitches' | pitches, chord'): voices move little.
 
     Proportional to exp(-movement / REACH - PARALLEL * parallels), times the register of `entering`; after a rest, `entry`.
+
+    Args:
+        voicings: All voicings of each key, [K, M].
+        entry: What `entering` returned, [K, M].
+
+    Returns:
+        Probabilities float64 [K, M, M], from the second dimension to the third, which sum to 1 over the voicings of each chord'.
     """
     pitches = voicings.pitches.double()
     move = pitches[:, None, :, :] - pitches[:, :, None, :]  # [K, M, M', 4]
@@ -44,12 +58,12 @@ def _register(voicings: Voicings) -> Tensor:
 
 
 def _normalised(logits: Tensor, voicings: Voicings) -> Tensor:
-    """exp(logits) [K, ..., M], made to sum to 1 over the voicings of each chord; zero for padding."""
+    """exp(logits) [K, ..., M], normalised over the voicings of each chord; zero for padding."""
     chord = voicings.chord.view(len(voicings.chord), *[1] * (logits.dim() - 2), -1)
     result = torch.zeros_like(logits)
     for index in range(len(CHORDS)):
         member = (chord == index).expand_as(logits)
-        # softmax over the members only; a key without any has none to fill
+        # softmax over the members only; NaN in keys without any, which torch.where leaves out
         weights = torch.softmax(logits.masked_fill(~member, -torch.inf), -1)
         result = torch.where(member, weights, result)
     return result

@@ -1,4 +1,4 @@
-"""What a chord can sound like: keys, chords, where four voices may stand, and what they then sing, with exact probabilities."""
+"""Keys, chords, the pitches that four voices may take, and the notes they then sing, with exact probabilities."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
-SILENT = 0  # in place of a MIDI number
-OFF = -1  # the code of a step that no state can sing
+SILENT = 0  # a silent voice, in place of a MIDI number
+OFF = -1  # code of a step that no state can sing
 _BASE = 128  # above every MIDI number, so that four of them make one integer
 CHORDS = ("I", "ii", "IV", "V", "V7", "vi", "V7/V", "rest")
 REST = CHORDS.index("rest")
@@ -25,10 +25,11 @@ RANGES = ((60, 79), (55, 74), (48, 67), (40, 60))  # soprano, alto, tenor, bass,
 
 @dataclass(frozen=True)
 class Voicings:
-    """Every (chord, places of the four voices) of each key, padded to one number a key.
+    """All voicings (chord, pitches of the four voices) of each key, padded to the same number M.
 
-    pitches: int64 [K, M, 4], MIDI numbers from soprano to bass; zeros for a rest and for padding.
-    chord:   int64 [K, M], index into CHORDS; -1 for padding.
+    Args:
+        pitches: MIDI numbers int64 [K, M, 4] from soprano to bass; zeros for a rest and for padding.
+        chord: Indices into CHORDS, int64 [K, M]; -1 for padding.
     """
 
     pitches: Tensor
@@ -38,15 +39,23 @@ class Voicings:
 def enumerate_voicings(
     keys: list[tuple[int, str]], ranges: tuple[tuple[int, int], ...], chords: tuple[str, ...]
 ) -> Voicings:
-    """All voicings of `chords` in each key (tonic 0 to 11, mode) that stay within `ranges` (soprano to bass), and the rest.
+    """List all voicings within the voices' ranges, and the rest.
 
-    The bass takes the root or the third. The other three take the chord's three other tones (of a triad all three: what the bass has is
+    The bass takes the root or the third. The other three take the chord's three other tones (of a triad all three: the bass's tone is
     doubled), each once, in close position (next tone below next tone) or open position (the alto dropped an octave to become the tenor).
     Tenor and bass may meet.
+
+    Args:
+        keys: (tonic 0 to 11, "major" or "minor") of each key.
+        ranges: Lowest and highest MIDI number of each voice, soprano to bass.
+        chords: Names of the chords.
+
+    Returns:
+        The voicings of each key; the first is the rest.
     """
     found = []
     for tonic, mode in keys:
-        of_key = [(REST, (SILENT,) * 4)]
+        of_key: list[tuple[int, tuple[int, ...]]] = [(REST, (SILENT,) * 4)]
         for name in chords:
             of_key += [
                 (CHORDS.index(name), places)
@@ -54,7 +63,7 @@ def enumerate_voicings(
             ]
         found.append(of_key)
     most = max(map(len, found))
-    pad = [(-1, (SILENT,) * 4)]
+    pad: list[tuple[int, tuple[int, ...]]] = [(-1, (SILENT,) * 4)]
     padded = [of_key + pad * (most - len(of_key)) for of_key in found]
     pitches = torch.tensor([[places for _, places in of_key] for of_key in padded])
     return Voicings(pitches, torch.tensor([[chord for chord, _ in of_key] for of_key in padded]))
@@ -81,19 +90,39 @@ def _voicings(tones: list[int], ranges: tuple[tuple[int, int], ...]) -> list[tup
 
 
 def neighbours(pitch: int, tonic: int, mode: str) -> tuple[int, int]:
-    """The next notes of the scale above and below `pitch`."""
+    """The next notes of the scale above and below a pitch.
+
+    Args:
+        pitch: MIDI number.
+        tonic: Pitch class of the tonic, 0 to 11.
+        mode: "major" or "minor".
+
+    Returns:
+        MIDI numbers of the note above and of the note below.
+    """
     scale = {(tonic + tone) % 12 for tone in SCALES[mode]}
     above = next(note for note in range(pitch + 1, pitch + 4) if note % 12 in scale)
     below = next(note for note in range(pitch - 1, pitch - 4, -1) if note % 12 in scale)
     return above, below
 
 
-def outcomes(voicings: Voicings, keys: list[tuple[int, str]], ornament: tuple[float, ...], silence: tuple[float, ...]):
-    """What each voicing may sound like: notes int64 [K, M, V, 4] (MIDI numbers, soprano to bass, 0 for silence), probabilities [K, M, V].
+def outcomes(
+    voicings: Voicings, keys: list[tuple[int, str]], ornament: tuple[float, ...], silence: tuple[float, ...]
+) -> tuple[Tensor, Tensor]:
+    """List everything that each voicing may sound like, with probabilities.
 
-    Each voice sings its own note or, with probability `ornament` of that voice, independently, a neighbour in the scale, above or below at
-    even odds. With probability `silence` of that voice, it is the one voice that is silent. Voices may meet, so that several outcomes
-    may make the same keys sound.
+    Each voice sings its own note or, independently, with probability `ornament` of that voice, a neighbour in the scale, above or below
+    with equal probability. With probability `silence` of that voice, it is the one voice that is silent. Voices may meet, so that several
+    outcomes may make the same keys sound.
+
+    Args:
+        voicings: All voicings of each key, [K, M].
+        keys: (tonic 0 to 11, "major" or "minor") of each key.
+        ornament: Probability of a neighbouring note, per voice, soprano to bass.
+        silence: Probability of being the one silent voice, per voice, soprano to bass.
+
+    Returns:
+        Notes int64 [K, M, V, 4], MIDI numbers from soprano to bass, 0 for silence; and probabilities float64 [K, M, V], zero for padding.
     """
     table = torch.zeros(len(keys), _BASE, 3, dtype=torch.int64)  # [key, pitch] -> itself, above, below
     for index, (tonic, mode) in enumerate(keys):
@@ -116,7 +145,14 @@ def outcomes(voicings: Voicings, keys: list[tuple[int, str]], ornament: tuple[fl
 
 
 def code_of_notes(notes: Tensor) -> Tensor:
-    """One integer for each set of up to four MIDI numbers, int64 [...] from [..., 4]: order and repetitions do not matter, 0 is no note."""
+    """One integer for each set of up to four MIDI numbers. Order and repetitions do not matter.
+
+    Args:
+        notes: MIDI numbers int64 [..., 4], 0 for no note.
+
+    Returns:
+        Codes int64 [...].
+    """
     ordered = notes.sort(-1, descending=True).values
     repeated = torch.zeros_like(ordered, dtype=torch.bool)
     repeated[..., 1:] = ordered[..., 1:] == ordered[..., :-1]
@@ -125,7 +161,15 @@ def code_of_notes(notes: Tensor) -> Tensor:
 
 
 def code_of_rolls(rolls: Tensor, lowest: int) -> Tensor:
-    """The code of each step of `rolls` [..., D], whose key 0 is MIDI `lowest`; OFF for more than four notes."""
+    """The code of each step of piano rolls, as `code_of_notes` gives it.
+
+    Args:
+        rolls: Piano rolls [..., D] of 0 and 1.
+        lowest: MIDI number of key 0.
+
+    Returns:
+        Codes int64 [...]; OFF for more than four notes.
+    """
     numbers = torch.arange(lowest, lowest + rolls.shape[-1], device=rolls.device)
     codes = code_of_notes(((rolls != 0) * numbers).topk(4, -1).values)
     return codes.masked_fill((rolls != 0).sum(-1) > 4, OFF)

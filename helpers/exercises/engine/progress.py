@@ -1,9 +1,9 @@
-"""The learner's progress, in one small JSON file: which exercises were tried how often, and passed when.
+"""The learner's progress, in one small JSON file: the number of tries of each exercise, and when it was passed.
 
     {"version": 1, "exercises": {"01.1": {"tries": 3, "passed": "2026-01-31T12:00:00+00:00"}}}
 
-Every change reads the file again, adds to it under a lock, and replaces it in one step, so that two kernels lose nothing of each
-other's and a kill leaves the old file or the new one. Nothing here raises: trouble comes back as sentences.
+Every change reads the file again, adds to it under a lock, and replaces it in one step, so that two kernels do not overwrite each
+other's entries and a kill leaves the old file or the new one. Nothing here raises: problems are returned as sentences.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from helpers import settings
+from helpers.files import atomic_write
 
 Entries = dict[str, dict[str, Any]]
-PATIENCE = 2.0  # seconds to wait for another kernel's lock; nobody holds it for longer than milliseconds
+PATIENCE = 2.0  # seconds to wait for another kernel's lock, which is held for milliseconds
 
 
 def record(id: str, passed: bool) -> list[str]:
@@ -46,7 +46,7 @@ def record(id: str, passed: bool) -> list[str]:
             if passed and not entry["passed"]:
                 entry["passed"] = datetime.now(UTC).isoformat(timespec="seconds")
             _write(path, entries)
-    except (OSError, RuntimeError) as error:  # a RuntimeError where there is no home folder
+    except (OSError, RuntimeError) as error:  # RuntimeError if there is no home folder
         notes.append(
             f"Your progress could not be saved{f' in {path}' if path else ''} ({_reason(error)}). The verdict stands."
         )
@@ -99,22 +99,15 @@ def _checked(contents: Any) -> Entries:
 
 
 def _write(path: Path, entries: Entries) -> None:
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"version": 1, "exercises": entries}, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        json.dump({"version": 1, "exercises": entries}, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Alone with the file, as far as other kernels of this workbook go. A lock older than PATIENCE was left by a kill."""
+    """Lock the file against other kernels of this workbook. A lock older than PATIENCE was left by a kill."""
     lock = path.with_name(f".{path.name}.lock")
     end = time.monotonic() + 2 * PATIENCE
     while True:

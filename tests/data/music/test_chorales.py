@@ -126,7 +126,7 @@ def test_synthetic_chorales_know_their_likelihood_and_bachs_do_not(bach):
     assert 0 < error < 1
     real = load_chorales("jsb")
     for question in (real.exact_log_marginal, real.entropy_floor):
-        with pytest.raises(ValueError, match="exact likelihood of 'jsb' is unknown.*synthetic"):
+        with pytest.raises(ValueError, match="Got chorales 'jsb', whose exact likelihood is unknown.*synthetic"):
             question(real.test.rolls, real.test.lengths)
 
 
@@ -136,7 +136,7 @@ def test_synthetic_chorales_know_their_likelihood_and_bachs_do_not(bach):
     ({"name": "synthetic", "size": 5}, "three integers of 1 or more"),
     ({"name": "synthetic", "size": (5, 0, 1)}, "three integers of 1 or more"),
     ({"name": "synthetic", "seed": -1}, "integer of 0 or more"),
-    ({"name": "jsb", "size": (5, 3, 2)}, "Expected None"),
+    ({"name": "jsb", "size": (5, 3, 2)}, "for jsb; expected None"),
     ({"name": "jsb", "fallback": "digits"}, "expected 'synthetic'"),
 ])  # fmt: skip
 def test_wrong_arguments(given, words):
@@ -148,7 +148,7 @@ def test_wrong_arguments(given, words):
 @pytest.mark.parametrize("pitch", [20, 109, -1, 60.0, True])
 def test_pitches_off_the_keyboard_are_refused(pitch):
     with pytest.raises(
-        ValueError, match=f"Sequence 1 has pitch {pitch!r} at step 2; expected MIDI numbers from 21 to 108"
+        ValueError, match=f"Got pitch {pitch!r} at step 2 of sequence 1; expected MIDI numbers from 21 to 108"
     ):
         rolls_from_pitches([[[60]], [[60], [], [60, pitch]]])
 
@@ -165,7 +165,7 @@ def test_a_part_is_checked_when_it_is_made():
     rolls, lengths = torch.zeros(2, 4, 88), torch.tensor([4, 2])
     assert repr(Chorales(rolls, lengths)) == "Chorales(2 of 2 to 4 steps, 6 in all)"
     rolls[1, 3, 0] = 1.0
-    with pytest.raises(ValueError, match="Sequence 1 ends after 2 steps"):
+    with pytest.raises(ValueError, match="of sequence 1, which ends after 2 steps"):
         Chorales(rolls, lengths)
     for wrong in (torch.zeros(2, 4, 128), torch.zeros(2, 4, 88, dtype=torch.float64)):
         with pytest.raises(ValueError, match=r"expected float32 \[N, T, 88\]"):

@@ -87,10 +87,10 @@ def test_a_note_on_without_velocity_releases():
 
 
 @pytest.mark.parametrize(("midi", "words"), [
-    (b"", "0 bytes are no MIDI file"),
+    (b"", "Got 0 bytes that are no MIDI file"),
     (b"RIFF and so on", "no MIDI file"),
     (roll_to_midi(torch.ones(3, 88))[:40], "no MIDI file"),
-    (a_file(), "has 0 steps"),
+    (a_file(), "of 0 steps"),
     (a_file(end=100 * MOST_STEPS + 100), "100,001 steps"),
     (a_file(("note_on", 20, 0, 0), ("note_off", 20, 100, 0)), "note 20; expected 21 to 108"),
     (a_file(("note_on", 109, 0, 0), ("note_off", 109, 100, 0)), "note 109; expected 21 to 108"),

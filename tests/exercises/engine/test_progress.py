@@ -187,13 +187,14 @@ def test_a_file_that_cannot_be_written(kind, path, monkeypatch, tmp_path):
     assert "cannot be read" in repr(progress()) or "0 of 2" in repr(progress())
 
 
-def test_a_full_disk(monkeypatch):
+def test_a_full_disk(monkeypatch, path):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tempfile.mkstemp", full)
+    monkeypatch.setattr(os, "fsync", full)
     verdict = check("77.1", energy)
     assert verdict.passed and "No space left on device" in verdict.notes[0]
+    assert not list(path.parent.iterdir())
 
 
 def test_a_progress_that_cannot_be_found_at_all(monkeypatch):

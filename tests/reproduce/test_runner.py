@@ -130,9 +130,12 @@ def test_what_is_there_is_not_made_again_and_nothing_is_measured_on_all(options)
     Toy.trained.clear()
     run(toys, replace(options, resume=True))
     assert Toy.trained == [] and toys.finished == [["later", "first"]]
+    noise = read_row("later-noise", options.results).runs
     (options.results / "later-noise.json").unlink()
+    torch.rand(7)
     run(toys, replace(options, resume=True))
     assert Toy.trained == [("later", 0)]  # a cell with one row missing is measured anew, from its checkpoint
+    assert read_row("later-noise", options.results).runs == noise  # with the same draws, whatever was drawn before
 
 
 def test_a_row_of_another_protocol_is_kept_aside_and_named(options, capsys):

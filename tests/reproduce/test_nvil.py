@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from helpers.models import sigmoid_belief_network
 from helpers.reproduce import estimator_race, nvil, runner
@@ -175,3 +176,14 @@ def nothing_measured(*_, **__):
 
     zero = Measured(0.0, 0.0)
     return BoundEvaluation(zero, zero, zero, zero, 1, 1)
+
+
+def test_weight_decay_is_on_matrices_alone():
+    model, guide = sigmoid_belief_network((4, 3), (1, 2, 2))
+    both = nn.ModuleDict({"model": model, "guide": guide})
+    optimizer = nvil.adamw(both, 1e-2, 0.03)
+    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert len(decays) == len(list(both.parameters()))
+    for name, parameter in both.named_parameters():
+        assert decays[id(parameter)] == (0.03 if parameter.ndim == 2 else 0.0), name
+    assert {group["lr"] for group in optimizer.param_groups} == {1e-2}

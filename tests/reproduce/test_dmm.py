@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from helpers.data import Chorales
 from helpers.reproduce import dmm
 from helpers.reproduce.cell import Sitting
 from helpers.reproduce.dmm import DATA, WEIGHTS_FILE, Dmm, DmmCell, build, load_trained
@@ -114,3 +115,15 @@ def test_trained_weights_come_back_at_half_precision(options):
         model.emission.network.network[-1].bias, untrained.emission.network.network[-1].bias, atol=1e-3
     )
     assert not model.training and not guide.training and model.initial.dtype == torch.float32
+
+
+def test_every_key_starts_as_likely_as_it_is_and_silence_beyond_the_end_does_not_count(options):
+    rolls = torch.zeros(2, 3, 88)
+    rolls[0, :, 10] = 1  # three steps, all with key 10
+    rolls[1, 0, 20] = 1  # one step; what follows is padding
+    model, _ = build()
+    dmm.start_from_frequencies(model, Chorales(rolls, torch.tensor([3, 1])))
+    bias = model.emission.network.network[-1].bias
+    frequencies = {10: 3.5 / 5, 20: 1.5 / 5, 0: 0.5 / 5}  # of 4 steps, half a step added to each side
+    for key, frequency in frequencies.items():
+        assert bias[key].sigmoid().item() == pytest.approx(frequency, rel=1e-5)

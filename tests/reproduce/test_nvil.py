@@ -11,13 +11,15 @@ from torch import nn
 
 from helpers.models import sigmoid_belief_network
 from helpers.reproduce import estimator_race, nvil, runner
-from helpers.reproduce.estimator_race import RacedElbo
+from helpers.reproduce.cell import Sitting
+from helpers.reproduce.estimator_race import RaceCell, RacedElbo
 from helpers.reproduce.nvil import BinaryImages, Nvil
 from helpers.reproduce.options import Options
 from helpers.reproduce.racers import BITS, COMMON, EVALUATIONS, RACERS
 from helpers.reproduce.rows import Run, read_row, write_row
 from helpers.reproduce.runner import run
 
+NOWHERE = Options(seeds=(0,), resume=False, smoke=True, only=(), checkpoints=Path(), results=Path(), weights=Path())
 TWO = ("race-centred", COMMON)
 
 
@@ -187,3 +189,18 @@ def test_weight_decay_is_on_matrices_alone():
     for name, parameter in both.named_parameters():
         assert decays[id(parameter)] == (0.03 if parameter.ndim == 2 else 0.0), name
     assert {group["lr"] for group in optimizer.param_groups} == {1e-2}
+
+
+def test_every_racer_sees_the_same_weights_batches_and_noise(images):
+    sitting = Sitting(NOWHERE)
+    found = []
+    for racer in RACERS:
+        objective = RaceCell(sitting, racer, lambda: images).start(3)
+        found.append(
+            [
+                torch.rand(4),
+                *(p.detach() for p in objective.own.model.parameters()),
+                *(p.detach() for p in objective.own.guide.parameters()),
+            ]
+        )
+    assert all(torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))

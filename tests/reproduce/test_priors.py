@@ -182,7 +182,7 @@ def test_the_weight_of_the_rate_rises_once_and_a_resumed_run_goes_on_with_it():
     resumed.load_state_dict(warm_up.state_dict())
     resumed.step()
     assert again.rate_weight == 0.75
-    with pytest.raises(ValueError, match="1 step or more; num_steps=0"):
+    with pytest.raises(ValueError, match="num_steps=0; expected 1 step or more"):
         LinearWeight(objective, "rate_weight", 0.0, 1.0, 0)
 
 

@@ -337,3 +337,18 @@ def test_an_exploding_transition_stops_training_with_step_and_term_named():
         fit(objective, [(x, LENGTHS)] * 9, epochs=1, schedulers=[ThenExplodes()], progress=False)
     assert stopped.value.history.steps == 3
     assert all(torch.equal(value, taken["state"][name]) for name, value in objective.state_dict().items())
+
+
+def test_dropout_reaches_the_guide():
+    """In training mode hidden units are dropped at random, in evaluation mode none."""
+    torch.manual_seed(0)
+    _, guide = deep_markov_model(KEYS, latent=LATENT, emission=(5,), transition=6, rnn=7, dropout=0.5)
+    x, lengths = torch.rand(3, 6, KEYS).round(), torch.tensor([6, 4, 2])
+    steps = PackedSteps(lengths, 6)
+
+    def features() -> torch.Tensor:
+        return guide.features(steps.pack(x), steps).detach()
+
+    assert not torch.equal(features(), features())
+    guide.eval()
+    assert torch.equal(features(), features())

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.distributions import BernoulliConditional, GatedTransition
-from helpers.models import DeepMarkovModel, SequenceElbo, deep_markov_model
+from helpers.models import AnalyticKlSequenceElbo, DeepMarkovModel, SequenceElbo, deep_markov_model
 from helpers.networks import FeedForward
 from tests.models.sequences.test_deep_markov import KEYS, LATENT, LENGTHS, parts
 
@@ -51,4 +51,4 @@ def test_parts_that_do_not_fit_are_refused_in_a_sentence():
             SequenceElbo(model, guide, **options)
     _, flowing, x = parts(flows=1)
     with pytest.raises(ValueError, match="flows=1 or more"):
-        SequenceElbo(model, flowing, closed_form=True)((x, LENGTHS))
+        AnalyticKlSequenceElbo(model, flowing)((x, LENGTHS))

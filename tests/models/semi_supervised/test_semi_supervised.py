@@ -291,7 +291,7 @@ OBJECTIVE = SemiSupervisedElbo(MODEL, GUIDE, labelled_share=0.3)
             "expected class numbers from 0 to 2",
         ),
         (lambda: OBJECTIVE((images(2).float(), torch.tensor([-1, 1]), images(2).float())), "-1 marks a missing label"),
-        (lambda: OBJECTIVE((2 * images(2).float(), torch.tensor([0, 1]), images(2).float())), "run from"),
+        (lambda: OBJECTIVE((2 * images(2).float(), torch.tensor([0, 1]), images(2).float())), "from 0 to 2; expected"),
         (lambda: SemiSupervisedElbo(MODEL, GUIDE, labelled_share=1.0), "above 0 and below 1"),
         (lambda: SemiSupervisedElbo(MODEL, GUIDE, labelled_share=0.0), "above 0 and below 1"),
         (

@@ -16,9 +16,9 @@ BAD = [
     (lambda x: (x, torch.tensor([3, 7])), "5 sequences and 2 lengths"),
     (lambda x: (x, LENGTHS.double()), r"expected int64 \[sequences\]"),
     (lambda x: (x, LENGTHS.tolist()), "lengths of type list"),
-    (lambda x: (x[..., :5], LENGTHS), r"shape \(5, 9, 5\), and \[\*batch, 6\]"),
+    (lambda x: (x[..., :5], LENGTHS), r"shape \(5, 9, 5\); expected \[\*batch, 6\]"),
     (lambda x: (x[0], LENGTHS), r"x.unsqueeze\(0\)"),
-    (lambda x: (x + 1, LENGTHS), "from 1 to 2, and values in"),
+    (lambda x: (x + 1, LENGTHS), "from 1 to 2; expected values in"),
     (lambda x: (x.long(), LENGTHS), "dtype torch.int64"),
     (lambda x: x, "batches of .sequences, lengths."),
 ]

@@ -57,6 +57,7 @@ from helpers.exercises import check, hint, progress, solution, solutions_of  # n
 from helpers.models import (
     AmortizedGuide,
     AnalyticKlElbo,
+    AnalyticKlSemiSupervisedElbo,
     LatentVariableModel,
     LogLikelihood,
     SemiSupervisedElbo,
@@ -285,14 +286,14 @@ def train(model, guide, estimator, inputs, test_inputs, classifier_weight, rate_
     batches = SemiSupervisedBatches(
         inputs[labelled], few_labels, inputs[unlabelled], num_classes=classes, batch_size=100, transform=draw
     )
-    objective = SemiSupervisedElbo(
+    # analytic: KL(q(z | x, y) || p(z)) without the noise of z
+    objective = AnalyticKlSemiSupervisedElbo(
         model,
         guide,
         estimator,
         labelled_share=batches.labelled_share,
         classifier_weight=classifier_weight,
         label_samples=None if isinstance(estimator, Enumeration) else 2,
-        closed_form=True,  # KL(q(z | x, y) || p(z)) without the noise of z
     )
     steps = epochs * len(batches)
     optimizer, schedulers = adam(objective, steps)
@@ -681,14 +682,13 @@ def gradient_of_names(classifier, labels):
 
 def gradient_moments(model, guide, estimator, with_loss, repeats):
     """Mean and variance of the gradient with respect to the classifier's parameters, over draws of y and z."""
-    objective = SemiSupervisedElbo(
+    objective = AnalyticKlSemiSupervisedElbo(
         model,
         guide,
         estimator(),
         labelled_share=share,
         classifier_weight=classifier_weight if with_loss else 0.0,
         label_samples=None if estimator is Enumeration else 2,
-        closed_form=True,
     )
     torch.manual_seed(0)
     parameters = list(guide.classifier.parameters())
@@ -710,7 +710,7 @@ for name, estimator in estimators.items():
 # %% slideshow={"slide_type": "skip"}
 def share_of_true_votes(tried):
     """For which share of unlabelled images the class with the highest L(x, k) is the true one."""
-    objective = SemiSupervisedElbo(tried.model, tried.guide, labelled_share=share, closed_form=True)
+    objective = AnalyticKlSemiSupervisedElbo(tried.model, tried.guide, labelled_share=share)
     images, labels = judged_images[:500], judged_labels[:500]
     y = torch.eye(classes)[:, None].expand(classes, len(images), classes)
     with torch.no_grad():
@@ -874,7 +874,7 @@ style_dials(trained, trained_guide, test_images[:300], test_labels[:300])
 # %% slideshow={"slide_type": "skip"}
 def above_the_others(tried, images, labels):
     """Mean over images of L(x, label) less L(x, k), over all other classes k: nats."""
-    objective = SemiSupervisedElbo(tried.model, tried.guide, labelled_share=share, closed_form=True)
+    objective = AnalyticKlSemiSupervisedElbo(tried.model, tried.guide, labelled_share=share)
     y = torch.eye(classes)[:, None].expand(classes, len(images), classes)
     with torch.no_grad():
         bound = objective.labelled(images, y).value  # [classes, images]

@@ -95,8 +95,8 @@ class BernoulliConditional(NetworkConditional):
     """
 
     def check_outcome(self, x: Tensor) -> None:
-        check_shape(x, self.event_shape, "An outcome", type(self).__name__)
-        check_unit_interval(x, "The outcomes")
+        check_shape(x, self.event_shape, "an outcome", type(self).__name__)
+        check_unit_interval(x, "outcomes")
 
     def distribution(self, parameters: Tensor) -> Distribution:
         return Independent(
@@ -124,8 +124,8 @@ class CategoricalConditional(NetworkConditional):
     """
 
     def check_outcome(self, x: Tensor) -> None:
-        check_shape(x, self.event_shape, "A one-hot outcome", type(self).__name__)
-        check_unit_interval(x, "One-hot outcomes")
+        check_shape(x, self.event_shape, "a one-hot outcome", type(self).__name__)
+        check_unit_interval(x, "one-hot outcomes")
         if not bool(((x == 0) | (x == 1)).all() and (x.sum(-1) == 1).all()):
             raise ValueError(
                 "Outcomes of CategoricalConditional are one-hot: a single 1 along the last dimension, and zeros. "

@@ -102,8 +102,8 @@ class NetworkConditional(nn.Module):
         Raises:
             ValueError: If the shape or the dtype does not fit, or a value is impossible: NaN and infinity always are.
         """
-        check_shape(x, self.event_shape, "An outcome", type(self).__name__)
-        check_finite(x, "The outcomes")
+        check_shape(x, self.event_shape, "an outcome", type(self).__name__)
+        check_finite(x, "outcomes")
 
     def forward(self, given: Tensor) -> Distribution:
         """The distribution of the outcome.
@@ -117,7 +117,7 @@ class NetworkConditional(nn.Module):
         Raises:
             ValueError: If the input or the network's output has the wrong shape, or the input is float64 and the network is not.
         """
-        batch_shape = check_shape(given, self.input_shape, "The input", type(self).__name__)
+        batch_shape = check_shape(given, self.input_shape, "the input", type(self).__name__)
         if given.dtype == torch.float64 and (weight := next(self.network.parameters(), given)).dtype != torch.float64:
             raise ValueError(
                 f"The input of {type(self).__name__} has dtype torch.float64, and its network {weight.dtype}. Usual cause: data "

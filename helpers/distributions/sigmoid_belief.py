@@ -80,8 +80,8 @@ class SigmoidBeliefGuide(nn.Module):
         Raises:
             ValueError: If the shape does not fit, or a value is not finite or outside [0, 1].
         """
-        check_shape(z, self.event_shape, "An outcome", type(self).__name__)
-        check_unit_interval(z, "The outcomes")
+        check_shape(z, self.event_shape, "an outcome", type(self).__name__)
+        check_unit_interval(z, "outcomes")
 
     def forward(self, x: Tensor) -> Distribution:
         """The distribution of z given x.
@@ -135,7 +135,7 @@ class SigmoidBeliefLikelihood(nn.Module):
         Returns:
             p(x | z) with batch_shape [*batch] and the likelihood's event_shape.
         """
-        check_shape(z, self.input_shape, "The input", type(self).__name__)
+        check_shape(z, self.input_shape, "the input", type(self).__name__)
         return self.bottom(z[..., : self.sizes[0]])
 
 

@@ -72,8 +72,8 @@ class StyleConditional(nn.Module):
         Raises:
             ValueError: If the shapes do not fit.
         """
-        batch = check_shape(x, self.image_shape, "The image", "StyleConditional")
-        labels = check_shape(y, (self.num_classes,), "The one-hot label", "StyleConditional")
+        batch = check_shape(x, self.image_shape, "the image", "StyleConditional")
+        labels = check_shape(y, (self.num_classes,), "the one-hot label", "StyleConditional")
         if labels[len(labels) - len(batch) :] != batch:
             raise ValueError(
                 f"The images have the batch shape {tuple(batch)} and the labels {tuple(labels)}; that of the labels must be "

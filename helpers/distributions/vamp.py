@@ -36,8 +36,8 @@ class VampPrior(Prior):
                 "The conditional of an AmortizedGuide is its `.conditional`."
             )
         super().__init__(guide.event_shape)
-        batch_shape = check_shape(pseudo_inputs, guide.input_shape, "The pseudo-inputs", type(self).__name__)
-        check_unit_interval(pseudo_inputs, "The pseudo-inputs")
+        batch_shape = check_shape(pseudo_inputs, guide.input_shape, "the pseudo-inputs", type(self).__name__)
+        check_unit_interval(pseudo_inputs, "pseudo-inputs")
         if len(batch_shape) != 1:
             raise ValueError(
                 f"Pseudo-inputs come in a list, [components, {', '.join(map(str, guide.input_shape))}], and the shape "

@@ -2,10 +2,10 @@
 
 from helpers.models.elbo import AnalyticKlElbo, Elbo
 from helpers.models.latent_variable import AmortizedGuide, LatentVariableModel
-from helpers.models.semi_supervised.elbo import LogLikelihood, SemiSupervisedElbo
+from helpers.models.semi_supervised.elbo import AnalyticKlSemiSupervisedElbo, LogLikelihood, SemiSupervisedElbo
 from helpers.models.semi_supervised.model import SemiSupervisedGuide, SemiSupervisedVAE, semi_supervised_vae
 from helpers.models.sequences.deep_markov import DeepMarkovModel, deep_markov_model
-from helpers.models.sequences.elbo import SequenceElbo
+from helpers.models.sequences.elbo import AnalyticKlSequenceElbo, SampledKlSequenceElbo, SequenceElbo
 from helpers.models.sequences.guide import SequenceDraw, SequenceGuide
 from helpers.models.sequences.linear_gaussian import LinearGaussianStateSpace, SmootherGuide
 from helpers.models.sequences.recurrent_guide import RecurrentGuide
@@ -15,6 +15,8 @@ from helpers.models.sigmoid_belief.network import sigmoid_belief_network
 __all__ = [
     "AmortizedGuide",
     "AnalyticKlElbo",
+    "AnalyticKlSemiSupervisedElbo",
+    "AnalyticKlSequenceElbo",
     "DeepMarkovModel",
     "Elbo",
     "LatentVariableModel",
@@ -22,6 +24,7 @@ __all__ = [
     "LogLikelihood",
     "LinearGaussianStateSpace",
     "RecurrentGuide",
+    "SampledKlSequenceElbo",
     "SemiSupervisedElbo",
     "SemiSupervisedGuide",
     "SemiSupervisedVAE",

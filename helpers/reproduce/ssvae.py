@@ -33,8 +33,8 @@ from helpers.distributions import BernoulliConditional, GaussianConditional
 from helpers.estimators import Enumeration, ScoreFunction
 from helpers.evaluation import accuracy
 from helpers.models import (
+    AnalyticKlSemiSupervisedElbo,
     LogLikelihood,
-    SemiSupervisedElbo,
     SemiSupervisedGuide,
     SemiSupervisedVAE,
     semi_supervised_vae,
@@ -192,13 +192,12 @@ class SemiSupervisedCell(Cell):
                 labelled_batch_size=LABELLED_BATCH,
                 transform=data.draw,
             )
-            objective = SemiSupervisedElbo(
+            objective = AnalyticKlSemiSupervisedElbo(
                 model,
                 guide,
                 ScoreFunction() if self.variant == "sampled" else Enumeration(),
                 labelled_share=batches.labelled_share,
                 classifier_weight=recipe.classifier_weight if self.variant not in ("sampled", "enumerated") else 0.0,
-                closed_form=True,
             )
         objective.to(self.sitting.device)
         steps = self.epochs * len(batches)

@@ -36,16 +36,16 @@ def spoiled(value: float) -> torch.Tensor:
 WRONG = {
     "NaN": (spoiled(float("nan")), r"1 value\(s\) that are NaN or infinite"),
     "infinite": (spoiled(float("inf")), r"1 value\(s\) that are NaN or infinite"),
-    "0..255": (torch.rand(3, *IMAGE).mul(255).round(), "run from .* values in .0, 1. were expected.*dividing by 255"),
-    "negative": (torch.rand(3, *IMAGE) * 2 - 1, r"run from -.* values in \[0, 1\] were expected\.$"),
-    "uint8": (torch.zeros(3, *IMAGE, dtype=torch.uint8), "dtype torch.uint8, and floating point was expected.*/ 255"),
-    "colour": (torch.rand(3, 3, 8, 6), "number of channels is 3 where 1 was expected"),
+    "0..255": (torch.rand(3, *IMAGE).mul(255).round(), "from .* expected values in .0, 1..*divide by 255"),
+    "negative": (torch.rand(3, *IMAGE) * 2 - 1, r"from -.*expected values in \[0, 1\]"),
+    "uint8": (torch.zeros(3, *IMAGE, dtype=torch.uint8), "dtype torch.uint8; expected floating point.*/ 255"),
+    "colour": (torch.rand(3, 3, 8, 6), "number of channels is 3, and 1 was expected"),
     "no channels": (torch.rand(3, 8, 6), r"shape \(3, 8, 6\).*channel dimension is missing.*unsqueeze\(-3\)"),
     "flattened": (torch.rand(3, 48), r"shape \(3, 48\).*flattened.*unflatten\(-1, \(1, 8, 6\)\)"),
     "channels last": (torch.rand(3, 8, 6, 1), r"channels are last.*movedim\(-1, -3\)"),
-    "other size": (torch.rand(3, 1, 8, 7), r"shape \(3, 1, 8, 7\), and \[\*batch, 1, 8, 6\] was expected\.$"),
-    "empty": (torch.rand(0, *IMAGE), "are empty.*one item or more"),
-    "no tensor": ([[0.0]], "must be a tensor, and a list was given"),
+    "other size": (torch.rand(3, 1, 8, 7), r"shape \(3, 1, 8, 7\); expected \[\*batch, 1, 8, 6\]\.$"),
+    "empty": (torch.rand(0, *IMAGE), "Got no .*one item or more"),
+    "no tensor": ([[0.0]], "as a list; expected a tensor"),
     "doubles": (torch.rand(3, *IMAGE).double(), "dtype torch.float64.*torch.float32.*images.float"),
 }
 
@@ -70,7 +70,7 @@ def test_real_valued_outcomes_may_be_any_size_but_not_nan(name):
 
 
 def test_colour_images_given_in_grey_are_named_too():
-    with pytest.raises(ValueError, match="number of channels is 1 where 3 was expected"):
+    with pytest.raises(ValueError, match="number of channels is 1, and 3 was expected"):
         objective(image=(3, 8, 6))(torch.rand(2, 1, 8, 6))
 
 
@@ -88,7 +88,7 @@ def test_good_batches_pass_the_door():
         (torch.full((3, 4), 0.25), "are one-hot: a single 1.*one_hot"),
         (torch.zeros(3, 4), "are one-hot"),
         (torch.tensor([[1.0, 1.0, 0.0, 0.0]]), "are one-hot"),
-        (torch.tensor([[2.0, -1.0, 0.0, 0.0]]), r"run from -1 to 2"),
+        (torch.tensor([[2.0, -1.0, 0.0, 0.0]]), r"from -1 to 2"),
         (torch.eye(5), r"shape \(5, 5\)"),
     ],
 )

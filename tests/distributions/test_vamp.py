@@ -140,11 +140,11 @@ def test_refusals():
     with pytest.raises(ValueError, match="made of a conditional.*AmortizedGuide was given.*`.conditional`"):
         VampPrior(AmortizedGuide(guide), torch.rand(3, *IMAGE))
     for inputs, sentence in (
-        (torch.rand(3, 1, 5, 4), "pseudo-inputs of VampPrior has.*channels is 1 where 3"),
+        (torch.rand(3, 1, 5, 4), "pseudo-inputs of VampPrior with.*channels is 1, and 3"),
         (torch.rand(*IMAGE), r"in a list, \[components, 3, 5, 4\]"),
         (torch.rand(2, 3, *IMAGE), "in a list"),
-        (torch.rand(0, *IMAGE), "pseudo-inputs are empty"),
-        (255 * torch.rand(3, *IMAGE), "pseudo-inputs run from .*dividing by 255"),
+        (torch.rand(0, *IMAGE), "no pseudo-inputs"),
+        (255 * torch.rand(3, *IMAGE), "pseudo-inputs from .*divide by 255"),
         (torch.full((3, *IMAGE), math.nan), "NaN"),
     ):
         with pytest.raises(ValueError, match=sentence):

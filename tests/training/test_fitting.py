@@ -11,7 +11,7 @@ from torch import nn
 from helpers import settings
 from helpers.data import Batches
 from helpers.estimators import Estimate
-from helpers.training import average_terms, fit
+from helpers.training import NonFiniteError, average_terms, fit
 
 
 class Quadratic(nn.Module):
@@ -234,3 +234,63 @@ def test_calls_that_cannot_work_are_refused(tmp_path):
         Quadratic(), data, epochs=1, checkpoint=tmp_path / "new" / "run.pt", resume=True
     )  # none yet: from the start
     assert history.epochs == 1
+
+
+class Pair(nn.Module):
+    """-(w - x)² - scale (v - x)²: two parameters, each for an optimiser of its own."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.w, self.v, self.scale = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(())), scale
+
+    def forward(self, x):
+        return Estimate.of(-((self.w - x) ** 2) - self.scale * (self.v - x) ** 2)
+
+
+def two(objective: Pair, lr: float = 0.1) -> list[torch.optim.Optimizer]:
+    return [torch.optim.SGD([objective.w], lr=lr), torch.optim.SGD([objective.v], lr=lr)]
+
+
+def test_every_scheduler_is_stepped_once_a_step():
+    objective = Pair()
+    optimizers = two(objective, lr=1.0)
+    schedulers = [
+        torch.optim.lr_scheduler.ExponentialLR(each, gamma) for each, gamma in zip(optimizers, (0.5, 0.25), strict=True)
+    ]
+    fit(objective, [torch.ones(1)] * 3, epochs=1, optimizers=optimizers, schedulers=schedulers, progress=False)
+    assert [each.param_groups[0]["lr"] for each in optimizers] == [0.5**3, 0.25**3]
+
+
+def test_the_norm_is_of_the_gradients_of_all_optimisers():
+    """Gradients -2 and -20: clipped to 1 together, each keeps its share."""
+    objective = Pair(scale=10.0)
+    fit(objective, [torch.ones(1)], epochs=1, optimizers=two(objective), clip_norm=1.0, progress=False)
+    norm = math.hypot(2, 20)
+    assert objective.w.item() == pytest.approx(0.1 * 2 / norm, rel=1e-4)
+    assert objective.v.item() == pytest.approx(0.1 * 20 / norm, rel=1e-4)
+
+
+def test_a_gradient_of_the_second_optimiser_that_is_not_finite_stops_training():
+    objective = Pair()
+    objective.v.register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(NonFiniteError, match="gradient of v"):
+        fit(objective, [torch.ones(1)], epochs=1, optimizers=two(objective), progress=False)
+    assert objective.w.item() == objective.v.item() == 0.0
+
+
+def test_the_best_parameters_come_back_also_if_the_epochs_run_out_first():
+    """The step overshoots: the bound is best after the first epoch, and patience is longer than what is left."""
+    objective = Pair()
+    bounds = []
+    fit(
+        objective,
+        [torch.ones(1)],
+        epochs=3,
+        valid=[torch.ones(1)],
+        optimizers=two(objective, lr=1.05),
+        patience=10,
+        after_epoch=lambda epoch, history: bounds.append(history.valid["bound"][-1]),
+        progress=False,
+    )
+    assert bounds[0] > bounds[1] > bounds[2]
+    assert average_terms(objective, [torch.ones(1)])["bound"] == pytest.approx(bounds[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.distributions import kl_divergence
+from torch.distributions import Distribution, kl_divergence
 
 from helpers.estimators import Estimate
 from helpers.models.sequences.deep_markov import DeepMarkovModel
@@ -13,9 +13,10 @@ from helpers.models.sequences.guide import SequenceDraw, SequenceGuide, steps_of
 class SequenceElbo(nn.Module):
     """E_q[sum_t log p(x_t | z_t) - w R_t], a bound on log p(x) if w >= 1: nats per SEQUENCE. Pathwise gradient.
 
-    R_t = log q(z_t | z_{t-1}, x) - log p(z_t | z_{t-1}), or its mean over z_t in closed form,
-    KL(q(z_t | z_{t-1}, x) || p(z_t | z_{t-1})): then only z_{t-1} is a sample, and there is less noise. If a flow T makes
-    z_t = T(y_t) from a base y_t ~ q_0, a part of R_t has a closed form, and the rest is estimated:
+    R_t = log q(z_t | z_{t-1}, x) - log p(z_t | z_{t-1}), or its mean over z_t, KL(q(z_t | z_{t-1}, x) || p(z_t | z_{t-1})), if that
+    has a closed form: then only z_{t-1} is a sample, and there is less noise. `AnalyticKlSequenceElbo` insists on the closed form,
+    `SampledKlSequenceElbo` does without it. If a flow T makes z_t = T(y_t) from a base y_t ~ q_0, a part of R_t has a closed form, and
+    the rest is estimated:
 
         R_t = KL(q_0(y_t | z_{t-1}, x) || p'(y_t)) + log p'(y_t) - log p(z_t | z_{t-1}) - log |det dT/dy_t|,
 
@@ -35,13 +36,11 @@ class SequenceElbo(nn.Module):
         model: p(x, z).
         guide: q(z | x).
         num_samples: Paths of z drawn for each sequence.
-        closed_form: True: the KL in closed form, or a ValueError; False: log q - log p; None: the closed form as far as there is one.
         rate_weight: w in training mode; 0 to 1 over the first epochs is KL annealing. In evaluation mode, in which `fit` scores the
             validation set, w is 1, so that curves and `patience` see the bound.
 
     Raises:
-        ValueError: If model and guide do not fit, if num_samples is below 1, if rate_weight is negative, or, when called, if
-            closed_form is True and the KL has no closed form.
+        ValueError: If model and guide do not fit, if num_samples is below 1, or if rate_weight is negative.
     """
 
     def __init__(
@@ -49,7 +48,6 @@ class SequenceElbo(nn.Module):
         model: DeepMarkovModel,
         guide: SequenceGuide,
         num_samples: int = 1,
-        closed_form: bool | None = None,
         rate_weight: float = 1.0,
     ) -> None:
         super().__init__()
@@ -65,7 +63,6 @@ class SequenceElbo(nn.Module):
         self.model = model
         self.guide = guide
         self.num_samples = num_samples
-        self.closed_form = closed_form
         self.rate_weight = rate_weight
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Estimate:
@@ -75,33 +72,57 @@ class SequenceElbo(nn.Module):
         self.model.emission.check_outcome(x)
         path = self.guide.draw(x, steps, self.num_samples)
         distortion = -self.model.step_log_likelihood(x, path.packed_z)
-        rate = self._rate(path)
+        rate = self.step_rate(path)
         # [rows, samples] → [sequences]
         distortion, rate = (steps.sum_over_time(term.mean(1)) for term in (distortion, rate))
         weight = self.rate_weight if self.training else 1.0
         return Estimate.of(-distortion - weight * rate, distortion=distortion, rate=rate)
 
-    def _rate(self, path: SequenceDraw) -> Tensor:
-        """R_t [rows, samples], without the weight."""
-        p = self.model.transition(path.steps.previous(path.packed_z, self.model.initial))
-        if self.closed_form is False:
-            return path.step_log_prob() - p.log_prob(path.packed_z)
-        flow = path.flow
+    def step_rate(self, path: SequenceDraw) -> Tensor:
+        """R_t, without the weight.
+
+        Args:
+            path: z ~ q(z | x).
+
+        Returns:
+            Packed, [rows, samples], in nats.
+        """
+        p = self._transition(path)
         try:
             if path.conditional is not None:
                 return kl_divergence(path.conditional, p)
-            if flow is not None and not self.closed_form:
+            if (flow := path.flow) is not None:
                 pullback = flow.linearised_pullback(p)
                 remainder = pullback.log_prob(flow.packed_y) - p.log_prob(path.packed_z) - flow.log_det
                 return kl_divergence(flow.base, pullback) + remainder
         except NotImplementedError:
             pass
-        if self.closed_form:
-            raise ValueError(
-                f"There is no closed form for the KL between a step of {type(self.guide).__name__} and of "
-                f"{type(self.model.transition).__name__}. Usual cause: flows=1 or more. closed_form=None or False estimates it."
-            )
         return path.step_log_prob() - p.log_prob(path.packed_z)
+
+    def _transition(self, path: SequenceDraw) -> Distribution:
+        return self.model.transition(path.steps.previous(path.packed_z, self.model.initial))
+
+
+class SampledKlSequenceElbo(SequenceElbo):
+    """`SequenceElbo` with R_t = log q(z_t | z_{t-1}, x) - log p(z_t | z_{t-1}) of the sampled z_t: the same mean, more noise."""
+
+    def step_rate(self, path: SequenceDraw) -> Tensor:
+        return path.step_log_prob() - self._transition(path).log_prob(path.packed_z)
+
+
+class AnalyticKlSequenceElbo(SequenceElbo):
+    """`SequenceElbo` with R_t = KL(q(z_t | z_{t-1}, x) || p(z_t | z_{t-1})); ValueError when called if it has no closed form."""
+
+    def step_rate(self, path: SequenceDraw) -> Tensor:
+        try:
+            if path.conditional is not None:
+                return kl_divergence(path.conditional, self._transition(path))
+        except NotImplementedError:
+            pass
+        raise ValueError(
+            f"There is no closed form for the KL between a step of {type(self.guide).__name__} and of "
+            f"{type(self.model.transition).__name__}. Usual cause: flows=1 or more. SequenceElbo and SampledKlSequenceElbo estimate it."
+        )
 
 
 def as_sequences(batch: tuple[Tensor, Tensor], caller: str) -> tuple[Tensor, Tensor]:

@@ -250,7 +250,7 @@ def steps_of(x: Tensor, lengths: Tensor, outcome_shape: Shape) -> PackedSteps:
     Raises:
         ValueError: If x and lengths do not fit each other, or x does not fit outcome_shape.
     """
-    shape = check_shape(x, outcome_shape, "The sequences", "a deep Markov model")
+    shape = check_shape(x, outcome_shape, "the sequences", "a deep Markov model")
     if len(shape) != 2:
         raise ValueError(
             f"The sequences have shape {tuple(x.shape)}, and [sequences, steps, {', '.join(map(str, outcome_shape))}] was expected. One "

@@ -13,7 +13,7 @@ from helpers.distributions import BernoulliConditional, GaussianConditional, Sty
 from helpers.estimators import ScoreFunction, exact_gradient, exact_moments
 from helpers.exercises.engine.judge import judge
 from helpers.exercises.registry import find
-from helpers.models import SemiSupervisedElbo, semi_supervised_vae
+from helpers.models import AnalyticKlSemiSupervisedElbo, semi_supervised_vae
 from helpers.networks import FeedForward
 
 
@@ -138,7 +138,7 @@ def test_the_exercises_are_the_packages_objective(system):
     generator = torch.Generator().manual_seed(5)
     images, unlabelled = ((torch.rand(n, 2, 3, generator=generator) < 0.5).double() for n in (3, 5))
     labels = torch.tensor([2, 0, 3])
-    objective = SemiSupervisedElbo(model, guide, labelled_share=3 / 40, classifier_weight=2.0, closed_form=True)
+    objective = AnalyticKlSemiSupervisedElbo(model, guide, labelled_share=3 / 40, classifier_weight=2.0)
     with torch.no_grad():
         next(model.likelihood.parameters())[:, 4:] = 0  # p(x | y, z) does not read z
         bounds = torch.stack(

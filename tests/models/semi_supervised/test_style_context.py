@@ -9,7 +9,7 @@ from torch import Tensor
 from helpers.data import SemiSupervisedBatch
 from helpers.distributions import BernoulliConditional
 from helpers.estimators import LearnedBaseline, Pathwise, ScoreFunction
-from helpers.models import SemiSupervisedElbo, semi_supervised_vae
+from helpers.models import AnalyticKlSemiSupervisedElbo, SemiSupervisedElbo, semi_supervised_vae
 from helpers.networks import FeedForward
 
 IMAGE, CLASSES = (1, 2, 3), 3
@@ -26,13 +26,13 @@ class Recorder(Pathwise):
         return super().estimate(f, q, num_samples, context)
 
 
-@pytest.mark.parametrize("closed_form", [True, False])
-def test_the_context_of_the_style_is_the_image_once_for_each_class(closed_form):
+@pytest.mark.parametrize("bound", [SemiSupervisedElbo, AnalyticKlSemiSupervisedElbo])
+def test_the_context_of_the_style_is_the_image_once_for_each_class(bound):
     torch.manual_seed(0)
     model, guide = semi_supervised_vae(IMAGE, CLASSES, BernoulliConditional, latent=2, hidden=(4,))
     x = torch.rand(5, *IMAGE).round()
     recorder = Recorder()
-    objective = SemiSupervisedElbo(model, guide, labelled_share=0.5, style_estimator=recorder, closed_form=closed_form)
+    objective = bound(model, guide, labelled_share=0.5, style_estimator=recorder)
     objective.unlabelled(x)
     objective.labelled(x, torch.eye(CLASSES)[torch.tensor([0, 1, 2, 0, 1])])
     over_classes, given = recorder.contexts

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.distributions import BernoulliConditional, GatedTransition
-from helpers.models import DeepMarkovModel, SequenceElbo, deep_markov_model
+from helpers.models import AnalyticKlSequenceElbo, DeepMarkovModel, SequenceElbo, deep_markov_model
 from helpers.networks import FeedForward
 from tests.models.sequences.test_deep_markov import KEYS, LATENT, LENGTHS, parts
 
@@ -16,9 +16,9 @@ BAD = [
     (lambda x: (x, torch.tensor([3, 7])), "5 sequences and 2 lengths"),
     (lambda x: (x, LENGTHS.double()), r"expected int64 \[sequences\]"),
     (lambda x: (x, LENGTHS.tolist()), "lengths of type list"),
-    (lambda x: (x[..., :5], LENGTHS), r"shape \(5, 9, 5\), and \[\*batch, 6\]"),
+    (lambda x: (x[..., :5], LENGTHS), r"shape \(5, 9, 5\); expected \[\*batch, 6\]"),
     (lambda x: (x[0], LENGTHS), r"x.unsqueeze\(0\)"),
-    (lambda x: (x + 1, LENGTHS), "from 1 to 2, and values in"),
+    (lambda x: (x + 1, LENGTHS), "from 1 to 2; expected values in"),
     (lambda x: (x.long(), LENGTHS), "dtype torch.int64"),
     (lambda x: x, "batches of .sequences, lengths."),
 ]
@@ -51,4 +51,4 @@ def test_parts_that_do_not_fit_are_refused_in_a_sentence():
             SequenceElbo(model, guide, **options)
     _, flowing, x = parts(flows=1)
     with pytest.raises(ValueError, match="flows=1 or more"):
-        SequenceElbo(model, flowing, closed_form=True)((x, LENGTHS))
+        AnalyticKlSequenceElbo(model, flowing)((x, LENGTHS))

@@ -11,7 +11,7 @@ from helpers.distributions.flow_layers import InverseAutoregressive
 from helpers.estimators import DrawSource, drawing_from
 from helpers.evaluation import evaluate_sequences
 from helpers.evaluation.particle_filter import particle_log_marginal
-from helpers.models import SequenceElbo, SequenceGuide, deep_markov_model
+from helpers.models import AnalyticKlSequenceElbo, SampledKlSequenceElbo, SequenceElbo, SequenceGuide, deep_markov_model
 from helpers.models.sequences.recurrent_guide import GUIDES
 from helpers.networks import PackedSteps
 from helpers.training import NonFiniteError, fit
@@ -134,9 +134,9 @@ def test_the_closed_form_is_the_mean_of_the_monte_carlo_rate():
     model, guide, x = parts()
     batch = x[:1].expand(4000, -1, -1), torch.full((4000,), 7)
     rates = []
-    for closed_form in (True, False):
+    for bound in (AnalyticKlSequenceElbo, SampledKlSequenceElbo):
         torch.manual_seed(5)
-        rates.append(SequenceElbo(model, guide, closed_form=closed_form)(batch).terms["rate"])
+        rates.append(bound(model, guide)(batch).terms["rate"])
     gap = rates[0] - rates[1]
     assert gap.std() > 0.1
     assert gap.mean().abs() < 5 * gap.std() / 4000**0.5
@@ -150,7 +150,9 @@ def test_with_flows_the_rate_keeps_its_mean_with_what_there_is_of_a_closed_form(
     steps = torch.ones(20_000, dtype=torch.long)  # sequences of one step: what is compared has no other noise
     batch = torch.zeros(len(steps), 1, KEYS, dtype=torch.float64), steps
     nn.init.normal_(model.initial)  # a prior that is not symmetric about 0
-    sampled, partly = (_on_the_same_noise(model, guide, batch, closed_form) for closed_form in (False, None))
+    sampled, partly = (
+        _on_the_same_noise(model, guide, batch, bound) for bound in (SampledKlSequenceElbo, SequenceElbo)
+    )
     gap = sampled - partly
     assert gap.std() > 0.1
     assert gap.mean().abs() < 5 * gap.std() / len(gap) ** 0.5
@@ -172,7 +174,7 @@ def test_flows_that_shift_and_scale_leave_the_rate_without_noise():
         factor = (moved[:LATENT] - moved[LATENT]).diagonal()
         shift, scale = factor * shift + moved[LATENT], factor * scale
         assert log_det[0].exp() == pytest.approx(factor.prod().item()) and factor.max() < 0.3
-    rate = _on_the_same_noise(model, guide, batch, None)
+    rate = _on_the_same_noise(model, guide, batch, SequenceElbo)
     draw = guide(*batch)
     base = draw.flow.base.base_dist
     q = Independent(Normal(scale * base.loc + shift, scale * base.scale), 1)
@@ -190,14 +192,16 @@ def test_flows_that_have_learned_leave_the_rate_with_less_noise_than_monte_carlo
             network.network[-1].bias, -1.0, 0.1
         )  # a base that is far too wide for the prior: z_t is a third of y_t
     guide.to_parameters.bias[LATENT:] += 1.0
-    sampled, partly = (_on_the_same_noise(model, guide, batch, closed_form) for closed_form in (False, None))
+    sampled, partly = (
+        _on_the_same_noise(model, guide, batch, bound) for bound in (SampledKlSequenceElbo, SequenceElbo)
+    )
     assert partly.std() < sampled.std() / 2
     assert (sampled.mean() - partly.mean()).abs() < 5 * (sampled - partly).std() / 4000**0.5
 
 
-def _on_the_same_noise(model, guide, batch, closed_form):
+def _on_the_same_noise(model, guide, batch, bound):
     torch.manual_seed(5)
-    return SequenceElbo(model, guide, closed_form=closed_form)(batch).terms["rate"]
+    return bound(model, guide)(batch).terms["rate"]
 
 
 def test_flows_start_as_nothing_so_the_bound_and_its_gradient_are_those_without():
@@ -337,3 +341,18 @@ def test_an_exploding_transition_stops_training_with_step_and_term_named():
         fit(objective, [(x, LENGTHS)] * 9, epochs=1, schedulers=[ThenExplodes()], progress=False)
     assert stopped.value.history.steps == 3
     assert all(torch.equal(value, taken["state"][name]) for name, value in objective.state_dict().items())
+
+
+def test_dropout_reaches_the_guide():
+    """In training mode hidden units are dropped at random, in evaluation mode none."""
+    torch.manual_seed(0)
+    _, guide = deep_markov_model(KEYS, latent=LATENT, emission=(5,), transition=6, rnn=7, dropout=0.5)
+    x, lengths = torch.rand(3, 6, KEYS).round(), torch.tensor([6, 4, 2])
+    steps = PackedSteps(lengths, 6)
+
+    def features() -> torch.Tensor:
+        return guide.features(steps.pack(x), steps).detach()
+
+    assert not torch.equal(features(), features())
+    guide.eval()
+    assert torch.equal(features(), features())

@@ -14,7 +14,7 @@ from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
 from torch.nn.functional import softplus
 
 from helpers.estimators import drawing_from
-from helpers.models import SequenceElbo, deep_markov_model
+from helpers.models import AnalyticKlSequenceElbo, SampledKlSequenceElbo, deep_markov_model
 from helpers.networks import PackedSteps
 from tests.models.test_pyro_agreement import gradient_gap, relative_gap
 
@@ -104,10 +104,10 @@ def pyro_bound(model, guide, x, eps, weight, loss=Trace_ELBO):
     return -loss(max_plate_nesting=1).differentiable_loss(generate, infer)
 
 
-def ours(model, guide, x, eps, replay_noise, **options):
+def ours(model, guide, x, eps, replay_noise, bound, **options):
     lengths = torch.tensor(LENGTHS)
     with drawing_from(replay_noise(PackedSteps(lengths, STEPS).pack(eps)[None])):
-        return SequenceElbo(model, guide, **options)((x, lengths))
+        return bound(model, guide, **options)((x, lengths))
 
 
 CASES = [
@@ -130,7 +130,7 @@ def test_bound_and_gradient_equal_trace_elbo(replay_noise, case, dtype, value, s
     model, guide, x, eps = parts(dtype, **case)
     for weight in (1.0, 0.3):
         theirs = pyro_bound(model, guide, x, eps, weight)
-        estimate = ours(model, guide, x, eps, replay_noise, closed_form=False, rate_weight=weight)
+        estimate = ours(model, guide, x, eps, replay_noise, SampledKlSequenceElbo, rate_weight=weight)
         assert relative_gap(estimate.value.sum(), theirs.detach()) < value
         trained = [
             torch.nn.ParameterList(p for p in module.parameters() if p.requires_grad) for module in (model, guide)
@@ -142,7 +142,7 @@ def test_bound_and_gradient_equal_trace_elbo(replay_noise, case, dtype, value, s
 def test_with_the_kl_in_closed_form_they_equal_trace_mean_field_elbo(replay_noise, reads):
     model, guide, x, eps = parts(torch.float64, guide=reads)
     theirs = pyro_bound(model, guide, x, eps, 1.0, TraceMeanField_ELBO)
-    estimate = ours(model, guide, x, eps, replay_noise, closed_form=True)
+    estimate = ours(model, guide, x, eps, replay_noise, AnalyticKlSequenceElbo)
     assert relative_gap(estimate.value.sum(), theirs.detach()) < 1e-12
     trained = [torch.nn.ParameterList(p for p in module.parameters() if p.requires_grad) for module in (model, guide)]
     assert gradient_gap(estimate.surrogate.sum(), theirs, *trained) < 1e-9

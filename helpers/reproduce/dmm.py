@@ -3,7 +3,7 @@
     python -m helpers.reproduce dmm --guide future,past,both,mean-field --flows 0,1,2
 
 Published, per step on the test part of JSB: Pyro's example (a bound), Krishnan et al. 2017 (a bound, and an importance-sampled NLL).
-Each training makes two rows, `dmm-DATA-GUIDE-FLOWS-bound` and `-nll`. On synthetic chorales nobody published anything: there the
+Each training makes two rows, `dmm-DATA-GUIDE-FLOWS-bound` and `-nll`. Nothing was published on synthetic chorales: there the
 generator's entropy floor stands beside the rows. `--epochs N` trains as long as you like, in rows of their own.
 
 Hyperparameters were chosen on the validation part of JSB, and hold for all guides, flows and both data sets; the parameters of flows have a

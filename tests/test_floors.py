@@ -100,7 +100,7 @@ def test_no_name_hides_behind_a_module_of_its_own_name(folder):
 
 @pytest.mark.parametrize("path", FILES, ids=ids)
 def test_no_file_is_longer_than_it_can_be_read(path):
-    most = 250 if "lesson_" in str(path.parent.name) else 335  # 300, once the long ones are split
+    most = 250 if "lesson_" in path.parent.name else 300
     assert len(path.read_text().splitlines()) <= most
 
 

@@ -72,6 +72,7 @@ TESTED_IN = {
     "test_readme.py": ["reproduce/accuracy_table"],
     "training/test_failures.py": ["training/history"],
     "training/test_files.py": ["training/checkpoint"],
+    "widgets/test_gradient_cloud.py": ["experiments/control_variate_cloud"],
 }
 
 # A module with a test, which must import each of these parts: whatever tests the module runs them.

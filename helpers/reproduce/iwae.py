@@ -56,7 +56,7 @@ class System:
 
 SYSTEMS = (
     # A step of Muon costs as much as four passes over a batch of 100. Bound of 100 samples on validation images, after 30 epochs on the
-    # other 50,000: -91.29 with batches of 100 at 5e-3, in 265 s; with batches of 400 -92.33 at 5e-3, -91.67 at 1e-2, -94.79 at 2e-2, in 70 s.
+    # other 50,000: -91.29 with batches of 100 at 5e-3, 265 s; with batches of 400 -92.33 at 5e-3, -91.67 at 1e-2, -94.79 at 2e-2, 70 s.
     System("iwae-1", "VAE (IWAE-1)", 1, 400, 1500, 1e-2, None, 86.76),
     System("iwae-5", "IWAE-5", 5, 100, 200, 5e-3, None, 85.54),
     System("iwae-50", "IWAE-50", 50, 50, 7, 1e-3, "iwae-5", 84.78),

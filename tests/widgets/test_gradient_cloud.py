@@ -19,17 +19,16 @@ from helpers.estimators import (
     exact_gradient,
     exact_moments,
 )
-from helpers.experiments.small_network import DATA, codes, small_network
-from helpers.widgets.gradient_cloud import (
+from helpers.experiments.control_variate_cloud import (
     BIASED,
     ESTIMATORS,
     codes_of,
     exact_cloud,
-    gradient_cloud,
-    gradient_cloud_picture,
     sampled_cloud,
     samples_of,
 )
+from helpers.experiments.small_network import DATA, codes, small_network
+from helpers.widgets.gradient_cloud import gradient_cloud, gradient_cloud_picture
 from tests.widgets.legible import unreadable
 
 EXPLORER = gradient_cloud()
@@ -235,5 +234,5 @@ def test_stills_show_noise_little_noise_and_bias():
 
 
 def test_an_unknown_estimator_is_refused_in_a_sentence():
-    with pytest.raises(ValueError, match="the estimators are"):
+    with pytest.raises(ValueError, match="expected one of score function"):
         exact_cloud(NETWORKS[2], "control", 2)

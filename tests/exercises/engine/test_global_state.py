@@ -29,6 +29,7 @@ def meddles(loc, scale):
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = not torch.backends.cudnn.benchmark
     torch.autograd.set_detect_anomaly(True)
+    numpy.seterr(all="raise")
     sys.setrecursionlimit(5000)
     raise ValueError
 
@@ -54,7 +55,7 @@ def test_nothing_of_the_learners_is_moved(answer, dtype, grad):
             random.getstate(), torch.get_default_dtype(),
             torch.get_default_device(), torch.is_grad_enabled(),
             torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark,
-            torch.is_anomaly_enabled(), sys.getrecursionlimit(), torch.get_num_threads(), sys.stdout,
+            torch.is_anomaly_enabled(), numpy.geterr(), sys.getrecursionlimit(), torch.get_num_threads(), sys.stdout,
         )  # fmt: skip
 
     with torch.set_grad_enabled(grad):

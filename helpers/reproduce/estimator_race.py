@@ -89,14 +89,10 @@ class RaceCell(Cell):
         evaluations = self.racer.evaluations
         share = f", which leaves it {EVALUATIONS}/{evaluations} of the steps" if evaluations != EVALUATIONS else ""
         return [
-            Row(
+            Row.of_our_own(
                 name=self.name,
                 system=f"race: {self.racer.title}, SBN 200 bits, linear, static binarised MNIST",
                 metric="validation bound, nats",
-                published=None,
-                reach=None,
-                higher_is_better=True,
-                source="this workbook's own comparison",
                 protocol=(
                     f"{evaluations} evaluations of f per image and step{share}; 50,000 training images, batch {BATCH}, budget of "
                     f"{self.epochs} epochs at {EVALUATIONS} evaluations; Adam {LEARNING_RATE:g}, warm-up and linear decay, the same for "

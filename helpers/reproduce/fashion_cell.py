@@ -103,14 +103,10 @@ class FashionCell(Cell):
 
     def rows(self) -> list[Row]:
         return [
-            Row(
+            Row.of_our_own(
                 name=self.name,
                 system=f"{self.system}, {ARCHITECTURE}",
                 metric="test bound, nats",
-                published=None,
-                reach=None,
-                higher_is_better=True,
-                source="this workbook's own comparison",
                 protocol=(
                     f"50,000 training images, binarised afresh in each batch of {BATCH}, {self.epochs} epochs, {EVALUATIONS} evaluations "
                     f"of f per image and step; Adam {LEARNING_RATE:g}, warm-up and linear decay, {self.schedules}; final parameters; "

@@ -79,6 +79,21 @@ class Row:
     runs: list[Run] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of_our_own(cls, name: str, system: str, metric: str, protocol: str) -> Row:
+        """A row of a comparison among our own, beside which nothing was published; the metric is a bound.
+
+        Args:
+            name: Of the row and its file.
+            system: What was trained, in words.
+            metric: What the value is, with its unit.
+            protocol: How it was made.
+
+        Returns:
+            The row, without runs.
+        """
+        return cls(name, system, metric, None, None, True, "this workbook's own comparison", protocol)
+
     def with_run(self, run: Run) -> Row:
         """Add a run, in place of an earlier one with its seed, and recompute mean and standard error.
 

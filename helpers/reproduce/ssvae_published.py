@@ -69,7 +69,7 @@ class PublishedCell(SemiSupervisedCell):
         return Prepared(objective, batches, torch.optim.Adam(objective.parameters(), lr=PYRO_LEARNING_RATE, fused=True))
 
     def at_waypoint(self, epoch: int, prepared: Prepared, history: History) -> dict[str, float]:
-        """Test accuracy, and the entropy of q(y | x) on test images in nats: log 10 = 2.30 if the classifier is undecided."""
+        # Entropy of q(y | x) in nats: log 10 = 2.30 if the classifier is undecided.
         data, classifier = self._data(), classifier_of(prepared.objective)
         with torch.no_grad():
             entropy = classifier(data.test).entropy().mean().item()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Any
 
 from helpers.estimators import Estimate, GradientEstimator
 from helpers.models.semi_supervised.elbo import SemiSupervisedElbo, as_one_hot
@@ -52,7 +52,7 @@ class OneKindSemiSupervisedElbo(SemiSupervisedElbo):
             classifier_weight=classifier_weight,
         )
 
-    def forward(self, batch: tuple[Tensor, Tensor | None]) -> Estimate:
+    def forward(self, batch: Any) -> Estimate:
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise ValueError(
                 f"OneKindSemiSupervisedElbo takes batches of (images, labels or None), and a {type(batch).__name__} was given. "

@@ -54,10 +54,6 @@ BIASED = {
     "Gumbel-softmax": lambda places: GumbelSoftmax(),
     "ReinMax": lambda places: ReinMax(),
 }
-    "straight-through": lambda places: StraightThrough(),
-    "Gumbel-softmax": lambda places: GumbelSoftmax(),
-    "ReinMax": lambda places: ReinMax(),
-}
 ALL = {**UNBIASED, **BIASED}
 
 

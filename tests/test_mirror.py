@@ -64,6 +64,7 @@ TESTED_IN = {
     ],
     "plots/test_image_grid.py": ["plots/images", "plots/mosaic_plot"],
     "plots/test_latent_plots.py": ["plots/manifold", "plots/scatter", "plots/tsne"],
+    "reproduce/test_iwae.py": ["reproduce/muon"],
     "reproduce/test_nvil.py": ["reproduce/estimator_race", "reproduce/racers"],
     "reproduce/test_priors.py": ["reproduce/fashion_cell", "reproduce/mixture_gradients"],
     "reproduce/test_runner.py": ["reproduce/cell"],

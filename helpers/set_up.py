@@ -86,13 +86,13 @@ def python() -> Finding:
     here = f"Python {platform.python_version()} ({sys.executable}), helpers of {HOME}"
     if sys.version_info[:2] < OLDEST_PYTHON:
         return Finding("python", f"{here}: {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed. {remedy()}", False)
-    beside = next((path for path in (Path("helpers.py"), Path("helpers")) if _hides_nothing_but_itself(path)), None)
+    beside = next((path for path in (Path("helpers.py"), Path("helpers")) if _is_a_learners_own(path)), None)
     if beside is not None:
         here += f". {beside.name} beside this notebook is another one: give it another name to import it"
     return Finding("python", here)
 
 
-def _hides_nothing_but_itself(path: Path) -> bool:
+def _is_a_learners_own(path: Path) -> bool:
     """Whether a learner's own module or package of our name lies in the working folder."""
     is_module = path.is_file() or (path / "__init__.py").is_file()
     return is_module and path.resolve().parent != HOME

@@ -8,6 +8,7 @@ Needs the package index, for the metadata of what is missing.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,9 +68,10 @@ THERE = {
 def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory(prefix="workbook-beside-torch-") as folder:
+        project = copied_to(Path(folder) / "project")
         for number, (name, there) in enumerate(THERE.items()):
             python = environment(Path(folder) / str(number), there)
-            installed = would_install(python, ROOT)
+            installed = would_install(python, project)
             wrong = [package for package in installed if package.startswith(NEVER) or package in there]
             print(
                 f"{name}: pip would install {', '.join(f'{n} {v}' for n, v in sorted(installed.items()))}", flush=True
@@ -81,11 +83,19 @@ def main() -> int:
         python = environment(
             Path(folder) / "too-old", {**THERE["an older environment that still has NumPy 1"], "torch": "2.8.0"}
         )
-        if "torch" not in would_install(python, ROOT):
+        if "torch" not in would_install(python, project):
             failed += 1
             print("*** torch 2.8 was left alone, so this script would notice nothing", flush=True)
     print("==> passed" if not failed else f"*** {failed} failed")
     return int(failed > 0)
+
+
+def copied_to(folder: Path) -> Path:
+    """Copy what pip reads of the project, since a build leaves files beside what it builds; the copy."""
+    shutil.copytree(ROOT / "helpers", folder / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    return folder
 
 
 def environment(folder: Path, there: dict[str, str]) -> Path:

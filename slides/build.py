@@ -20,9 +20,16 @@ from typing import Any
 
 from slides import handout
 from slides.assets import AssetError, load_assets
-from slides.convert import Described, convert, templates
-from slides.execute import ROOT, LessonError, executed
 from slides.files import fingerprint, fingerprint_of_files, write
+
+try:
+    from slides.convert import Described, convert, templates
+    from slides.execute import ROOT, LessonError, executed
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"*** Decks are made with {missing.name}, which is missing in this Python. It comes with JupyterLab: run `make slides`, or "
+        "install the project with its extra `lab`: python -m pip install -e '.[lab,test]'"
+    )
 
 LESSONS = ROOT / "notebooks"
 BUILD = ROOT / "slides" / "build"
@@ -74,7 +81,7 @@ def main() -> int:
     handouts = sum(deck.handout_key == deck.key for deck in built)
     print(f"==> {len(built)} deck(s) and {handouts} handout(s): open {relative(BUILD / 'index.html')}")
     if handouts < len(built) and browser is None:
-        print("    Handouts (PDF) need Chromium or Chrome, and playwright from `pip install -e '.[test]'`.")
+        print("    Handouts (PDF) need Chromium or Chrome, and playwright from `pip install -e '.[lab,test]'`.")
     for failure in failures:
         print(f"*** not built: {failure}", file=sys.stderr)
     return 1 if failures else 0

@@ -29,7 +29,8 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-ASKED_FOR = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
+CORE, EXTRAS = PROJECT["dependencies"], PROJECT["optional-dependencies"]
+ASKED_FOR = [Requirement(line) for line in [*CORE, *EXTRAS["lab"], *EXTRAS["test"]]]
 PIN_LINES = [
     line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")
 ]
@@ -39,12 +40,58 @@ PINS = {canonicalize_name(line.split("==")[0]): Version(line.split("==")[1]) for
 # --- pyproject.toml, constraints.txt, environment.yml ---
 
 
+def test_the_core_is_what_the_package_imports_and_the_extra_lab_what_it_does_not():
+    core, lab = ({Requirement(line).name for line in lines} for lines in (CORE, EXTRAS["lab"]))
+    assert lab == {"jupyterlab", "nbval", "jupytext"} and not core & lab
+    assert not {name for name in core if "jupyter" in name or name.startswith("nb")}
+
+
+def test_the_core_asks_for_no_upper_bound_and_for_what_hosted_notebooks_have():
+    bounds = {Requirement(line).name: Requirement(line).specifier for line in CORE}
+    assert all({clause.operator for clause in specifier} == {">="} for specifier in bounds.values())
+    hosted = {"torch": "2.9.0", "torchvision": "0.24.0", "numpy": "2.0.2", "matplotlib": "3.10.0"}
+    hosted |= {"ipywidgets": "7.7.1", "scikit-learn": "1.6.1", "tqdm": "4.67.1"}
+    for name, version in hosted.items():
+        assert version in bounds[name], f"pip would replace {name} {version}, which is there"
+
+
+def test_nothing_but_a_command_needs_the_extra_lab():
+    program = (
+        "import pkgutil, sys\n"
+        "for name in ('jupyterlab', 'nbval', 'jupytext', 'nbformat', 'nbconvert', 'nbclient', 'jupyter_server'): sys.modules[name] = None\n"
+        "import helpers\n"
+        "for found in pkgutil.walk_packages(helpers.__path__, 'helpers.'): '__main__' in found.name or __import__(found.name)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["slides.build", "helpers.exercises.solutions"])
+def test_a_command_that_needs_the_extra_lab_says_so(module: str):
+    program = (
+        "import importlib.util, runpy, sys\n"
+        "lab = ('nbformat', 'nbconvert', 'nbclient', 'jupytext')\n"
+        "class Without:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name.split('.')[0] in lab: raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Without)\n"
+        "real = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, package=None: None if name in lab else real(name, package)\n"
+        f"sys.argv = [{module!r}]\n"
+        f"runpy.run_module({module!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stderr.startswith("*** ") and "Traceback" not in done.stderr
+    assert "nbformat" in done.stderr and "extra `lab`" in done.stderr
+
+
 def test_environment_has_no_list_of_dependencies_of_its_own():
     conda = [entry for entry in ENVIRONMENT["dependencies"] if isinstance(entry, str)]
     (nested,) = [entry for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict)]
     python, pip = conda
     assert pip == "pip"
-    assert nested == {"pip": ["--constraint constraints.txt", "--editable .[test]"]}
+    assert nested == {"pip": ["--constraint constraints.txt", "--editable .[lab,test]"]}
     assert PROJECT["requires-python"] == ">=" + python.removeprefix("python=")
     assert ENVIRONMENT["name"] == PROJECT["name"]
 
@@ -274,7 +321,7 @@ def test_help_lists_the_commands(checkout: Checkout):
 def test_a_second_run_installs_nothing(checkout: Checkout):
     first = checkout.make("test")
     assert first.returncode == 0, first.stderr
-    assert checkout.called("--constraint constraints.txt --editable .[test]") and checkout.called("-m pytest")
+    assert checkout.called("--constraint constraints.txt --editable .[lab,test]") and checkout.called("-m pytest")
     second = checkout.make("test")
     assert checkout.called("-m pytest") and not checkout.called("pip install")
     assert "install" not in second.stdout
@@ -350,7 +397,7 @@ def test_two_installations_at_once_are_refused(checkout: Checkout):
     [
         ("OSError: [Errno 28] No space left on device", "The disk is full"),
         ("NewConnectionError: failed; No matching distribution found for torch", "index could not be reached"),
-        ("ERROR: No matching distribution found for torch>=2.13", "A package has no build for"),
+        ("ERROR: No matching distribution found for torch>=2.9", "A package has no build for"),
         ("ERROR: something else", "Its whole log: .venv/pip.log"),
     ],
 )

@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import nbformat
 
 from helpers.exercises import registry
 from helpers.exercises.exercise import Exercise
@@ -30,7 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: Command-line arguments. None: those of the process.
 
     Raises:
-        SystemExit: If there is no folder of notebooks, or if a lesson does not fit its exercises.
+        SystemExit: If nbformat or a folder of notebooks is missing, or if a lesson does not fit its exercises.
     """
     parser = argparse.ArgumentParser(
         prog="python -m helpers.exercises.solutions",
@@ -40,6 +39,11 @@ def main(arguments: list[str] | None = None) -> None:
         "--notebooks", type=Path, default=Path("notebooks"), help="the folder of the lessons (notebooks)"
     )
     options = parser.parse_args(arguments)
+    if find_spec("nbformat") is None:
+        raise SystemExit(
+            "*** nbformat, which reads and writes notebooks, is missing in this Python. It comes with JupyterLab: run `make solutions`, "
+            "or install the project with its extra `lab`: python -m pip install -e '.[lab]'"
+        )
     if not options.notebooks.is_dir():
         parser.error(
             f"There is no folder {options.notebooks} here. Run this in the project's folder, or say --notebooks FOLDER."
@@ -64,6 +68,8 @@ def build(folder: Path) -> list[tuple[Path, int]]:
     Raises:
         ValueError: If a lesson lacks one of its exercises, or the cell of an exercise lacks its stub.
     """
+    import nbformat  # of the extra `lab`: only the commands of teachers need it
+
     target = folder / "solutions"
     target.mkdir(exist_ok=True)
     written = []
@@ -91,6 +97,8 @@ def solve(notebook: Any, name: str) -> int:
     Raises:
         ValueError: If the lesson lacks one of its exercises, checks an unknown one, or the cell of an exercise lacks its stub.
     """
+    import nbformat
+
     cells, found = [], []
     for number, cell in enumerate(notebook.cells, 1):
         cell.source = re.sub(r"(\]\(|src=\")\.\./", r"\1../../", cell.source)  # one folder deeper
@@ -174,6 +182,8 @@ def _checked(source: str) -> tuple[str, ast.Expr] | None:
 
 
 def _comment(exercise: Exercise, cell: Any) -> Any:
+    import nbformat
+
     wrong = "\n".join(
         f"- *{misconception.name}*: {misconception.sentence}" for misconception in exercise.misconceptions
     )

@@ -104,7 +104,7 @@ def test_the_set_up_check_hears_from_the_page(lesson: Notebook):
     line = lesson.page.locator(".jp-OutputArea-output .heartbeat")
     assert "ok  widgets   alive: the page has answered" in line.inner_text()
     printed = "".join("".join(output["text"]) for _, output in lesson.outputs() if output["output_type"] == "stream")
-    assert [name for name in ("kernel", "versions", "device", "data") if f"ok  {name}" not in printed] == []
+    assert [name for name in ("python", "versions", "device", "data") if f"ok  {name}" not in printed] == []
 
 
 @only_lesson_00

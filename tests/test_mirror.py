@@ -40,6 +40,7 @@ TESTED_IN = {
     "evaluation/test_bound.py": ["evaluation/classification", "evaluation/measured"],
     "exercises/engine/test_diagnosis.py": ["exercises/engine/judge"],
     "exercises/engine/test_progress.py": ["exercises/engine/checking", "exercises/registry"],
+    "exercises/lessons/test_writing.py": ["exercises/lessons/pair"],
     "exercises/test_every_exercise.py": ["exercises/exercise"],
     "exercises/test_solutions_notebooks.py": ["exercises/solutions"],
     "models/semi_supervised/test_semi_supervised.py": [

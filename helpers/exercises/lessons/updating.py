@@ -191,18 +191,9 @@ def _successor(old: Pair, root: Path) -> Pair | None:
 
 def _carry(old: Pair, cells: Cells, edited: Cells, base: Sequence[Print] | None, new: Pair) -> list[str]:
     text = new.read_text()
-    settled: list[str] = []
-
-    def settle(of_learner: Cells, of_lesson: Cells) -> Cells:
-        (mine, *more), exercise = of_learner or [None], None
-        if mine is not None and not more and len(of_lesson) == 1:
-            exercise = print_of(mine).exercise
-        if exercise is None or exercise != print_of(of_lesson[0]).exercise:
-            return of_lesson  # what the learner changed here is put below
-        settled.append(exercise)
-        return of_learner
-
-    result = list(merged(base, cells, text.cells, settle)) if base is not None else list(text.cells)
+    result = list(text.cells)
+    if base is not None:  # what both changed is the lesson's; the answers follow, and the rest is put below
+        result = list(merged(base, cells, text.cells, settle=lambda _, of_lesson: of_lesson))
     answers = {print_of(cell).exercise: cell for cell in edited if print_of(cell).exercise}
     for place, cell in enumerate(result):
         answer = answers.get(print_of(cell).exercise)
@@ -220,7 +211,12 @@ def _carry(old: Pair, cells: Cells, edited: Cells, base: Sequence[Print] | None,
     new.write_text(together)
     new.write_notebook(together, old.read_notebook() if old.notebook.is_file() else None)
     said = [f"{new.name}: {len(edited)} changed cell(s) carried over"]
-    said += [f"    the task of exercise {id} has changed too: compare your answer with it" for id in settled]
+    tasks = {print.exercise: print.hash for print in base or ()}
+    changed = {print.exercise for print in prints(text) if tasks.get(print.exercise, print.hash) != print.hash}
+    said += [
+        f"    the task of exercise {id} has changed too: compare your answer with it"
+        for id in sorted(answers.keys() & changed)
+    ]
     return said
 
 

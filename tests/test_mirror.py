@@ -78,6 +78,7 @@ TESTED_IN = {
 
 # A module with a test, which must import each of these parts: whatever tests the module runs them.
 PARTS_OF = {
+    "exercises/lessons/merging": ["exercises/lessons/record"],
     "data/music/harmony": ["data/music/phrases", "data/music/progressions", "data/music/voice_leading"],
     "distributions/conditionals": ["distributions/checks"],
     "estimators/control_variates": ["estimators/parts/running"],

@@ -16,7 +16,8 @@ import nbformat
 
 from helpers.exercises import registry
 from helpers.exercises.exercise import Exercise
-from helpers.exercises.lessons.pair import keep_copy, lessons, prints, read_notebook, read_record, write_record
+from helpers.exercises.lessons.pair import keep_copy, lessons, read_notebook
+from helpers.exercises.lessons.record import prints, read_record, write_record
 from helpers.files import atomic_write
 
 HEADER = (

@@ -16,7 +16,8 @@ import pytest
 
 from helpers.exercises import registry, solutions
 from helpers.exercises.lessons.__main__ import main
-from helpers.exercises.lessons.pair import Pair, is_lesson, pairs, prints
+from helpers.exercises.lessons.pair import Pair, is_lesson, pairs
+from helpers.exercises.lessons.record import prints
 from tests.exercises.lessons.toy_project import in_notebook, in_text, sources
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,8 @@ import jupytext
 import nbformat
 import pytest
 
-from helpers.exercises.lessons.pair import Pair, prints
+from helpers.exercises.lessons.pair import Pair
+from helpers.exercises.lessons.record import prints
 
 ROOT = Path(__file__).parents[2]
 LESSONS = ".venv/bin/python -m helpers.exercises.lessons"

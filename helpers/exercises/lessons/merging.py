@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from helpers.exercises.exercise import STUB_LINE
-from helpers.exercises.lessons.pair import Print, print_of, prints
+from helpers.exercises.lessons.record import Print, print_of, prints
 
 Cells = list[Any]
 Settle = Callable[[Cells, Cells], Cells]

@@ -9,7 +9,8 @@ from typing import Any
 import nbformat
 
 from helpers.exercises.lessons.merging import Cells, merged
-from helpers.exercises.lessons.pair import Pair, Print, UnreadableLesson, keep_copy, pairs, print_of, prints
+from helpers.exercises.lessons.pair import Pair, UnreadableLesson, keep_copy, pairs
+from helpers.exercises.lessons.record import Print, print_of, prints
 from helpers.exercises.lessons.writing import newer
 
 

@@ -18,17 +18,9 @@ import nbformat
 
 from helpers.exercises.exercise import STUB_LINE
 from helpers.exercises.lessons.merging import Cells, merged
-from helpers.exercises.lessons.pair import (
-    Pair,
-    Print,
-    UnreadableLesson,
-    lessons,
-    pairs,
-    parsed_record,
-    print_of,
-    prints,
-)
+from helpers.exercises.lessons.pair import Pair, UnreadableLesson, lessons, pairs
 from helpers.exercises.lessons.reconciling import both
+from helpers.exercises.lessons.record import Print, parsed_record, print_of, prints
 from helpers.exercises.lessons.writing import Refused
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from helpers.exercises.exercise import STUB_LINE
 from helpers.exercises.lessons.merging import differing
-from helpers.exercises.lessons.pair import Pair, Print, UnreadableLesson, keep_copy, pairs, print_of, prints
+from helpers.exercises.lessons.pair import Pair, UnreadableLesson, keep_copy, pairs
+from helpers.exercises.lessons.record import Print, print_of, prints
 
 SAME_TIME = 2.0  # seconds: a clone or a copy writes both files at once
 

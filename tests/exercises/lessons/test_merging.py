@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from helpers.exercises.lessons.merging import differing, merged
-from helpers.exercises.lessons.pair import prints
+from helpers.exercises.lessons.record import prints
 from tests.exercises.lessons.toy_project import ANSWER, FIRST, STUB, cell, sources
 
 BASE = ("One.", STUB.format(**FIRST), "Three.", "Four.")
@@ -40,7 +40,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.permutations(CHANGES, 2))
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(CHANGES, 2)))
 def test_changes_of_different_cells_are_all_taken(first, second):
     one, other = CHANGES[first](BASE), CHANGES[second](BASE)
     if {first, second} == {"a cell", "a cell taken out"}:

@@ -40,6 +40,7 @@ TESTED_IN = {
     "evaluation/test_bound.py": ["evaluation/classification", "evaluation/measured"],
     "exercises/engine/test_diagnosis.py": ["exercises/engine/judge"],
     "exercises/engine/test_progress.py": ["exercises/engine/checking", "exercises/registry"],
+    "exercises/lessons/test_writing.py": ["exercises/lessons/pair"],
     "exercises/test_every_exercise.py": ["exercises/exercise"],
     "exercises/test_solutions_notebooks.py": ["exercises/solutions"],
     "models/semi_supervised/test_semi_supervised.py": [
@@ -77,6 +78,7 @@ TESTED_IN = {
 
 # A module with a test, which must import each of these parts: whatever tests the module runs them.
 PARTS_OF = {
+    "exercises/lessons/merging": ["exercises/lessons/record"],
     "data/music/harmony": ["data/music/phrases", "data/music/progressions", "data/music/voice_leading"],
     "distributions/conditionals": ["distributions/checks"],
     "estimators/control_variates": ["estimators/parts/running"],

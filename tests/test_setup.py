@@ -165,8 +165,7 @@ def test_every_file_of_the_package_is_shipped_with_it():
 def test_only_one_module_knows_torchvision():
     importers = [
         path.relative_to(ROOT).as_posix()
-        for folder in ("helpers", "lessons_src")
-        for path in (ROOT / folder).rglob("*.py")
+        for path in (ROOT / "helpers").rglob("*.py")
         if re.search(r"^\s*(import|from) torchvision", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert set(importers) <= {"helpers/data/download/torchvision_import.py"}
@@ -187,6 +186,7 @@ AT_THE_TOP = {
 }
 
 
+@pytest.mark.repository
 def test_the_top_holds_these_files_folders_and_dot_files():
     listed = (
         subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
@@ -460,9 +460,83 @@ def test_test_runs_every_notebook_and_lessons_every_text(checkout: Checkout):
         checkout.write(f"lessons_src/{name}.py", "")
         checkout.write(f"notebooks/{name}.ipynb", "")
     checkout.make("test")
-    assert checkout.called("notebooks/00_a.ipynb notebooks/01_b.ipynb")
+    assert checkout.called(" notebooks/00_a.ipynb notebooks/01_b.ipynb")
     checkout.make("lessons")
-    assert checkout.called("--update lessons_src/00_a.py lessons_src/01_b.py") and not checkout.called("--sync")
+    assert checkout.called("-m helpers.exercises.lessons write") and not checkout.called("jupytext")
+
+
+OTHERS = (
+    "Untitled.ipynb",
+    "01_b-Copy1.ipynb",
+    "01_b .ipynb",
+    "02 c.ipynb",
+    "02_é.ipynb",
+    "1_a.ipynb",
+    "02_C.ipynb",
+    "00_a.kept-12345678.ipynb",
+)
+
+
+@needs_make
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_lesson_is_not_run_nor_opened(name: str, checkout: Checkout):
+    checkout.write(f"notebooks/{name}", "")
+    checkout.write(f"lessons_src/{name.replace('.ipynb', '.py')}", "")
+    assert "no notebooks yet" in checkout.make("test").stdout
+    assert "no lessons in lessons_src/ yet" in checkout.make("lessons").stdout
+    checkout.write("notebooks/01_b.ipynb", "")
+    checkout.make("test")
+    (call,) = [call for call in checkout.calls if "--nbval-lax" in call]
+    assert call.endswith("--nbval-cell-timeout=120 notebooks/01_b.ipynb")
+    checkout.make("lab")
+    assert checkout.called("--LabApp.default_url=/lab/tree/notebooks/01_b.ipynb")
+
+
+@needs_make
+def test_running_the_notebooks_leaves_the_progress_of_the_learner_alone(checkout: Checkout):
+    checkout.write("notebooks/01_b.ipynb", "")
+    checkout.write(
+        "fake-python", FAKE_PYTHON + 'case "$*" in *nbval*) echo "progress=$WORKBOOK_PROGRESS" >>calls ;; esac'
+    )
+    checkout.make("test", "WORKBOOK_PROGRESS=mine.json")
+    assert checkout.called(f"progress={os.devnull}")
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("mine.json", "{root}/mine.json"),
+        ("a b/c.json", "{root}/a b/c.json"),
+        ("/x/y.json", "/x/y.json"),
+        ("~/y.json", "~/y.json"),
+    ],
+)
+def test_a_relative_progress_file_is_meant_from_the_root(
+    given: str, meant: str, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+):
+    checkout.write(
+        "fake-python", FAKE_PYTHON + 'case "$*" in *jupyterlab*) echo "progress=$WORKBOOK_PROGRESS" >>calls ;; esac'
+    )
+    monkeypatch.setenv("WORKBOOK_PROGRESS", given)
+    checkout.make("lab")
+    assert f"progress={meant.format(root=checkout.root)}" in checkout.calls
+
+
+@needs_make
+def test_a_lesson_that_cannot_be_reconciled_does_not_keep_the_lab_closed(checkout: Checkout):
+    checkout.write("notebooks/01_b.ipynb", "")
+    checkout.write("fake-python", FAKE_PYTHON + 'case "$*" in *reconcile*) exit 1 ;; esac')
+    assert checkout.make("lab").returncode == 0 and checkout.called("-m jupyterlab")
+    assert checkout.make("reconcile").returncode != 0
+
+
+@needs_make
+def test_update_takes_answers_from_git_or_from_a_folder(checkout: Checkout):
+    checkout.make("update")
+    assert checkout.called("-m helpers.exercises.lessons update")
+    checkout.make("update", "FROM=../an older one")
+    assert checkout.called("-m helpers.exercises.lessons carry ../an older one")
 
 
 @needs_make

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from helpers import settings
 from helpers.estimators import Estimate
+from helpers.files import keeps_nothing
 from helpers.matmul import fast_matmul
 from helpers.training.averages import TermTotals, average_terms
 from helpers.training.checkpoint import TrainingState
@@ -77,7 +78,7 @@ def fit(
             f"Got patience={patience} without valid; expected validation batches, whose bound decides when to stop: valid=..."
         )
     state = TrainingState(objective, optimizers, schedulers, History(), best=None)
-    if resume and file is not None and file.exists():
+    if resume and file is not None and file.exists() and not keeps_nothing(file):
         state.load(file)
     history = state.history
     if history.stopped == "early":

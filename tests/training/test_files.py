@@ -49,6 +49,24 @@ def checkpoint(tmp_path):
     return path
 
 
+def test_the_null_device_as_a_checkpoint_keeps_nothing_and_has_nothing_to_resume():
+    before = os.stat(os.devnull)
+    objective = Shift()
+    history = train(objective, os.devnull, epochs=2, resume=True)
+    assert history.epochs == 2 and torch.all(objective.w != 0)
+    save_weights(objective, os.devnull)
+    after = os.stat(os.devnull)
+    assert (after.st_mode, after.st_rdev, after.st_ino) == (before.st_mode, before.st_rdev, before.st_ino)
+
+
+def test_weights_and_checkpoints_may_be_read_by_others(checkpoint):
+    plain = checkpoint.with_name("plain.txt")
+    plain.write_text("")
+    save_weights(Shift(), checkpoint.with_name("w.safetensors"))
+    modes = {path.stat().st_mode for path in (plain, checkpoint, checkpoint.with_name("w.safetensors"))}
+    assert len(modes) == 1
+
+
 def dies(*args, **kwargs):
     raise KeyboardInterrupt
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 from helpers.exercises import registry
 from helpers.exercises.engine.judge import judge
 from helpers.exercises.engine.pages import Board, Page, hint_page, solution_page
-from helpers.exercises.engine.progress import record, table
+from helpers.exercises.engine.progress import last_tried, record, table
 from helpers.exercises.engine.verdict import Verdict
 from helpers.exercises.exercise import Exercise
 
@@ -19,6 +20,7 @@ Shown = TypeVar("Shown")
 _NOTHING: Any = object()
 _of_this_cell: list[Any] = []  # what the running cell has returned to the learner so far
 _hints_shown: Counter[str] = Counter()  # of this kernel: after a restart, hints start again with the first
+_lesson_here: list[str] = []  # of this kernel: the lesson of the exercise last asked about, if any
 
 
 def check(id: str = _NOTHING, answer: Any = _NOTHING) -> Verdict:
@@ -52,7 +54,7 @@ def check(id: str = _NOTHING, answer: Any = _NOTHING) -> Verdict:
     if not verdict.passed and (note := _note_on_name(exercise, answer)):
         notes.append(note)
     if verdict.status != "not attempted":
-        notes += record(exercise.id, verdict.passed)
+        notes += record(exercise.id, verdict.passed, getattr(verdict, "misconception_id", None))
     return _displayed(replace(verdict, notes=tuple(notes)))
 
 
@@ -87,22 +89,42 @@ def solution(id: str = _NOTHING) -> Page:
     return _displayed(solution_page(exercise))
 
 
-def progress() -> Board:
-    """The learner's progress, lesson by lesson.
+def progress(lesson: Any = None) -> Board:
+    """The learner's progress: one lesson in full, each other lesson in one line.
+
+    Args:
+        lesson: Number of the lesson to show in full, as "03". None: the lesson of the exercise that was last asked about in this
+            kernel, or, after a restart, of the one that was last tried.
 
     Returns:
-        A board of all exercises. The cell displays it.
+        A board of all lessons. The cell displays it.
     """
-    every = {lesson: registry.exercises_of(lesson) for lesson in registry.lessons()}
+    every = {number: registry.exercises_of(number) for number in registry.lessons()}
     entries, notes = table()
-    return _displayed(Board(every, entries, tuple(notes)))
+    if lesson is None:
+        here = [number for number in _lesson_here if number in every]
+        last = last_tried({id: entry for id, entry in entries.items() if id.partition(".")[0] in every})
+        chosen = here[0] if here else last.partition(".")[0] if last else None
+    else:
+        chosen = next(iter(re.findall(r"\d+", str(lesson))), "").zfill(
+            2
+        )  # 3, "3", "03", "03.2" and "lesson 3" are all the third
+        if chosen not in every:
+            given = "There is no lesson with exercises" + (
+                f" {lesson!r}" if isinstance(lesson, (str, int)) else " of this kind"
+            )
+            notes.append(f"{given}. There are {', '.join(every) or 'none'}.")
+            chosen = None
+    return _displayed(Board(every, entries, tuple(notes), chosen))
 
 
 def _find(id: Any) -> tuple[Exercise | None, str]:
     if id is _NOTHING:
         return None, 'Say which exercise, by its id in quotes, as "01.1".'
     try:
-        return registry.find(id), ""
+        exercise = registry.find(id)
+        _lesson_here[:] = [exercise.lesson]
+        return exercise, ""
     except registry.UnknownExercise as error:
         return None, str(error)
     except Exception as error:  # a lesson's file that was edited and no longer loads

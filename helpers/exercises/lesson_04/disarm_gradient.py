@@ -84,7 +84,10 @@ DISARM = Exercise(
         "f between 0 and a thousandth": lambda g: _pair_inputs(g, 6, 2, 3, loc=4e-4, spread=2e-4),
         "coins and saturated bits, data far apart": lambda g: {
             **_pair_inputs(g, 8, 3, 5, loc=-400.0, spread=150.0),
-            "logits": torch.tensor([[0.0, 40.0, -40.0, 1.0, -1.0]], dtype=torch.float64) * torch.ones(3, 1).double(),
+            "logits": torch.tensor([[0.0, 40.0, -40.0, 6.0, -6.0]], dtype=torch.float64) * torch.ones(3, 1).double(),
+            "u": 1e-4
+            + 0.9998
+            * (3 * uniform(g, 8, 3, 5) - 1).clamp(0, 1),  # a third so low and a third so high that logits of ±6 differ
         },
     },
     dimensions={

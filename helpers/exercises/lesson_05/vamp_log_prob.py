@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import normal, normal_leaf, uniform, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -29,6 +30,16 @@ def _vamp_inputs(
         "loc": normal_leaf(generator, components, latent, scale=spread),
         "scale": uniform_leaf(generator, 0.3, 2.0, components, latent),
     }
+
+
+def _uneven(generator: Generator, batch: int, components: int, latent: int) -> dict[str, Tensor]:
+    """Scales from a hundredth to a hundred; the first z stands on the narrowest component, each next one ten times farther away."""
+    loc = normal(generator, components, latent)
+    scale = torch.logspace(-2, 2, components, dtype=torch.float64)[:, None] * (
+        1 + uniform(generator, components, latent)
+    )
+    z = loc[:1] + 10.0 ** torch.arange(-2, batch - 2)[:, None] * (0.5 + uniform(generator, batch, latent))
+    return {"z": z.requires_grad_(), "loc": loc.requires_grad_(), "scale": scale.requires_grad_()}
 
 
 def _log_normals(z, loc, scale):
@@ -61,6 +72,8 @@ VAMP = Exercise(
         "far away": lambda g: _vamp_inputs(g, 2, 5, 3, spread=60.0),
         "many components in one dimension": lambda g: _vamp_inputs(g, 3, 8, 1),
         "one component": lambda g: _vamp_inputs(g, 5, 1, 4),
+        "all sizes alike": lambda g: _vamp_inputs(g, 3, 3, 3),
+        "narrow and wide components, z near and far": lambda g: _uneven(g, 4, 6, 2),
     },
     dimensions={
         "z": ("batch", "latent"),

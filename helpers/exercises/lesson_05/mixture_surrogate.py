@@ -209,8 +209,8 @@ MIXTURE = Exercise(
         Misconception(
             "log weights by way of probabilities",
             _surrogate_with(lambda logits, log_normal: (log_normal + logits.softmax(-1).log()[:, None]).logsumexp(-1)),
-            "The values are right, and the gradient is NaN where a weight rounds to 0: log 0 is −∞. `log_softmax` gives the log without the "
-            "detour.",
+            "The values are right, and the gradient is NaN where a weight rounds to 0: log 0 is −∞. `log_softmax` gives the log without "
+            "the detour.",
         ),
     ),
 )

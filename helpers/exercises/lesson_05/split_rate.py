@@ -155,13 +155,14 @@ SPLIT_RATE = Exercise(
         Misconception(
             "the size of the divergence",
             lambda log_q, log_prior: (split_rate(log_q, log_prior)[0], split_rate(log_q, log_prior)[1].abs()),
-            "The first part is right. You take the absolute value of the second. From a few z this estimate may be negative, and then it is.",
+            "The first part is right. You take the absolute value of the second. From a few z this estimate may be negative, "
+            "and then it is.",
         ),
         Misconception(
             "the information never negative",
             lambda log_q, log_prior: (split_rate(log_q, log_prior)[0].clamp(min=0), split_rate(log_q, log_prior)[1]),
-            "The second part is right. You keep the first from being negative. From a few z this estimate may be, and then the parts sum to "
-            "the rate no longer.",
+            "The second part is right. You keep the first from being negative. From a few z this estimate may be, and then the parts "
+            "no longer sum to the rate.",
         ),
     ),
 )

@@ -214,5 +214,11 @@ DISARM = Exercise(
             ),
             "You take the absolute value of f(b) − f(b′). Its sign says which of the two is better; keep it.",
         ),
+        Misconception(
+            "half of ARM",
+            _disarm_with(lambda difference, b, other, u, logits: 0.5 * difference * (u - 0.5)),
+            "That is half of ARM's estimate, (f(b) − f(b′)) (u − ½). DisARM has ½ (b − b′) sigmoid(|φ|) in the place of u − ½, and no "
+            "other half.",
+        ),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal
@@ -210,6 +211,18 @@ LEAVE_ONE_OUT = Exercise(
             "a loss",
             lambda f, log_q: -(f + (f - _others(f)).detach() * log_q).mean(0),
             "That is the surrogate with its sign turned, a loss. The exercise asks for the surrogate of E[f] itself.",
+        ),
+        Misconception(
+            "the mean of the samples so far",
+            _surrogate_with(lambda f: f - torch.cat([0 * f[:1], (f.cumsum(0)[:-1].T / torch.arange(1, len(f))).T])),
+            "Your baseline is the mean of the previous samples, 0 for the first. No bias comes of it, and more noise: take the mean of "
+            "all other samples, before and after.",
+        ),
+        Misconception(
+            "f times log q alone",
+            lambda f, log_q: (f.detach() * log_q).mean(0),
+            "Your surrogate is the mean of f log q. f's own term is missing, and so is the baseline: add f, and subtract the others' mean "
+            "from the weight of log q.",
         ),
     ),
 )

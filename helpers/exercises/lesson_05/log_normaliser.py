@@ -218,5 +218,15 @@ LOG_NORMALISER = Exercise(
             _near_zero(lambda logits: math.log(2) - logits**2 / 12 - 7 * logits**4 / 1440),
             "Away from 0 it is right. In the series the term of second order is added: + η²/12.",
         ),
+        Misconception(
+            "the series of half the logit",
+            _near_zero(lambda logits: _series(logits / 2)),
+            "Away from 0 it is right. The series takes η itself, and not η/2.",
+        ),
+        Misconception(
+            "the tanh left out",
+            _away_from_zero(lambda away: away.abs().log()),
+            "Near 0 it is right. Farther out that is log |η|: the division by tanh(η/2) is missing.",
+        ),
     ),
 )

@@ -65,9 +65,9 @@ MIXTURE = Exercise(
         "a mixture of one": lambda g: _mixture_inputs(g, 4, 1),
         "all sizes alike, bounds of both signs": lambda g: _mixture_inputs(g, 3, 3, joint=-3.0),
         "components without weight, log-likelihoods of images": lambda g: {
-            "logits": normal_leaf(g, 4, 5, scale=700.0),
-            "log_normal": normal_leaf(g, 4, 5, 5, loc=-50.0, scale=150.0),
-            "log_joint": normal_leaf(g, 4, 5, loc=-400.0, scale=150.0),
+            "logits": (normal(g, 4, 5) - 800.0 * torch.eye(4, 5, dtype=torch.float64)).requires_grad_(),
+            "log_normal": normal_leaf(g, 4, 5, 5, loc=-50.0, scale=30.0),
+            "log_joint": normal_leaf(g, 4, 5, loc=-400.0, scale=100.0),
         },
         "data far apart": lambda g: {
             **_mixture_inputs(g, 2, 6),

@@ -191,5 +191,15 @@ VAMP = Exercise(
             lambda z, loc, scale: vamp_log_prob(z.detach(), loc, scale),
             "The value is right, and z gets no gradient: the posterior must feel where the prior is high.",
         ),
+        Misconception(
+            "the log of the number of coordinates",
+            lambda z, loc, scale: vamp_log_prob(z, loc, scale) + math.log(len(loc) / loc.shape[1]),
+            "You subtract the log of the number of coordinates. The mean is over the K components: subtract log K, `len(loc)`.",
+        ),
+        Misconception(
+            "the log of the number of points",
+            lambda z, loc, scale: vamp_log_prob(z, loc, scale) + math.log(len(loc) / len(z)),
+            "You subtract the log of the number of z. The mean is over the K components: subtract log K, `len(loc)`.",
+        ),
     ),
 )

@@ -151,8 +151,8 @@ SPLITS = Exercise(
         Misconception(
             "the mean over the splits",
             lambda correct, other: compare_over_splits(correct.T, other.T),
-            "The difference is right. You average over the splits first (`mean(0)`), so your errors are over images. Average over the "
-            "images, `mean(1)`: one accuracy a split.",
+            "The difference is right. Your errors are those of a mean over images: you have one number for each image, its average over the "
+            "splits. Take one accuracy for each split, averaged over the images.",
         ),
         Misconception(
             "in per cent",
@@ -203,6 +203,22 @@ SPLITS = Exercise(
             ),
             "The difference is right. In the standard errors you divide the variances by n − 1, once more. The variance of a mean of n is "
             "var / n.",
+        ),
+        Misconception(
+            "the number of images for that of the splits",
+            lambda correct, other: (
+                compare_over_splits(correct, other)[0],
+                *(
+                    (len(correct) / correct.shape[1]) ** 0.5 * error
+                    for error in compare_over_splits(correct, other)[1:]
+                ),
+            ),
+            "The difference is right. You divide the variances by the number of images. n is the number of splits.",
+        ),
+        Misconception(
+            "counts for accuracies",
+            lambda correct, other: tuple(correct.shape[1] * value for value in compare_over_splits(correct, other)),
+            "You count right answers. An accuracy is their share: divide by the number of images, `mean(1)`.",
         ),
     ),
 )

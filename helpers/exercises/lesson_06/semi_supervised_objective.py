@@ -214,5 +214,17 @@ OBJECTIVE = Exercise(
             ),
             "Your bounds are those of the whole data set. The objective is per image: divide the counts by their sum.",
         ),
+        Misconception(
+            "the weight over the share",
+            _objective_with(factor=lambda weight, share: weight / share),
+            "You divide the classifier loss's weight by s. Here `weight` stands alone.",
+        ),
+        Misconception(
+            "sums of everything",
+            lambda bound_labelled, bound_unlabelled, log_q, labels, counts, weight: (
+                bound_labelled.sum() + bound_unlabelled.sum() + weight * _of_label(log_q, labels).sum()
+            ),
+            "You sum all terms over the batch. The exercise asks for means, the bounds weighed with s and 1 − s.",
+        ),
     ),
 )

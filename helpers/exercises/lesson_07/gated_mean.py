@@ -200,5 +200,15 @@ GATED = Exercise(
             ),
             "You mix z and h, then take the linear step of the mixture. Only z takes it; h enters as it is.",
         ),
+        Misconception(
+            "the gate on both",
+            _gated_with(lambda gate, linear, proposal: gate * (linear + proposal)),
+            "Your gate multiplies both parts. The linear step has the rest of the share, 1 − g.",
+        ),
+        Misconception(
+            "a softplus for the gate",
+            _gated_with(gate=torch.nn.functional.softplus),
+            "Your gate is a softplus, which has no upper end. A share lies between 0 and 1: take the sigmoid.",
+        ),
     ),
 )

@@ -131,7 +131,8 @@ GAUSSIAN = Exercise(
         Misconception(
             "nodes weighed alike, as a sample",
             _variances_with(_score, spread=lambda values, weight: values.var(0)),
-            "Your variances take the nodes for draws, all alike, and divide by their number less 1. They are places on a grid: `weight` says how probable each of them is.",
+            "Your variances take the nodes for draws, all alike, and divide by their number less 1. They are places "
+            "on a grid: `weight` says how probable each of them is.",
         ),
         Misconception(
             "forgets to divide by the scale",

@@ -151,8 +151,8 @@ SPLITS = Exercise(
         Misconception(
             "the mean over the splits",
             lambda correct, other: compare_over_splits(correct.T, other.T),
-            "The difference is right. Your errors are those of a mean over images: you have one number for each image, its average over the "
-            "splits. Take one accuracy for each split, averaged over the images.",
+            "The difference is right. Your errors are those of a mean over images: you have one number for each image, its average over "
+            "the splits. Take one accuracy for each split, averaged over the images.",
         ),
         Misconception(
             "in per cent",

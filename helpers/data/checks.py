@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
+from numbers import Integral
 
 import torch
 
@@ -44,8 +45,8 @@ def check_images(images: torch.Tensor, name: str = "images") -> None:
         raise ValueError(f"Got {given} with values from {low:g} to {high:g}; {expected}. {range_cause(low, high)}")
 
 
-def check_integer(value: object, name: str, meaning: str, minimum: int = 1, cause: str = "") -> None:
-    """Check that an argument is an integer (no bool, no float) of at least `minimum`.
+def check_integer(value: object, name: str, meaning: str, minimum: int = 1, cause: str = "") -> int:
+    """Check that an argument is an integer (no bool, no float) of at least `minimum`. NumPy's integers are integers.
 
     Args:
         value: Argument to check.
@@ -54,11 +55,15 @@ def check_integer(value: object, name: str, meaning: str, minimum: int = 1, caus
         minimum: Smallest value allowed.
         cause: Last sentence of the message, if there is a usual cause.
 
+    Returns:
+        The integer, as Python's own.
+
     Raises:
         ValueError: If it is not such an integer.
     """
-    if type(value) is not int or value < minimum:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
         raise ValueError(f"Got {name}={value!r}; expected {meaning}, an integer of {minimum} or more. {cause}".rstrip())
+    return int(value)
 
 
 def check_name(given: object, names: Iterable[str], kind: str) -> None:

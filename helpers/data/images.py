@@ -41,7 +41,7 @@ class Split:
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
                 f"Got {describe(self.labels, 'labels')} for {len(self):,} images; expected int64 [{len(self)}], one "
-                "class per image. Usually they are one-hot (labels.argmax(-1)), or belong to another split."
+                "class per item. Usually they are one-hot (labels.argmax(-1)), or belong to another split."
             )
 
     def __len__(self) -> int:

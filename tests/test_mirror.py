@@ -20,6 +20,7 @@ PACKAGE = TESTS.parent / "helpers"
 # Test file, which must import each of these modules by itself, or a name of it from the package that exports it.
 TESTED_IN = {
     "data/music/test_harmony.py": ["data/music/voicings"],
+    "data/download/test_store.py": ["data/download/contents"],
     "distributions/test_densities.py": ["distributions/conditionals", "distributions/priors"],
     "distributions/test_flows.py": ["distributions/flow", "distributions/flow_conditionals", "networks/autoregressive"],
     "distributions/test_sigmoid_belief.py": ["distributions/layered", "models/sigmoid_belief/network"],

@@ -10,7 +10,9 @@ from helpers.data.checks import (
     CHANNELS_LAST,
     GREYS,
     NOTHING_MATCHED,
+    between,
     check_finite,
+    check_function,
     check_integer,
     describe,
     range_cause,
@@ -45,7 +47,8 @@ class Batches:
         drop_last: bool = False,
     ) -> None:
         _check_tensors(tensors)
-        check_integer(batch_size, "batch_size", "the items of a batch")
+        batch_size = check_integer(batch_size, "batch_size", "the items of a batch")
+        check_function(transform, "transform", "the batch of the first tensor", "binarise_dynamically")
         self.tensors = tensors
         self.num_items = tensors[0].shape[0]
         self.batch_size = batch_size
@@ -115,7 +118,7 @@ def _check_grey_levels(images: torch.Tensor) -> None:
         raise ValueError(f"Got {describe(images)} to binarise; expected at least one image. {NOTHING_MATCHED}")
     low, high = value_range(images)
     if not (low >= 0 and high <= 1):
-        given = f"{describe(images)} with values from {low:g} to {high:g}"
+        given = f"{describe(images)} with {between(low, high)}"
         raise ValueError(f"Got {given} to binarise; expected [0, 1]. {range_cause(low, high)}")
 
 
@@ -146,7 +149,7 @@ def _check_values(tensor: torch.Tensor) -> None:
     low, high = check_finite(tensor, "a tensor")
     looks_grey = tensor.dim() == 4 and low >= 0 and 1 < high <= 255
     if looks_grey and bool((tensor[:100] == tensor[:100].round()).all()):
-        raise ValueError(f"Got {describe(tensor)} with values from {low:g} to {high:g}; expected [0, 1]. {GREYS}")
+        raise ValueError(f"Got {describe(tensor)} with {between(low, high)}; expected [0, 1]. {GREYS}")
 
 
 def _check_channels(images: torch.Tensor) -> None:

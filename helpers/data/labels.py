@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 
 from helpers.data.checks import describe
@@ -28,7 +30,11 @@ def split_labelled(
         ValueError: If labels are no classes, if a class has no item or too few, or if `num_labelled` is below one per class or above N.
     """
     counts = count_classes(labels, num_classes)
-    if type(num_labelled) is not int or not len(counts) <= num_labelled <= len(labels):
+    if (
+        isinstance(num_labelled, bool)
+        or not isinstance(num_labelled, Integral)
+        or not len(counts) <= num_labelled <= len(labels)
+    ):
         raise ValueError(
             f"Got num_labelled={num_labelled!r}; expected an integer from {len(counts)}, one per class, to "
             f"{len(labels):,}, every item. Usually a share such as 0.1: give it as a number of items."

@@ -139,7 +139,7 @@ class HarmonyModel:
             sung[:, step] = self.notes[key, place, draw(self.odds[key, place])] * inside[:, None]
             hidden[:, :, step] = torch.where(inside, torch.stack([key, chord, left]), -1)
             left = left - 1
-        rolls = torch.zeros(num, longest, NUM_KEYS + 1)  # the last column takes the silence
+        rolls = torch.zeros(num, longest, NUM_KEYS + 1, dtype=torch.float32)  # the last column takes the silence
         rolls.scatter_(2, torch.where(sung > 0, sung - LOWEST_KEY, NUM_KEYS), 1.0)
         return HarmonySample(rolls[..., :NUM_KEYS].contiguous(), lengths, *hidden)
 

@@ -78,7 +78,14 @@ TESTED_IN = {
 
 # A module with a test, which must import each of these parts: whatever tests the module runs them.
 PARTS_OF = {
-    "data/music/harmony": ["data/music/phrases", "data/music/progressions", "data/music/voice_leading"],
+    "data/music/chorales": ["data/music/pitches"],
+    "data/music/midi": ["data/music/midi_tracks"],
+    "data/music/harmony": [
+        "data/music/harmony_arguments",
+        "data/music/phrases",
+        "data/music/progressions",
+        "data/music/voice_leading",
+    ],
     "distributions/conditionals": ["distributions/checks"],
     "estimators/control_variates": ["estimators/parts/running"],
     "evaluation/bound": ["evaluation/module_mode"],

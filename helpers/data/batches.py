@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from numbers import Real
 
 import torch
 
@@ -14,6 +15,7 @@ from helpers.data.checks import (
     check_finite,
     check_function,
     check_integer,
+    check_is_tensor,
     describe,
     range_cause,
     value_range,
@@ -105,13 +107,18 @@ def binarise_by_threshold(images: torch.Tensor, threshold: float = 0.5) -> torch
         Zeros and ones, of the same shape and dtype.
 
     Raises:
-        ValueError: If the grey levels are integers, outside [0, 1], or none at all.
+        ValueError: If the grey levels are integers, outside [0, 1], or none at all, or if the threshold is outside [0, 1].
     """
     _check_grey_levels(images)
+    if isinstance(threshold, bool) or not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+        raise ValueError(
+            f"Got threshold={threshold!r}; expected a grey level from 0 to 1. Usually one of 255: divide it by 255."
+        )
     return (images > threshold).to(images.dtype)
 
 
 def _check_grey_levels(images: torch.Tensor) -> None:
+    check_is_tensor(images, "images", "a tensor of grey levels in [0, 1]")
     if not images.is_floating_point():
         raise ValueError(f"Got {describe(images)} to binarise; expected floats in [0, 1]. {GREYS}")
     if images.numel() == 0:

@@ -27,6 +27,7 @@ def check_images(images: torch.Tensor, name: str = "images") -> None:
     Raises:
         ValueError: If the images are anything else. The message says what was given, what was expected, and the usual cause.
     """
+    check_is_tensor(images, name, "a tensor float32 [N, C, H, W] with values in [0, 1]")
     given = describe(images, name)
     expected = "expected float32 [N, C, H, W] with values in [0, 1]"
     if images.dim() == 3:
@@ -43,6 +44,25 @@ def check_images(images: torch.Tensor, name: str = "images") -> None:
     low, high = value_range(images)
     if not (low >= 0 and high <= 1):
         raise ValueError(f"Got {given} with {between(low, high)}; {expected}. {range_cause(low, high)}")
+
+
+def check_is_tensor(value: object, name: str, expected: str) -> None:
+    """Check that an argument is a tensor.
+
+    Args:
+        value: Argument to check.
+        name: Its name, for the message.
+        expected: What it should be, such as "a tensor float32 [N, C, H, W]".
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    if isinstance(value, torch.Tensor):
+        return
+    cause = "Usually a data set: give the tensor inside, such as data.train.images."
+    if hasattr(value, "__array__") or isinstance(value, list | tuple):
+        cause = "Usually an array or a list: torch.as_tensor(...) converts."
+    raise ValueError(f"Got {name} as {type(value).__name__}; expected {expected}. {cause}")
 
 
 def check_integer(value: object, name: str, meaning: str, minimum: int = 1, cause: str = "") -> int:
@@ -62,7 +82,9 @@ def check_integer(value: object, name: str, meaning: str, minimum: int = 1, caus
         ValueError: If it is not such an integer.
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
-        raise ValueError(f"Got {name}={value!r}; expected {meaning}, an integer of {minimum} or more. {cause}".rstrip())
+        raise ValueError(
+            f"Got {name}={_shown(value)}; expected {meaning}, an integer of {minimum} or more. {cause}".rstrip()
+        )
     return int(value)
 
 
@@ -102,6 +124,12 @@ def check_finite(tensor: torch.Tensor, name: str) -> tuple[float, float]:
         given = f"{describe(tensor, name)} with {between(low, high)}"
         raise ValueError(f"Got {given}; expected finite values. {MISSING_VALUES}")
     return low, high
+
+
+def _shown(value: object) -> str:
+    """A value on one line: its repr, cut after 80 characters."""
+    line = " ".join(repr(value).split())
+    return line if len(line) <= 80 else line[:80] + "..."
 
 
 def value_range(tensor: torch.Tensor) -> tuple[float, float]:
@@ -196,7 +224,7 @@ def check_function(value: object, name: str, argument: str, example: str) -> Non
     """
     if value is not None and not callable(value):
         raise ValueError(
-            f"Got {name}={value!r}; expected a function of {argument}, such as {example}, or None. Usually its result was given."
+            f"Got {name}={_shown(value)}; expected a function of {argument}, such as {example}, or None. Usually its result was given."
         )
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from helpers import settings
 from helpers.data import digits
-from helpers.data.checks import check_images, check_integer, check_name, describe
+from helpers.data.checks import check_images, check_integer, check_is_tensor, check_name, describe
 from helpers.data.download import store
 from helpers.data.download.manifest import MANIFEST
 
@@ -39,6 +39,7 @@ class Split:
         check_images(self.images)
         if self.labels is None:
             return
+        check_is_tensor(self.labels, "labels", f"a tensor int64 [{len(self)}], one class per item, or None")
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
                 f"Got {describe(self.labels, 'labels')} for {len(self):,} images; expected int64 [{len(self)}], one "

@@ -6,7 +6,7 @@ from numbers import Integral
 
 import torch
 
-from helpers.data.checks import describe
+from helpers.data.checks import check_integer, check_is_tensor, describe
 
 
 def split_labelled(
@@ -39,6 +39,7 @@ def split_labelled(
             f"Got num_labelled={num_labelled!r}; expected an integer from {len(counts)}, one per class, to "
             f"{len(labels):,}, every item. Usually a share such as 0.1: give it as a number of items."
         )
+    seed = check_integer(seed, "seed", "a seed", minimum=0)
     generator = torch.Generator().manual_seed(seed)
     surplus_order = torch.randperm(len(counts), generator=generator).tolist()
     share, surplus = divmod(num_labelled, len(counts))
@@ -74,6 +75,9 @@ def count_classes(labels: torch.Tensor, num_classes: int | None) -> list[int]:
     Raises:
         ValueError: If labels are no classes, if one is outside the classes, or if a class has no item.
     """
+    check_is_tensor(labels, "labels", "a tensor int64 [N], one class per item")
+    if num_classes is not None:
+        num_classes = check_integer(num_classes, "num_classes", "the number of classes")
     if labels.dim() != 1 or labels.is_floating_point() or labels.dtype == torch.bool or labels.numel() == 0:
         raise ValueError(
             f"Got {describe(labels, 'labels')}; expected int64 [N], one class per item. Usually they are one-hot "

@@ -45,8 +45,8 @@ def initialise_layers(
     Raises:
         ValueError: If the first layer of an encoder, or the last one of the decoder, is missing or has no bias; nothing is changed.
     """
-    for network, layer, name in ((decoder, -1, "decoder"), *((encoder, 0, "encoder") for encoder in encoders)):
-        _check_bias(network, layer, name)
+    for network, position, name in ((decoder, -1, "decoder"), *((encoder, 0, "encoder") for encoder in encoders)):
+        _check_bias(network, position, name)
     mean = images.mean(0).flatten()
     for layer in _linear(decoder, *encoders, *others):
         nn.init.xavier_uniform_(layer.weight)

@@ -172,6 +172,9 @@ def test_a_function_or_none():
 def test_numpys_integers_are_integers():
     value = check_integer(np.int64(3), "steps", "steps")
     assert value == 3 and type(value) is int
+    with pytest.raises(ValueError) as error:
+        check_integer(torch.ones(50, 50), "steps", "steps")
+    assert len(str(error.value)) < 200 and "\n" not in str(error.value)
     for wrong in (np.float64(3), np.bool_(True), np.int64(0)):
         with pytest.raises(ValueError, match="Got steps="):
             check_integer(wrong, "steps", "steps")

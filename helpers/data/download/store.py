@@ -186,7 +186,8 @@ def _why_silent(url: str) -> str | None:
         except urllib.error.HTTPError:  # it answered; the download shows whether it has the file
             outcome[0] = None
         except Exception as error:  # an error must not escape the thread: any failure means "cannot be reached"
-            outcome[0] = _in_one_line(error)
+            if not isinstance(getattr(error, "reason", error), TimeoutError):  # that one has its sentence already
+                outcome[0] = _in_one_line(error)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()

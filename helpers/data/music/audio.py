@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import math
 import wave
-from numbers import Real
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
-from helpers.data.checks import check_integer
 from helpers.data.music.midi import LOWEST_KEY, check_roll, held_notes
 
 HARMONICS = (1.0, 0.5, 0.3, 0.15, 0.1, 0.05)  # amplitudes of a tone's partials: soft, organ-like
@@ -87,11 +86,11 @@ def audio_to_wav(samples: Tensor, rate: int) -> bytes:
 
 
 def _check_rate(rate: object) -> int:
-    cause = "Usually kHz were given."
-    value = check_integer(rate, "rate", "samples a second, up to 192,000, such as 22050", minimum=4_000, cause=cause)
-    if value > 192_000:
-        raise ValueError(f"Got rate={value}; expected samples a second, 4,000 to 192,000, such as 22050. {cause}")
-    return value
+    if isinstance(rate, bool) or not isinstance(rate, Integral) or not 4_000 <= rate <= 192_000:
+        raise ValueError(
+            f"Got rate={rate!r}; expected an integer from 4,000 to 192,000 samples a second, such as 22050. Usually kHz were given."
+        )
+    return int(rate)
 
 
 def _tone(number: int, held: int, tail: int, rate: int) -> Tensor:

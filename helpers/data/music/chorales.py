@@ -136,6 +136,7 @@ def load_chorales(
         store.DataUnavailable: If there is neither a file, nor network, nor a fallback.
     """
     _check_request(name, size, seed, fallback)
+    seed = int(seed)
     if name == "synthetic":
         return _synthetic(size or JSB_SIZE, seed)
     if fallback != "synthetic":
@@ -206,6 +207,6 @@ def _load_jsb() -> ChoraleData:
 
 def _synthetic(size: Sequence[int], seed: int) -> ChoraleData:
     generator = HarmonyModel()
-    samples = [generator.sample(int(num), seed=len(size) * seed + part) for part, num in enumerate(size)]
+    samples = [generator.sample(num, seed=len(size) * seed + part) for part, num in enumerate(size)]
     train, valid, test = (Chorales(sample.rolls, sample.lengths) for sample in samples)
     return ChoraleData("synthetic", train, valid, test, generator)

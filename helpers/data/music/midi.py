@@ -104,7 +104,7 @@ def midi_to_roll(midi: bytes, steps_per_beat: int = 1) -> Tensor:
     if not 1 <= length <= MOST_STEPS:
         cause = "Usually a file without notes, or a damaged one."
         raise ValueError(f"Got a MIDI file of {length:,} steps; expected 1 to {MOST_STEPS:,}. {cause}")
-    roll = torch.zeros(length, NUM_KEYS)
+    roll = torch.zeros(length, NUM_KEYS, dtype=torch.float32)
     for key, begin, stop in notes:
         if not 0 <= key < NUM_KEYS:
             cause = "Usually another instrument's: transpose it, or leave it out."

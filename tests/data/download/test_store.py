@@ -209,3 +209,14 @@ assert len(read({file!r})) == {len(contents)}
     assert server.requests["/set/raw/pixels"] >= 4, "the two never ran side by side"
     assert [path.name for path in (tmp_path / "set/raw").iterdir()] == ["pixels"]
     assert (tmp_path / "set/raw/pixels").read_bytes() == contents
+
+
+def test_a_slow_address_has_the_seconds_that_are_set(data_folder, server, monkeypatch):
+    """As a proxy that first inspects what it passes on: too slow for a short limit, in time for a longer one."""
+    file = server.data_file(CONTENTS)
+    server.delay = 0.4
+    monkeypatch.setattr(settings, "_TIMEOUT", "0.1")
+    with pytest.raises(DataUnavailable, match="no answer within 0.1 seconds; WORKBOOK_TIMEOUT=0.2"):
+        read(file)
+    monkeypatch.setattr(settings, "_TIMEOUT", "20")
+    assert read(file) == CONTENTS

@@ -206,7 +206,11 @@ def data() -> Finding:
             store.read(file, network=False)
     except store.DataUnavailable:
         return Finding("data", "no MNIST yet: lessons fetch it once (12 MB), else use the packaged digits")
-    folder = "the user cache folder" if settings.data_dir() == settings.cache_dir() else "the folder WORKBOOK_DATA"
+    try:
+        is_cache = settings.data_dir() == settings.cache_dir()
+    except settings.NoHomeFolder:  # then the data folder is WORKBOOK_DATA's
+        is_cache = False
+    folder = "the user cache folder" if is_cache else "the folder WORKBOOK_DATA"
     return Finding("data", f"MNIST found in {folder}, checksums right")
 
 

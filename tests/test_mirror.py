@@ -20,6 +20,7 @@ PACKAGE = TESTS.parent / "helpers"
 # Test file, which must import each of these modules by itself, or a name of it from the package that exports it.
 TESTED_IN = {
     "data/music/test_harmony.py": ["data/music/voicings"],
+    "data/download/test_store.py": ["data/download/contents"],
     "distributions/test_densities.py": ["distributions/conditionals", "distributions/priors"],
     "distributions/test_flows.py": ["distributions/flow", "distributions/flow_conditionals", "networks/autoregressive"],
     "distributions/test_sigmoid_belief.py": ["distributions/layered", "models/sigmoid_belief/network"],
@@ -79,7 +80,14 @@ TESTED_IN = {
 # A module with a test, which must import each of these parts: whatever tests the module runs them.
 PARTS_OF = {
     "exercises/lessons/merging": ["exercises/lessons/record"],
-    "data/music/harmony": ["data/music/phrases", "data/music/progressions", "data/music/voice_leading"],
+    "data/music/chorales": ["data/music/pitches"],
+    "data/music/midi": ["data/music/midi_tracks"],
+    "data/music/harmony": [
+        "data/music/harmony_arguments",
+        "data/music/phrases",
+        "data/music/progressions",
+        "data/music/voice_leading",
+    ],
     "distributions/conditionals": ["distributions/checks"],
     "estimators/control_variates": ["estimators/parts/running"],
     "evaluation/bound": ["evaluation/module_mode"],

@@ -209,12 +209,12 @@ def as_one_hot(labels: Tensor, num_classes: int, like: Tensor) -> Tensor:
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
         given = describe(labels, "labels") if isinstance(labels, Tensor) else f"labels of type {type(labels).__name__}"
         raise ValueError(
-            f"Got {given}; expected int64 [*batch], one class number per image. Convert floats with labels.long()."
+            f"Got {given}; expected int64 [*batch], one class per item. Convert floats with labels.long()."
         )
     low, high = (int(value) for value in labels.aminmax())
     if low < 0 or high >= num_classes:
         raise ValueError(
-            f"Got labels from {low} to {high}; expected class numbers from 0 to {num_classes - 1}. Usually -1 marks a missing label: such "
+            f"Got labels from {low} to {high}; expected classes from 0 to {num_classes - 1}. Usually -1 marks a missing label: such "
             "images belong among the unlabelled."
         )
     return one_hot(labels, num_classes).to(like.dtype)

@@ -92,6 +92,7 @@ def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
             misconception.sentence,
             notes=notes,
             misconception=misconception.name,
+            misconception_id=misconception.id,
         )
     sizes = [named_sizes(case_arguments(exercise, case), exercise.dimensions) for case in exercise.cases]
     fault = first_fault(Comparison(exercise, answer, got, want, sizes))

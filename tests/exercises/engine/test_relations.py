@@ -16,7 +16,8 @@ SQUARE = [torch.rand(n, n, generator=GENERATOR, dtype=torch.float64) + 0.5 for n
 
 
 def relation(change, wanted=WANTED, sizes=SIZES):
-    return how_they_differ([(change(want), want) for want in wanted], sizes)
+    found = how_they_differ([(change(want), want) for want in wanted], sizes)
+    return found and found.words
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def relation(change, wanted=WANTED, sizes=SIZES):
         (lambda t: -t / 2, "half of the expected value and has the wrong sign"),
         (
             lambda t: t / t.shape[0],
-            "too small by the size of `batch`: a mean over `batch` is used where a sum is needed",
+            "too small by the size of `batch`: is a mean over `batch` used where a sum is needed?",
         ),
         (lambda t: t + 0.25, "too large by 0.25: is a constant missing or added?"),
         (lambda t: t - t.shape[1], "too small by 1 for each of `latent`: is a constant missing or added?"),

@@ -52,7 +52,7 @@ WANT = ones(4, 3)
         (WANT.T, "in another order"),
         (ones(4, 3, 7), "The dimension of size 7 is still there"),
         (WANT.mean(1), "You averaged over `latent` (size 3) too"),
-        (WANT.sum(1), "The dimension `latent` (size 3) is gone: you probably summed"),
+        (WANT.sum(1), "You summed over `latent` (size 3) too"),
         (WANT[:, :, None] + torch.tensor([-1.0, 0.0, 1.0, 0.0, 0.0]), "was left unaveraged: average over it, `dim=-1`"),
         (ones(4, 8), ""),
     ],

@@ -29,6 +29,7 @@ class Fault:
         code: Lines of the answer; "" for none.
         id: What a table of many answers can count, as "transformation:square:scale"; "" if the fault has no id.
         notes: What else is wrong, in short.
+        vague: Whether the sentence names no cause.
     """
 
     sentence: str
@@ -36,6 +37,7 @@ class Fault:
     code: str = ""
     id: str = ""
     notes: tuple[str, ...] = ()
+    vague: bool = False
 
 
 @dataclass

@@ -147,7 +147,7 @@ PYTHON_NUMBER = (
     "`torch.log` and `x.log()` take tensors."
 )
 MEANINGS: tuple[tuple[Any, str, str | Words], ...] = (
-    (Exception, r"not compiled with CUDA|Found no NVIDIA driver|No CUDA GPUs|not linked with support for|CUDA driver|mps", NO_GPU),
+    (Exception, r"not compiled with CUDA|Found no NVIDIA driver|No CUDA GPUs|not linked with support for|CUDA driver", NO_GPU),
     (RuntimeError, r"raised KeyboardInterrupt itself", "The answer raises KeyboardInterrupt itself. "
      "That exception is reserved for the user's interrupt."),
     (RuntimeError, r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\) at non-singleton dimension (\d+)", _mismatch),

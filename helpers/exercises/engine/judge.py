@@ -130,7 +130,7 @@ def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
     if by_values:
         return known(by_values, also_wrong(comparison))
     fault = first_fault(comparison)
-    if names and not fault.id:
+    if names and fault.vague:
         return not_yet(Fault(about_names(exercise, answer, names), fault.facts, id="notebook-name"))
     more = (note_on_names(names),) if names else ()
     return not_yet(replace(fault, notes=more if values_right else (*more, *also_wrong(comparison))))

@@ -107,8 +107,8 @@ def explain_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping
                 break
             if len(extra) == 1 and close(got, want.unsqueeze(extra[0]).expand_as(got)):
                 return (
-                    f"The values are right, and repeated along {called(extra, got)}: something that does not depend on it was "
-                    "expanded. Leave that dimension out."
+                    f"The values are right, and repeated along the dimension {called(extra, got)}: something that does not depend "
+                    "on it was expanded. Leave that dimension out."
                 )
             if close(got.sum(extra), want) or close(got.mean(extra), want):
                 how = "unsummed" if close(got.sum(extra), want) else "unaveraged"
@@ -132,6 +132,8 @@ def explain_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping
             for index, which in ((0, "first"), (-1, "last")):
                 if len(gone) == 1 and close(got, want.select(gone[0], index)):
                     return f"That is the {which} along {called(gone, want)} alone; all of them should stay."
+        if len(gone) > 1:
+            return f"The dimensions {called(gone, want)} are gone; they should stay."
         return f"The dimension {called(gone, want)} is gone; it should stay."
     if len(given) == len(wanted):
         other = [d for d in range(len(given)) if given[d] != wanted[d]]

@@ -163,10 +163,12 @@ def _wrong_numbers(comparison: Comparison, index: int, every: list[Any], wrong: 
         return Fault(
             f"{subject} is right for some inputs ({', '.join(right)}) and wrong for others ({cases}). What is special about these?{fine}",
             facts,
+            vague=True,
         )
     return Fault(
         f'{subject} has the right shape, but its values differ.{fine} `hint("{comparison.exercise.id}")` gives a nudge.',
         facts,
+        vague=True,
     )
 
 

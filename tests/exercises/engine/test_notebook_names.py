@@ -69,9 +69,9 @@ def test_a_right_answer_with_a_constant_of_the_notebook_passes_with_a_note():
 def test_a_number_of_the_notebook_is_named_if_nothing_else_is():
     answer = in_a_notebook(BODY.replace("+ scale)", "+ scale + loc.sin() * eps)"), eps=0.1)
     assert "`eps` is no argument; it is a variable of the notebook, 0.1." in judge(ENERGY, answer).sentence
-    known = in_a_notebook(BODY.replace("(2 *", "(ONE *"), ONE=1)
-    verdict = judge(ENERGY, known)
-    assert "no argument" not in verdict.sentence or verdict.misconception_id == "notebook-name"
+    off = in_a_notebook(BODY.replace(".sum(-1)", ".sum(-1) + ONE"), ONE=1)
+    verdict = judge(ENERGY, off)
+    assert "too large by 1" in verdict.sentence and any("`ONE` (1)" in note for note in verdict.notes)
 
 
 def test_a_misspelt_argument_is_corrected_to_the_nearest_argument():

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from helpers.exercises.engine.relations import how_they_differ
+from helpers.exercises.engine.relations import differing_digits, how_they_differ
 
 GENERATOR = torch.Generator().manual_seed(4)
 SIZES = [{"batch": 4, "latent": 3}, {"batch": 2, "latent": 5}]
@@ -69,3 +69,25 @@ def test_an_offset_that_differs_between_cases_hides_no_other_relation():
     sizes = [{"batch": 1}, {"batch": 1}]
     assert relation(torch.exp, one, sizes) == relation(torch.exp)
     assert relation(torch.exp) is not None
+
+
+def test_relations_with_the_size_of_a_dimension_and_with_numbers():
+    numbers = [{"total": 60.0}, {"total": 7.0}]
+
+    def told(change):
+        pairs = [(change(want, n["total"]), want) for want, n in zip(WANTED, numbers, strict=True)]
+        return how_they_differ(pairs, SIZES, numbers)
+
+    assert told(lambda t, n: t - math.log(len(t))).id == "minus-log:batch"
+    assert told(lambda t, n: t + math.log(n)).id == "plus-log:total"
+    assert told(lambda t, n: t * n / len(t)).id == "divided:batch-over-total"
+    assert told(lambda t, n: t / n).id == "divided:total"
+    assert told(lambda t, n: t * (t.shape[1] - 1)).id == "times:latent-less-one"
+    assert told(lambda t, n: t * t.shape[0] * t.shape[1]).id == "times:batch-times-latent"
+    assert told(lambda t, n: t.roll(1, 0)).id == "shifted"
+    assert told(lambda t, n: t - t.mean(-1, keepdim=True)).id == "centred"
+
+
+def test_two_numbers_are_written_apart():
+    assert differing_digits(2.10748001, 2.10748002) == ("2.10748001", "2.10748002")
+    assert differing_digits(1.5, 2.5) == ("1.5", "2.5") and differing_digits(1.0, 1.0) == ("1", "1")

@@ -54,6 +54,12 @@ WANT = ones(4, 3)
         (WANT.mean(1), "You averaged over `latent` (size 3) too"),
         (WANT.sum(1), "You summed over `latent` (size 3) too"),
         (WANT[:, :, None] + torch.tensor([-1.0, 0.0, 1.0, 0.0, 0.0]), "was left unaveraged: average over it, `dim=-1`"),
+        (WANT[:, :, None].expand(4, 3, 7), "The values are right, and repeated along the dimension"),
+        (WANT[:, 0], "That is the first along `latent` (size 3) alone"),
+        (WANT[:, 0] + 1, "The dimension `latent` (size 3) is gone; it should stay."),
+        (WANT.argmax(1), "The dimension `latent` (size 3) is gone; it should stay."),
+        (WANT.T + 1, "The sizes are those asked for, in another order."),
+        (WANT.T, "The values are right and the dimensions in another order"),
         (ones(4, 8), ""),
     ],
 )

@@ -41,6 +41,12 @@ TESTED_IN = {
     "evaluation/test_bound.py": ["evaluation/classification", "evaluation/measured"],
     "exercises/engine/test_diagnosis.py": ["exercises/engine/judge"],
     "exercises/engine/test_progress.py": ["exercises/engine/checking", "exercises/registry"],
+    "exercises/engine/test_transformations.py": [
+        "exercises/engine/argument_changes",
+        "exercises/engine/solution_edits",
+        "exercises/engine/solution_source",
+        "exercises/engine/whole_edits",
+    ],
     "exercises/lessons/test_writing.py": ["exercises/lessons/pair"],
     "exercises/test_every_exercise.py": ["exercises/exercise"],
     "exercises/test_solutions_notebooks.py": ["exercises/solutions"],
@@ -93,7 +99,6 @@ PARTS_OF = {
     "evaluation/bound": ["evaluation/module_mode"],
     "experiments/variance": ["experiments/binary_target"],
     "widgets/shapes": ["widgets/parts/scoring_words"],
-    "exercises/engine/comparison": ["exercises/engine/explain"],
     "exercises/engine/diagnosis": ["exercises/engine/wrong_gradients", "exercises/engine/wrong_results"],
     "exercises/engine/judge": [
         "exercises/engine/comparison",

@@ -77,8 +77,6 @@ def build(folder: Path) -> tuple[list[tuple[Path, int]], list[str]]:
     Raises:
         ValueError: If a lesson lacks one of its exercises, or the cell of an exercise lacks its stub.
     """
-    import nbformat  # of the extra `lab`: only the commands of teachers need it
-
     target = folder / "solutions"
     target.mkdir(exist_ok=True)
     written, edited = [], []
@@ -119,6 +117,8 @@ def _replace(path: Path, notebook: Any) -> str | None:
             )
         if prints(notebook) == read_record(_record_of(path)):
             return None
+    import nbformat  # of the extra `lab`: only the commands of teachers need it
+
     with atomic_write(path) as partial:
         nbformat.write(notebook, partial)
     write_record(_record_of(path), prints(notebook))

@@ -1,4 +1,4 @@
-"""`check`, `hint`, `solution`, `progress`: the functions that a lesson calls."""
+"""`check`, `hint`, `solution`, `progress`: the functions that a lesson calls; `judge`: the same verdict for a program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from helpers.exercises import registry
-from helpers.exercises.engine.judge import judge
+from helpers.exercises.engine import judge as judging
 from helpers.exercises.engine.pages import Board, Page, hint_page, solution_page
 from helpers.exercises.engine.progress import last_tried, record, table
 from helpers.exercises.engine.verdict import Verdict
@@ -49,13 +49,29 @@ def check(id: str = _NOTHING, answer: Any = _NOTHING) -> Verdict:
     exercise, trouble = _find(id)
     if exercise is None:
         return _displayed(Verdict("", "", "not yet", trouble))
-    verdict = judge(exercise, answer)
+    verdict = judging.judge(exercise, answer)
     notes = list(verdict.notes)
     if not verdict.passed and (note := _note_on_name(exercise, answer)):
         notes.append(note)
     if verdict.status != "not attempted":
         notes += record(exercise.id, verdict.passed, getattr(verdict, "misconception_id", None))
     return _displayed(replace(verdict, notes=tuple(notes)))
+
+
+def judge(id: str, answer: Any) -> Verdict:
+    """Judge an answer as `check` does, for a program: nothing is displayed, and no progress is kept.
+
+    Args:
+        id: Id of the exercise, as "01.1".
+        answer: The function to judge; any other object is judged too.
+
+    Returns:
+        The verdict; `Verdict.as_dict()` is plain data. Errors of the answer are part of it.
+
+    Raises:
+        UnknownExercise: If no exercise has this id; a LookupError whose message names the nearest one.
+    """
+    return judging.judge(registry.find(id), answer)
 
 
 def hint(id: str = _NOTHING) -> Page:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.exercises.engine.global_state import preserved_global_state
+from helpers.exercises.engine.leaves import leaves_of
 from helpers.exercises.engine.time_limit import Stopped, within_seconds
 
 Gradients = dict[str, Tensor]  # by the argument with respect to which they are taken
@@ -162,7 +163,10 @@ def tensors(arguments: Any, label: str = "") -> Iterator[tuple[str, Any]]:
 
 def _gradients(outputs: list[Any], arguments: Mapping[str, Any]) -> list[Gradients]:
     leaves = {
-        name: tensor for name, tensor in tensors(arguments) if isinstance(tensor, Tensor) and tensor.requires_grad
+        name: leaf
+        for name, tensor in tensors(arguments)
+        if isinstance(tensor, Tensor) and tensor.requires_grad
+        for name, leaf in leaves_of(name, tensor)
     }
     found: list[Gradients] = []
     for index, output in enumerate(outputs):

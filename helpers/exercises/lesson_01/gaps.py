@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import normal, normal_leaf, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -31,6 +31,17 @@ def _bounds(generator: Generator, batch: int, gap: float | None = None) -> dict[
     best = log_marginal - (uniform_leaf(generator, 0.1, 1.0, batch).detach() if gap is None else gap)
     encoder = best - normal_leaf(generator, batch).detach() ** 2
     return {"log_marginal": log_marginal, "elbo_best": best, "elbo_encoder": encoder}
+
+
+def _noisy_bounds(generator: Generator, batch: int, scale: float, lower: float = 0.0) -> dict[str, Tensor]:
+    """Estimated bounds: noise of this scale can put the lower bound above the higher one, and the mean gap below zero."""
+    log_marginal = normal(generator, batch, scale=15.0, loc=-400.0)
+    best = log_marginal - normal(generator, batch, scale=scale, loc=lower)
+    return {
+        "log_marginal": log_marginal,
+        "elbo_best": best,
+        "elbo_encoder": best - normal(generator, batch, scale=scale),
+    }
 
 
 def _unpaired(log_marginal, elbo_best, elbo_encoder):
@@ -64,6 +75,9 @@ GAPS = Exercise(
         "seven observations": lambda g: _bounds(g, 7),
         "the same approximation gap everywhere": lambda g: _bounds(g, 5, gap=0.75),
         "two observations": lambda g: _bounds(g, 2),
+        "estimated bounds, some of them in the wrong order": lambda g: _noisy_bounds(g, 9, 2.0),
+        "estimates so noisy that a mean gap is below zero": lambda g: _noisy_bounds(g, 6, 3.0, lower=-4.0),
+        "large gaps": lambda g: _noisy_bounds(g, 12, 200.0, lower=500.0),
     },
     dimensions={
         "log_marginal": ("batch",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import log_uniform_leaf, normal_leaf, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -30,6 +30,18 @@ KL = Exercise(
     cases={
         "four codes": lambda g: {"loc": normal_leaf(g, 4, 3), "scale": uniform_leaf(g, 0.3, 2.5, 4, 3)},
         "one code": lambda g: {"loc": normal_leaf(g, 1, 5, scale=3.0), "scale": uniform_leaf(g, 0.01, 0.2, 1, 5)},
+        "scales from 0.0001 to 1000": lambda g: {
+            "loc": normal_leaf(g, 6, 7, scale=30.0),
+            "scale": log_uniform_leaf(g, 1e-4, 1e3, 6, 7),
+        },
+        "one latent coordinate": lambda g: {
+            "loc": normal_leaf(g, 5, 1),
+            "scale": log_uniform_leaf(g, 0.1, 10.0, 5, 1),
+        },
+        "as many codes as coordinates": lambda g: {
+            "loc": normal_leaf(g, 3, 3),
+            "scale": log_uniform_leaf(g, 0.2, 5.0, 3, 3),
+        },
         "the prior itself": lambda g: {
             "loc": torch.zeros(3, 2, dtype=torch.float64, requires_grad=True),
             "scale": torch.ones(3, 2, dtype=torch.float64, requires_grad=True),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Generator
 
-from helpers.exercises.engine.inputs import normal_leaf
+from helpers.exercises.engine.inputs import normal
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -24,12 +25,25 @@ def whole_from_minibatch(log_global, log_local, num_data):
     return estimate, standard_error
 
 
-def _minibatches(generator: Generator, repeats: int, batch: int, num_data: int) -> dict[str, Any]:
+def _minibatches(
+    generator: Generator, repeats: int, batch: int, num_data: int, loc: float = -3.0, scale: float = 2.0
+) -> dict[str, Any]:
     """Without gradients: an error bar is read, not climbed, and the root of a variance of 0 has none."""
     return {
-        "log_global": normal_leaf(generator, repeats, scale=5.0).detach(),
-        "log_local": (normal_leaf(generator, repeats, batch, scale=2.0) - 3.0).detach(),
+        "log_global": normal(generator, repeats, scale=5.0),
+        "log_local": normal(generator, repeats, batch, scale=scale, loc=loc),
         "num_data": num_data,
+    }
+
+
+def _unlike_minibatches(generator: Generator) -> dict[str, Any]:
+    """Each minibatch has a level and a spread of its own; one does not vary at all."""
+    level = torch.tensor([-600.0, -3.0, 0.0, 80.0], dtype=torch.float64).unsqueeze(-1)
+    spread = torch.tensor([150.0, 1e-3, 2.0, 0.0], dtype=torch.float64).unsqueeze(-1)
+    return {
+        "log_global": normal(generator, 4, scale=100.0),
+        "log_local": level + spread * normal(generator, 4, 6),
+        "num_data": 90,
     }
 
 
@@ -49,6 +63,9 @@ MINIBATCH = Exercise(
         "four minibatches of three": lambda g: _minibatches(g, 4, 3, 50),
         "a large data set": lambda g: _minibatches(g, 2, 5, 60_000),
         "the batch is the whole": lambda g: _minibatches(g, 3, 4, 4),
+        "one minibatch of two, densities above one": lambda g: _minibatches(g, 1, 2, 7, loc=4.0, scale=0.5),
+        "minibatches that differ": _unlike_minibatches,
+        "as many minibatches as observations in one": lambda g: _minibatches(g, 5, 5, 40),
     },
     dimensions={"log_global": ("repeats",), "log_local": ("repeats", "batch"), "return": (("repeats",), ("repeats",))},
     returns=("the estimate", "the standard error"),

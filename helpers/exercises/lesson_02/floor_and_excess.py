@@ -33,6 +33,12 @@ def _exact_model(x: Tensor) -> dict[str, Tensor]:
     return {"logits": x.logit().requires_grad_(), "x": x}
 
 
+def _nearly_bits(generator: Generator) -> dict[str, Tensor]:
+    """Greys a millionth away from 0 and 1, under logits that are 0."""
+    x = (random_bits(generator, 2, 1, 4, 3) - 1e-6).abs()
+    return {"logits": torch.zeros_like(x, requires_grad=True), "x": x}
+
+
 def _floor(x):
     return -torch.xlogy(x, x) - torch.xlogy(1 - x, 1 - x)
 
@@ -113,6 +119,10 @@ FLOOR = Exercise(
         "confident logits": lambda g: _grey_inputs(g, 2, (1, 4, 7), scale=60.0),
         "black and white": lambda g: {"logits": normal_leaf(g, 2, 1, 3, 7), "x": random_bits(g, 2, 1, 3, 7)},
         "a model that says the grey itself": lambda g: _exact_model(uniform_leaf(g, 0.05, 0.95, 3, 1, 4, 5).detach()),
+        "digits of MNIST's size": lambda g: _grey_inputs(g, 6, (1, 28, 28), scale=5.0),
+        "all sizes alike": lambda g: _grey_inputs(g, 3, (3, 3, 3)),
+        "one pixel": lambda g: _grey_inputs(g, 4, (1, 1, 1), scale=0.1),
+        "nearly black, nearly white": lambda g: _nearly_bits(g),
     },
     dimensions={
         "logits": ("batch", *IMAGE_DIMENSIONS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Bernoulli
 
@@ -25,10 +26,17 @@ def log_joint(z, logits, x):
 
 
 def _log_joint_inputs(
-    generator: Generator, samples: int, batch: int, latent: int, image: tuple[int, int, int], scale: float = 2.0
+    generator: Generator,
+    samples: int,
+    batch: int,
+    latent: int,
+    image: tuple[int, int, int],
+    scale: float = 2.0,
+    z: float = 1.0,
 ) -> dict[str, Tensor]:
+    """`scale`, `z`: how far logits and codes spread."""
     return {
-        "z": normal_leaf(generator, samples, batch, latent),
+        "z": normal_leaf(generator, samples, batch, latent, scale=z),
         "logits": normal_leaf(generator, samples, batch, *image, scale=scale),
         "x": random_bits(generator, batch, *image),
     }
@@ -58,6 +66,14 @@ def _rounded(logits, x):
     return (x * p.log() + (1 - x) * (1 - p).log()).sum((-3, -2, -1))
 
 
+def _even_odds(generator: Generator) -> dict[str, Tensor]:
+    """Blank and full images, under logits that are 0: z is exactly 0 too."""
+    x = torch.zeros(3, 2, 4, 5, dtype=torch.float64)
+    x[1:] = 1.0
+    zeros = [torch.zeros(size, dtype=torch.float64, requires_grad=True) for size in ((1, 3, 2), (1, 3, 2, 4, 5))]
+    return {"z": zeros[0], "logits": zeros[1], "x": x}
+
+
 LOG_JOINT = Exercise(
     id="02.1",
     title="A model is a joint density",
@@ -75,6 +91,13 @@ LOG_JOINT = Exercise(
         "three samples of four small images": lambda g: _log_joint_inputs(g, 3, 4, 2, (1, 5, 6)),
         "confident logits": lambda g: _log_joint_inputs(g, 2, 3, 5, (1, 4, 7), scale=40.0),
         "one image in colour": lambda g: _log_joint_inputs(g, 5, 1, 4, (3, 2, 6)),
+        "digits of MNIST's size, codes far out": lambda g: _log_joint_inputs(
+            g, 2, 6, 20, (1, 28, 28), scale=4.0, z=10.0
+        ),
+        "logits in the thousands": lambda g: _log_joint_inputs(g, 1, 3, 2, (2, 4, 5), scale=1000.0),
+        "all sizes alike": lambda g: _log_joint_inputs(g, 3, 3, 3, (3, 3, 3)),
+        "one pixel, one latent": lambda g: _log_joint_inputs(g, 4, 2, 1, (1, 1, 1)),
+        "blank and full images, even odds": _even_odds,
     },
     dimensions={
         "z": ("samples", "batch", "latent"),

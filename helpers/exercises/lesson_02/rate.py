@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import log_uniform_leaf, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -20,13 +20,20 @@ def rate(loc, scale, prior_loc, prior_scale):
 
 
 def _rate_inputs(
-    generator: Generator, batch: int, latent: int, low: float = 0.2, high: float = 2.5
+    generator: Generator,
+    batch: int,
+    latent: int,
+    low: float = 0.2,
+    high: float = 2.5,
+    prior: tuple[float, float] = (0.4, 3.0),
+    spread: float = 2.0,
 ) -> dict[str, Tensor]:
+    """`low`, `high`: ends of q's scales; `prior`: of the prior's; `spread`: of q's means."""
     return {
-        "loc": normal_leaf(generator, batch, latent, scale=2.0),
-        "scale": uniform_leaf(generator, low, high, batch, latent),
+        "loc": normal_leaf(generator, batch, latent, scale=spread),
+        "scale": log_uniform_leaf(generator, low, high, batch, latent),
         "prior_loc": normal_leaf(generator, latent),
-        "prior_scale": uniform_leaf(generator, 0.4, 3.0, latent),
+        "prior_scale": log_uniform_leaf(generator, *prior, latent),
     }
 
 
@@ -54,6 +61,9 @@ RATE = Exercise(
     cases={
         "four images": lambda g: _rate_inputs(g, 4, 3),
         "one image, narrow q": lambda g: _rate_inputs(g, 1, 5, 0.01, 0.1),
+        "scales from 0.001 to 1000": lambda g: _rate_inputs(g, 6, 8, 1e-3, 1e3, prior=(1e-2, 1e2), spread=20.0),
+        "one latent coordinate": lambda g: _rate_inputs(g, 4, 1),
+        "as many images as coordinates": lambda g: _rate_inputs(g, 3, 3),
         "the prior itself": lambda g: {
             "loc": torch.full((3, 2), 0.7, dtype=torch.float64, requires_grad=True),
             "scale": torch.full((3, 2), 1.6, dtype=torch.float64, requires_grad=True),

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.distributions import Normal, kl_divergence
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import log_uniform_leaf, normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -33,8 +33,8 @@ def _sample_inputs(
 ) -> dict[str, Tensor]:
     return {
         "loc": normal_leaf(generator, batch, latent, scale=spread),
-        "scale": uniform_leaf(generator, low, high, batch, latent),
-        "eps": normal_leaf(generator, samples, batch, latent).detach(),
+        "scale": log_uniform_leaf(generator, low, high, batch, latent),
+        "eps": normal(generator, samples, batch, latent),
     }
 
 
@@ -123,6 +123,14 @@ SAMPLE_AND_RATE = Exercise(
         "one sample": lambda g: _sample_inputs(g, 1, 4, 6),
         "one image": lambda g: _sample_inputs(g, 3, 1, 4),
         "a q that is wider than the prior": lambda g: _sample_inputs(g, 6, 3, 2, 0.3, 1.1, 1.9),
+        "scales from 0.0001 to 100": lambda g: _sample_inputs(g, 3, 5, 7, 20.0, 1e-4, 100.0),
+        "one latent coordinate": lambda g: _sample_inputs(g, 4, 3, 1),
+        "all sizes alike": lambda g: _sample_inputs(g, 3, 3, 3),
+        "q is the prior": lambda g: {
+            "loc": torch.zeros(4, 2, dtype=torch.float64, requires_grad=True),
+            "scale": torch.ones(4, 2, dtype=torch.float64, requires_grad=True),
+            "eps": normal(g, 3, 4, 2),
+        },
     },
     dimensions={
         "loc": ("batch", "latent"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal, normal_leaf
@@ -26,6 +27,16 @@ def _categories(
     return {
         "log_prior": normal(generator, categories, scale=1.5).log_softmax(-1),
         "log_likelihood": normal_leaf(generator, batch, categories, loc=loc, scale=scale),
+    }
+
+
+def _unlike_data(generator: Generator) -> dict[str, Tensor]:
+    """One datum near 0, one near −20,000 and one with densities above one; a prior that all but excludes some categories."""
+    level = torch.tensor([-2.0, -20_000.0, 900.0, -100.0], dtype=torch.float64).unsqueeze(-1)
+    spread = torch.tensor([1.0, 900.0, 4.0, 15.0], dtype=torch.float64).unsqueeze(-1)
+    return {
+        "log_prior": normal(generator, 6, scale=20.0).log_softmax(-1),
+        "log_likelihood": (level + spread * normal(generator, 4, 6)).requires_grad_(),
     }
 
 
@@ -69,6 +80,10 @@ CATEGORICAL_POSTERIOR = Exercise(
         "four data, three categories": lambda g: _categories(g, 4, 3),
         "images, whose log-likelihoods are near −1000": lambda g: _categories(g, 2, 5, loc=-1000.0, scale=15.0),
         "one datum, seven categories": lambda g: _categories(g, 1, 7, scale=5.0),
+        "digits under ten templates, −400 ± 150": lambda g: _categories(g, 6, 10, loc=-400.0, scale=150.0),
+        "data that differ by thousands of nats": _unlike_data,
+        "as many data as categories": lambda g: _categories(g, 4, 4),
+        "one category": lambda g: _categories(g, 3, 1),
     },
     dimensions={
         "log_prior": ("categories",),

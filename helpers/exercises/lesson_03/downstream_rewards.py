@@ -22,11 +22,13 @@ def downstream_rewards(log_prior, log_p, log_q):
     return (log_prior + upwards).detach()
 
 
-def _layers(generator: Generator, layers: int, samples: int, batch: int, loc: float = -5.0) -> dict[str, Tensor]:
+def _layers(
+    generator: Generator, layers: int, samples: int, batch: int, loc: float = -5.0, scale: float = 2.0
+) -> dict[str, Tensor]:
     return {
-        "log_prior": normal_leaf(generator, samples, batch, loc=-4.0),
-        "log_p": normal_leaf(generator, layers, samples, batch, loc=loc, scale=2.0),
-        "log_q": normal_leaf(generator, layers, samples, batch, loc=-2.0),
+        "log_prior": normal_leaf(generator, samples, batch, loc=0.8 * loc, scale=scale / 2),
+        "log_p": normal_leaf(generator, layers, samples, batch, loc=loc, scale=scale),
+        "log_q": normal_leaf(generator, layers, samples, batch, loc=0.4 * loc, scale=scale / 2),
     }
 
 
@@ -61,6 +63,9 @@ DOWNSTREAM = Exercise(
         "two layers, images": lambda g: _layers(g, 2, 3, 5, loc=-90.0),
         "one layer": lambda g: _layers(g, 1, 2, 3),
         "four layers, one sample": lambda g: _layers(g, 4, 1, 2),
+        "terms of both signs": lambda g: _layers(g, 5, 2, 3, loc=0.0, scale=40.0),
+        "all sizes alike": lambda g: _layers(g, 3, 3, 3),
+        "one datum, one sample": lambda g: _layers(g, 2, 1, 1),
     },
     dimensions={
         "log_prior": ("samples", "batch"),

@@ -57,6 +57,9 @@ LEARNED_BASELINE = Exercise(
         "three samples of four data": lambda g: _baseline_inputs(g, 3, 4),
         "one sample": lambda g: _baseline_inputs(g, 1, 3),
         "rewards of an image, near −100": lambda g: _baseline_inputs(g, 5, 2, loc=-100.0, scale=6.0),
+        "rewards above zero, one datum": lambda g: _baseline_inputs(g, 4, 1, loc=30.0),
+        "as many samples as data": lambda g: _baseline_inputs(g, 3, 3),
+        "a minibatch near −400 ± 150": lambda g: _baseline_inputs(g, 2, 40, loc=-400.0, scale=150.0),
     },
     dimensions={
         "f": ("samples", "batch"),

@@ -40,6 +40,18 @@ def _outcomes(
     }
 
 
+def _categories(
+    generator: Generator, categories: int, logits: float = 1.0, loc: float = 0.0, scale: float = 2.0
+) -> dict[str, Tensor]:
+    """One category: the score of its logits is the one-hot vector less the probabilities. `logits`: how unequal these are."""
+    probability = normal(generator, categories, scale=logits).softmax(-1)
+    return {
+        "probability": probability,
+        "f": normal(generator, categories, loc=loc, scale=scale),
+        "score": torch.eye(categories, dtype=torch.float64) - probability,
+    }
+
+
 def _variance(probability, f, score, b):
     gradient = (f - b).unsqueeze(-1) * score  # [outcomes, parameters]
     mean = probability @ gradient
@@ -99,6 +111,9 @@ OPTIMAL_BASELINE = Exercise(
         "one bit, where no variance is left": lambda g: _outcomes(g, 1),
         "rewards near −50, a linear encoder": lambda g: _outcomes(g, 2, inputs=3, loc=-50.0, scale=6.0),
         "four bits": lambda g: _outcomes(g, 4, loc=3.0),
+        "as many outcomes as parameters: a category of five": lambda g: _categories(g, 5),
+        "rewards near −400 ± 150, some outcomes hardly possible": lambda g: _categories(g, 6, 3.0, -400.0, 150.0),
+        "the same reward for all": lambda g: {**_outcomes(g, 2), "f": torch.full((4,), 2.5, dtype=torch.float64)},
     },
     dimensions={
         "probability": ("outcomes",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Bernoulli
 
@@ -27,6 +28,11 @@ def _surrogate_inputs(
         "logits": normal_leaf(generator, batch, bits, scale=logits),
         "z": random_bits(generator, samples, batch, bits),
     }
+
+
+def _nothing_known(generator: Generator) -> dict[str, Tensor]:
+    zeros = [torch.zeros(size, dtype=torch.float64, requires_grad=True) for size in ((4, 2), (2, 3))]
+    return {"f": zeros[0], "logits": zeros[1], "z": random_bits(generator, 4, 2, 3)}
 
 
 def _surrogate_with(combine):
@@ -64,6 +70,10 @@ SURROGATE = Exercise(
         "rewards of an image, near −100": lambda g: _surrogate_inputs(g, 5, 2, 3, loc=-100.0, scale=8.0),
         "one datum": lambda g: _surrogate_inputs(g, 2, 1, 6),
         "bits that q is sure of, logits beyond ±50": lambda g: _surrogate_inputs(g, 4, 3, 5, logits=60.0),
+        "two hundred bits, rewards of both signs": lambda g: _surrogate_inputs(g, 2, 6, 200, loc=10.0, scale=40.0),
+        "all sizes alike": lambda g: _surrogate_inputs(g, 3, 3, 3),
+        "one bit": lambda g: _surrogate_inputs(g, 4, 2, 1),
+        "no reward, even odds": _nothing_known,
     },
     dimensions={
         "f": ("samples", "batch"),

@@ -34,9 +34,9 @@ def _exact_model(x: Tensor) -> dict[str, Tensor]:
 
 
 def _nearly_bits(generator: Generator) -> dict[str, Tensor]:
-    """Greys a millionth away from 0 and 1, under logits that are 0."""
+    """Greys a millionth away from 0 and 1, under logits near 0."""
     x = (random_bits(generator, 2, 1, 4, 3) - 1e-6).abs()
-    return {"logits": torch.zeros_like(x, requires_grad=True), "x": x}
+    return {"logits": normal_leaf(generator, 2, 1, 4, 3, scale=1e-6), "x": x}
 
 
 def _floor(x):

@@ -67,11 +67,11 @@ def _rounded(logits, x):
 
 
 def _even_odds(generator: Generator) -> dict[str, Tensor]:
-    """Blank and full images, under logits that are 0: z is exactly 0 too."""
-    x = torch.zeros(3, 2, 4, 5, dtype=torch.float64)
-    x[1:] = 1.0
-    zeros = [torch.zeros(size, dtype=torch.float64, requires_grad=True) for size in ((1, 3, 2), (1, 3, 2, 4, 5))]
-    return {"z": zeros[0], "logits": zeros[1], "x": x}
+    """Blank and full images. No logit is exactly 0, where the `relu` and `abs` of a stable cross-entropy have a corner."""
+    inputs = _log_joint_inputs(generator, 1, 3, 2, (2, 4, 5), scale=1e-6)
+    inputs["x"] = torch.ones_like(inputs["x"])
+    inputs["x"][0] = 0.0
+    return inputs
 
 
 LOG_JOINT = Exercise(

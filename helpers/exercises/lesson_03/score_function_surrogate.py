@@ -72,7 +72,7 @@ SURROGATE = Exercise(
         "bits that q is sure of, logits beyond ±50": lambda g: _surrogate_inputs(g, 4, 3, 5, logits=60.0),
         "two hundred bits, rewards of both signs": lambda g: _surrogate_inputs(g, 2, 6, 200, loc=10.0, scale=40.0),
         "all sizes alike": lambda g: _surrogate_inputs(g, 3, 3, 3),
-        "one bit": lambda g: _surrogate_inputs(g, 4, 2, 1),
+        "one bit, rewards above zero": lambda g: _surrogate_inputs(g, 4, 2, 1, loc=30.0),
         "no reward, even odds": _nothing_known,
     },
     dimensions={

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from helpers.exercises.engine.inputs import normal, normal_leaf, random_greys, uniform
 from helpers.exercises.exercise import Exercise, Inputs, Misconception
+from helpers.exercises.lesson_00.log_prob_of_images_slips import SLIPS
 
 
 def log_prob_of_images(logits, x):
@@ -93,14 +94,16 @@ def _images(batch: int, channels: int, height: int, width: int, scale: float, gr
 
 
 def _digits(generator: torch.Generator) -> dict[str, Tensor]:
-    """Greys as in MNIST, many exactly 0 or 1. Each image has logits of its own size: near 0 for the first, in the hundreds for the last."""
+    """Greys as in MNIST, many exactly 0 or 1. Each image has logits of its own size: near 0 for the first, in the hundreds for "
+    "the last."""
     size = torch.logspace(-3, 2.5, 6, dtype=torch.float64).reshape(-1, 1, 1, 1)
     logits = size * normal(generator, 6, 1, 28, 28)
     return {"logits": logits.requires_grad_(), "x": random_greys(generator, 6, 1, 28, 28)}
 
 
 def _one_pixel(generator: torch.Generator) -> dict[str, Tensor]:
-    """Images of one pixel, some of which the decoder gives even odds. No logit is exactly 0, where `relu` and `abs` have a corner."""
+    """Images of one pixel, some of which the decoder gives even odds. No logit is exactly 0, where `relu` and `abs` have a "
+    "corner."""
     logits = normal(generator, 5, 1, 1, 1, scale=3.0)
     logits[:2] *= 1e-6
     return {"logits": logits.requires_grad_(), "x": random_greys(generator, 5, 1, 1, 1)}
@@ -176,7 +179,8 @@ LOG_PROB = Exercise(
         Misconception(
             "returns the loss",
             _loss,
-            "The sign is turned: this is binary cross-entropy, which is minus the log-probability. A loss goes down, log p(x) goes up.",
+            "The sign is turned: this is binary cross-entropy, which is minus the log-probability. A loss goes down, log p(x) "
+            "goes up.",
         ),
         Misconception(
             "scores only pixels with ink",
@@ -218,5 +222,6 @@ LOG_PROB = Exercise(
             "Right for mild logits, NaN for a decoder that is very sure: its probability was rounded to zero before the logarithm "
             "was taken, and 0 times minus infinity is not a number. `logsigmoid` takes both steps at once.",
         ),
+        *SLIPS,
     ),
 )

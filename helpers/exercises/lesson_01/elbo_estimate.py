@@ -9,6 +9,7 @@ from torch.distributions import Normal
 
 from helpers.exercises.engine.inputs import log_uniform_leaf, normal, normal_leaf, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_01.elbo_estimate_slips import SLIPS
 from helpers.exercises.lesson_01.kl_to_standard_normal import kl_to_standard_normal
 
 
@@ -126,7 +127,8 @@ ELBO = Exercise(
         Misconception(
             "forgets log p(z)",
             _elbo_with(lambda log_prior, log_likelihood, log_q: (log_likelihood - log_q).mean(0)),
-            "log p(z) is missing: the joint density is log p(z) + log p(x | z). Without the prior nothing holds q back where x says "
+            "log p(z) is missing: the joint density is log p(z) + log p(x | z). Without the prior nothing holds q back where x "
+            "says "
             "little.",
         ),
         Misconception(
@@ -172,5 +174,6 @@ ELBO = Exercise(
             "A good estimate of the same bound, and less noisy than the one asked for: you took the KL in closed form. "
             "Here, estimate it from the same samples too.",
         ),
+        *SLIPS,
     ),
 )

@@ -9,6 +9,7 @@ from torch import Generator
 
 from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_01.exact_posterior_slips import SLIPS
 
 
 def exact_posterior(x, weight, bias, noise):
@@ -129,5 +130,6 @@ EXACT_POSTERIOR = Exercise(
             ),
             "Your precision is right. In the mean, Wᵀ(x − b) must be divided by noise² as well.",
         ),
+        *SLIPS,
     ),
 )

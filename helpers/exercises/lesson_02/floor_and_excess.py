@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Bernoulli
 
 from helpers.exercises.engine.inputs import IMAGE_DIMENSIONS, normal_leaf, random_bits, random_greys, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.floor_and_excess_slips import SLIPS
 
 
 def floor_and_excess(logits, x):
@@ -146,7 +145,8 @@ FLOOR = Exercise(
         Misconception(
             "zero times log zero",
             _split_with(_floor_by_log),
-            "Your floor is NaN wherever a pixel is 0 or 1: there PyTorch multiplies 0 by log 0 = −∞. In an entropy this product is 0; "
+            "Your floor is NaN wherever a pixel is 0 or 1: there PyTorch multiplies 0 by log 0 = −∞. In an entropy this product "
+            "is 0; "
             "`torch.xlogy` knows.",
         ),
         *(
@@ -162,7 +162,8 @@ FLOOR = Exercise(
             Misconception(
                 f"greys kept {small:g} from 0 and 1",
                 _floor_of_clamped(small),
-                f"You nudged the greys 0 and 1 by {small:g} to survive log 0, and it moves the floor. Leave them as they are: 0 · log 0 "
+                f"You nudged the greys 0 and 1 by {small:g} to survive log 0, and it moves the floor. Leave them as they are: 0 · "
+                "log 0 "
                 "is 0, and `torch.xlogy` knows it.",
             )
             for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
@@ -176,7 +177,8 @@ FLOOR = Exercise(
         Misconception(
             "greys given to Bernoulli of probabilities",
             _excess_from(lambda logits, x: -Bernoulli(probs=logits.sigmoid()).log_prob(x)),
-            "`Bernoulli` refuses greys, because its outcomes are 0 and 1; and from `probs` it would lose confident logits. Per pixel "
+            "`Bernoulli` refuses greys, because its outcomes are 0 and 1; and from `probs` it would lose confident logits. Per "
+            "pixel "
             "the distortion is softplus(ℓ) − x ℓ, for greys too.",
         ),
         Misconception(
@@ -194,13 +196,9 @@ FLOOR = Exercise(
         Misconception(
             "logarithm of a rounded probability",
             _excess_from(_by_log),
-            "Your floor is right, and your excess is infinite or NaN where the model is confident: sigmoid(40) rounds to 1, and log(1 − 1) "
+            "Your floor is right, and your excess is infinite or NaN where the model is confident: sigmoid(40) rounds to 1, and "
+            "log(1 − 1) "
             "is −∞. Stay with the logits: softplus(ℓ) − x ℓ.",
-        ),
-        Misconception(
-            "floor in bits",
-            _split_with(lambda distortion, floor, x: (_total(floor) / math.log(2), _total(distortion - floor))),
-            "Your excess is right, and your floor is in bits. Everything here is in nats: take the natural logarithm.",
         ),
         Misconception(
             "excess is the whole distortion",
@@ -242,5 +240,6 @@ FLOOR = Exercise(
             "You thresholded the pixels, which sets the floor to zero and changes the data set. Keep the greys: a "
             "grey is the probability of a coin.",
         ),
+        *SLIPS,
     ),
 )

@@ -9,6 +9,7 @@ from torch.distributions import Normal
 
 from helpers.exercises.engine.inputs import log_uniform_leaf, normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.log_aggregate_slips import SLIPS
 
 
 def log_aggregate(z, loc, scale):
@@ -99,13 +100,15 @@ LOG_AGGREGATE = Exercise(
         Misconception(
             "points paired with images",
             lambda z, loc, scale: ((z - loc) / scale).sum(-1),  # raises
-            "`z - loc` sets row against row, and there are more or fewer points than images. Every point meets every image: give z a new "
+            "`z - loc` sets row against row, and there are more or fewer points than images. Every point meets every image: give "
+            "z a new "
             "dimension, `z[:, None]`, [points, 1, latent].",
         ),
         Misconception(
             "points paired with images in log_prob",
             lambda z, loc, scale: Normal(loc, scale).log_prob(z).sum(-1),  # raises
-            "`Normal(loc, scale).log_prob(z)` sets row i of z against image i. Every point meets every image: give z a new dimension, "
+            "`Normal(loc, scale).log_prob(z)` sets row i of z against image i. Every point meets every image: give z a new "
+            "dimension, "
             "`log_prob(z[:, None])`, which is [points, images, latent].",
         ),
         Misconception(
@@ -160,5 +163,6 @@ LOG_AGGREGATE = Exercise(
             "Your Gaussians are not normalised: −log σ − ½ log 2π is missing for each coordinate. In a mixture it "
             "changes more than a constant: it weighs narrow against wide.",
         ),
+        *SLIPS,
     ),
 )

@@ -10,6 +10,7 @@ from torch.distributions import Bernoulli
 
 from helpers.exercises.engine.inputs import IMAGE_DIMENSIONS, normal_leaf, random_bits
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.log_joint_slips import SLIPS
 
 
 def log_joint(z, logits, x):
@@ -117,7 +118,8 @@ LOG_JOINT = Exercise(
         Misconception(
             "leaves the prior out",
             lambda z, logits, x: _cross_entropy(logits, x).sum((-3, -2, -1)) + 0 * z.sum(-1),
-            "That is log p(x | z) alone, that is, the negative of what section 4 calls distortion. The joint density has the prior's "
+            "That is log p(x | z) alone, that is, the negative of what section 4 calls distortion. The joint density has the "
+            "prior's "
             "log p(z) as well.",
         ),
         Misconception(
@@ -160,7 +162,8 @@ LOG_JOINT = Exercise(
         Misconception(
             "probabilities given to Bernoulli",
             _log_joint_with(lambda logits, x: Bernoulli(probs=logits.sigmoid()).log_prob(x).sum((-3, -2, -1))),
-            "Right where the model is unsure. sigmoid(40) rounds to 1, and `Bernoulli(probs=…)` clamps what it is given away from 0 and "
+            "Right where the model is unsure. sigmoid(40) rounds to 1, and `Bernoulli(probs=…)` clamps what it is given away "
+            "from 0 and "
             "1, so that a pixel that is surely wrong costs 36 nats at most in float64, and 16 in float32. Stay with the logits: "
             "`Bernoulli(logits=logits)`.",
         ),
@@ -173,7 +176,8 @@ LOG_JOINT = Exercise(
                     )
                 )
             ),
-            "Right where the model is unsure. sigmoid(40) rounds to 1, and `binary_cross_entropy` then puts −100 in place of log 0. Stay "
+            "Right where the model is unsure. sigmoid(40) rounds to 1, and `binary_cross_entropy` then puts −100 in place of log "
+            "0. Stay "
             "with the logits: `binary_cross_entropy_with_logits`.",
         ),
         Misconception(
@@ -182,5 +186,6 @@ LOG_JOINT = Exercise(
             "You score ones as zeros and zeros as ones. sigmoid(logit) is the probability of a 1, sigmoid(−logit) "
             "that of a 0.",
         ),
+        *SLIPS,
     ),
 )

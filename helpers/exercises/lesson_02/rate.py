@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import log_uniform_leaf, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.rate_slips import SLIPS
 
 
 def rate(loc, scale, prior_loc, prior_scale):
@@ -61,7 +62,7 @@ RATE = Exercise(
     cases={
         "four images": lambda g: _rate_inputs(g, 4, 3),
         "one image, narrow q": lambda g: _rate_inputs(g, 1, 5, 0.01, 0.1),
-        "scales from 0.001 to 1000": lambda g: _rate_inputs(g, 6, 8, 1e-3, 1e3, prior=(1e-2, 1e2), spread=20.0),
+        "scales from 0.001 to 300": lambda g: _rate_inputs(g, 6, 8, 1e-3, 300.0, prior=(0.3, 30.0), spread=20.0),
         "one latent coordinate": lambda g: _rate_inputs(g, 4, 1),
         "as many images as coordinates": lambda g: _rate_inputs(g, 3, 3),
         "the prior itself": lambda g: {
@@ -173,5 +174,6 @@ RATE = Exercise(
             ),
             "You average over the latent dimension. Divergences of independent coordinates add, so take the sum.",
         ),
+        *SLIPS,
     ),
 )

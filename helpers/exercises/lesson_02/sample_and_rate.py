@@ -8,6 +8,7 @@ from torch.distributions import Normal, kl_divergence
 
 from helpers.exercises.engine.inputs import log_uniform_leaf, normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.sample_and_rate_slips import SLIPS
 
 
 def sample_and_rate(loc, scale, eps):
@@ -184,7 +185,8 @@ SAMPLE_AND_RATE = Exercise(
         Misconception(
             "square root of scale in the density",
             _root_in_density,
-            "Your sample is right; your log q(z) takes the square root of scale. `Normal` takes the standard deviation, and scale is "
+            "Your sample is right; your log q(z) takes the square root of scale. `Normal` takes the standard deviation, and "
+            "scale is "
             "that already.",
         ),
         Misconception(
@@ -196,13 +198,15 @@ SAMPLE_AND_RATE = Exercise(
         Misconception(
             "the KL in closed form",
             _closed_form,
-            "You return the KL in closed form, one number per image. Asked is what *this sample* says: log q(z) − log p(z) at your z, "
+            "You return the KL in closed form, one number per image. Asked is what *this sample* says: log q(z) − log p(z) at "
+            "your z, "
             "[samples, batch]. Its average over many samples is your KL.",
         ),
         Misconception(
             "the KL in closed form, for every sample",
             _closed_form_repeated,
-            "Your rate is the KL in closed form, the same for every sample. Asked is log q(z) − log p(z) at the z that you drew, which "
+            "Your rate is the KL in closed form, the same for every sample. Asked is log q(z) − log p(z) at the z that you drew, "
+            "which "
             "differs from sample to sample; the KL is its average.",
         ),
         Misconception(
@@ -234,5 +238,6 @@ SAMPLE_AND_RATE = Exercise(
             "You made the rate positive. A single sample's log q(z) − log p(z) may well be negative; only its "
             "expectation, the KL, may not.",
         ),
+        *SLIPS,
     ),
 )

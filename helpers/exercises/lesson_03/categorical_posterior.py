@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_03.categorical_posterior_slips import SLIPS
 
 
 def categorical_posterior(log_prior, log_likelihood):
@@ -101,7 +102,8 @@ CATEGORICAL_POSTERIOR = Exercise(
         Misconception(
             "leaves logarithms",
             _by_probabilities,
-            "Right for small data, and −∞ or NaN for images: exp(−1000) rounds to 0, and its logarithm is gone. Sum inside the logarithm "
+            "Right for small data, and −∞ or NaN for images: exp(−1000) rounds to 0, and its logarithm is gone. Sum inside the "
+            "logarithm "
             "with `logsumexp`.",
         ),
         Misconception(
@@ -120,13 +122,15 @@ CATEGORICAL_POSTERIOR = Exercise(
         Misconception(
             "sums logarithms",
             _evidence_with(lambda log_prior, log_likelihood: (log_prior + log_likelihood).sum(-1)),
-            "Your log p(x) is a sum of logarithms, which is the logarithm of a product. Probabilities of different z add: log of the sum "
+            "Your log p(x) is a sum of logarithms, which is the logarithm of a product. Probabilities of different z add: log of "
+            "the sum "
             "of exponentials.",
         ),
         Misconception(
             "average of the joint",
             _evidence_with(lambda log_prior, log_likelihood: (log_prior + log_likelihood).exp().mean(-1).log()),
-            "You average the joint over the categories, and in probabilities, which round to 0 for images. p(x) is its sum: the prior has "
+            "You average the joint over the categories, and in probabilities, which round to 0 for images. p(x) is its sum: the "
+            "prior has "
             "weighed the categories already. Use `logsumexp`.",
         ),
         Misconception(
@@ -172,7 +176,8 @@ CATEGORICAL_POSTERIOR = Exercise(
         Misconception(
             "normalised likelihood",
             _posterior_with(lambda log_prior, log_likelihood: log_likelihood.log_softmax(-1)),
-            "Your log p(x) is right. Your posterior is the likelihood normalised, as if the prior were uniform: normalise the joint.",
+            "Your log p(x) is right. Your posterior is the likelihood normalised, as if the prior were uniform: normalise the "
+            "joint.",
         ),
         Misconception(
             "sums over the data",
@@ -190,5 +195,6 @@ CATEGORICAL_POSTERIOR = Exercise(
             ),
             "Your posterior is right. Your second result is −log p(x), a loss; return log p(x) itself.",
         ),
+        *SLIPS,
     ),
 )

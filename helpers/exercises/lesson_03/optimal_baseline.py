@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_03.optimal_baseline_slips import SLIPS
 
 
 def optimal_baseline(probability, f, score):
@@ -131,7 +132,8 @@ OPTIMAL_BASELINE = Exercise(
         Misconception(
             "the mean reward",
             _baseline_with(lambda p, f, score: p @ f),
-            "Your b is the mean reward E[f]: a good baseline, and not the best one. An outcome makes noise in proportion to |s|², and b "
+            "Your b is the mean reward E[f]: a good baseline, and not the best one. An outcome makes noise in proportion to "
+            "|s|², and b "
             "must predict f there.",
         ),
         Misconception(
@@ -147,7 +149,8 @@ OPTIMAL_BASELINE = Exercise(
         Misconception(
             "plain mean over outcomes",
             _baseline_with(lambda p, f, score: f.mean()),
-            "Your b is the plain mean of f over the outcomes, as if all were equally probable and equally noisy: weigh each by q(z) "
+            "Your b is the plain mean of f over the outcomes, as if all were equally probable and equally noisy: weigh each by "
+            "q(z) "
             "|s(z)|².",
         ),
         Misconception(
@@ -217,5 +220,6 @@ OPTIMAL_BASELINE = Exercise(
             _variance_with(lambda p, f, score, b: p @ f**2 - (p @ f) ** 2),
             "Your b is right. Your variance is that of the reward f; return that of the gradient, (f − b) s.",
         ),
+        *SLIPS,
     ),
 )

@@ -212,7 +212,7 @@ MISCONCEPTIONS = (
         "log Z_hat is right. Your points stand at (j + u) / (K + 1), and leave the end of the interval out. There are K: (j + u) / K.",
     ),
     Misconception(
-        "points over K − 1",
+        "points over one fewer",
         _with_parts(teeth=lambda index, offset, count: (index + offset[:, None]) / max(count - 1, 1)),
         "log Z_hat is right. Your points stand at (j + u) / (K − 1), the last one beyond 1. There are K: (j + u) / K.",
     ),

@@ -123,7 +123,9 @@ class Finite(Distribution):
         flat = value.reshape(*leading, 1, self.event_shape.numel())
         listed = self.values.reshape(-1, self.event_shape.numel())
         match = (flat == listed).all(-1).expand(*batch_shape, -1)  # [..., *batch, support]
-        return torch.where(match, self.logits, -torch.inf).logsumexp(-1)
+        place = match.to(torch.uint8).argmax(-1, keepdim=True)
+        listed_log_prob = self.logits.expand(match.shape).gather(-1, place).squeeze(-1)
+        return torch.where(match.any(-1), listed_log_prob, -torch.inf)
 
     def entropy(self) -> Tensor:
         return -(self.probs * self.logits.clamp_min(torch.finfo(self.logits.dtype).min)).sum(-1)

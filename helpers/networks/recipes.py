@@ -18,6 +18,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from helpers.networks.sizes import as_size
+
 Shape = tuple[int, ...]
 
 
@@ -28,9 +30,40 @@ def as_shape(size: int | Shape) -> Shape:
         size: Shape, or an int n for the shape (n,).
 
     Returns:
-        The shape as a tuple.
+        The shape as a tuple of ints.
+
+    Raises:
+        ValueError: If it is neither an integer nor a sequence of integers, or a size is negative.
     """
-    return (size,) if isinstance(size, int) else tuple(size)
+    if isinstance(size, tuple | list):
+        return tuple(as_size(each, f"a size of the shape {tuple(size)!r}", 0) for each in size)
+    return (as_size(size, "the size of a vector", 0),)
+
+
+def built(network: NetworkRecipe | nn.Module, input_shape: Shape, output_shape: Shape, caller: str) -> nn.Module:
+    """The network of a recipe, or a network as it is.
+
+    Args:
+        network: A recipe, or a module [*batch, *input_shape] → [*batch, *output_shape].
+        input_shape: Shape of one input, without batch dimensions.
+        output_shape: Shape of one output, without batch dimensions.
+        caller: Name of the class that was given the network, for the message.
+
+    Returns:
+        The module.
+
+    Raises:
+        ValueError: If `network` is neither a recipe nor a module.
+    """
+    if isinstance(network, nn.Module):
+        return network
+    if isinstance(network, type) or not isinstance(network, NetworkRecipe):
+        given = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
+        cause = "Write the class with its arguments, in parentheses." if isinstance(network, type) else ""
+        raise ValueError(
+            f"{caller} was given {given} as its network; expected a recipe such as FeedForward((400,)), or an nn.Module. {cause}".rstrip()
+        )
+    return network.build(input_shape, output_shape)
 
 
 @runtime_checkable

@@ -28,6 +28,10 @@ def support(q: Distribution, max_size: int = MAX_SUPPORT) -> Tensor:
     Raises:
         ValueError: If the support is not finite, or larger than `max_size`.
     """
+    if not isinstance(q, Distribution):
+        raise ValueError(
+            f"support was given a {type(q).__name__}; expected a distribution, such as prior() of a prior."
+        )
     outer: Shape = ()  # event dimensions that Independent declares, outermost first
     base = q
     while isinstance(base, Independent):

@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from helpers.networks.sizes import as_size
+from helpers.networks.sizes import as_size, check_layers, layer_sizes
 
 Shape = tuple[int, ...]
 
@@ -91,11 +91,18 @@ class FeedForward(NetworkRecipe):
         hidden: Sizes of the hidden layers; `()` is a single linear map.
         activation: Class of the nonlinearity after each hidden layer.
         dropout: Probability of dropping a hidden unit in training mode; 0 adds no dropout layers.
+
+    Raises:
+        ValueError: If a size is below 1, `activation` is not a class or a function, or `dropout` is not in [0, 1).
     """
 
     hidden: tuple[int, ...] = (400,)
     activation: Callable[[], nn.Module] = nn.Softplus
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", layer_sizes(self.hidden, "FeedForward", "hidden"))
+        check_layers(self.activation, self.dropout, "FeedForward")
 
     def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
         sizes = [math.prod(input_shape), *self.hidden]
@@ -116,11 +123,18 @@ class ConvolutionalEncoder(NetworkRecipe):
         channels: Output channels of each convolution; each halves height and width (rounded up, so that 1×1 still works).
         activation: Class of the nonlinearity after each convolution.
         dropout: Probability of dropping an activation in training mode; 0 adds no dropout layers.
+
+    Raises:
+        ValueError: If a size is below 1, `activation` is not a class or a function, or `dropout` is not in [0, 1).
     """
 
     channels: tuple[int, ...] = (32, 64)
     activation: Callable[[], nn.Module] = nn.ReLU
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", layer_sizes(self.channels, "ConvolutionalEncoder", "channels"))
+        check_layers(self.activation, self.dropout, "ConvolutionalEncoder")
 
     def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
         image_channels, height, width = image_shape(input_shape, "ConvolutionalEncoder reads")
@@ -144,11 +158,18 @@ class ConvolutionalDecoder(NetworkRecipe):
         channels: As in the encoder, from the image inwards: `(32, 64)` starts from 64 small maps.
         activation: Class of the nonlinearity before each transposed convolution.
         dropout: Probability of dropping an activation in training mode; 0 adds no dropout layers.
+
+    Raises:
+        ValueError: If a size is below 1, `activation` is not a class or a function, or `dropout` is not in [0, 1).
     """
 
     channels: tuple[int, ...] = (32, 64)
     activation: Callable[[], nn.Module] = nn.ReLU
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", layer_sizes(self.channels, "ConvolutionalDecoder", "channels"))
+        check_layers(self.activation, self.dropout, "ConvolutionalDecoder")
 
     def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
         if len(output_shape) < 3:

@@ -1,12 +1,13 @@
-"""Numbers given as arguments: sizes of layers and shapes, numbers of samples, weights."""
+"""Numbers given as arguments: sizes of layers and shapes, numbers of samples, weights; and the other settings of layers."""
 
 from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from numbers import Real
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def as_size(value: object, name: str, minimum: int = 1) -> int:
@@ -77,3 +78,44 @@ def as_weight(value: object, name: str, meaning: str) -> float:
     if weight < 0:
         raise ValueError(f"{name}={value} {meaning}; 0 or more was expected.")
     return weight
+
+
+def layer_sizes(sizes: Sequence[int], caller: str, name: str) -> tuple[int, ...]:
+    """The sizes of layers as a tuple of ints.
+
+    Args:
+        sizes: The argument.
+        caller: Name of the class that was given it, for the message.
+        name: Its name, for the message.
+
+    Returns:
+        The sizes, each 1 or more.
+
+    Raises:
+        ValueError: If it is not a tuple or a list of integers of 1 or more.
+    """
+    if not isinstance(sizes, tuple | list):
+        raise ValueError(
+            f"{caller} was given {name}={sizes!r}; expected a tuple with one size for each layer, such as ({sizes!r},) or ()."
+        )
+    return tuple(as_size(size, f"a size in {name}={tuple(sizes)!r} of {caller}") for size in sizes)
+
+
+def check_layers(activation: object, dropout: float, caller: str) -> None:
+    """Check activation and dropout of a recipe.
+
+    Args:
+        activation: Should be a class of modules, or a function that makes one.
+        dropout: Should be a probability below 1.
+        caller: Name of the recipe, for the message.
+
+    Raises:
+        ValueError: If one of them is something else.
+    """
+    if isinstance(activation, nn.Module) or not callable(activation):
+        given = f"an instance, {type(activation).__name__}()" if isinstance(activation, nn.Module) else repr(activation)
+        raise ValueError(
+            f"{caller} was given {given}, as its activation; expected a class such as nn.ReLU, of which each layer gets an instance."
+        )
+    if not is_number(dropout) or not 0 <= dropout < 1:
+        raise ValueError(f"{caller} was given dropout={dropout!r}; expected a probability, 0 or more and below 1.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -101,7 +102,7 @@ def check_instance(given: object, kind: type, caller: str, expected: str) -> Non
     cause = ""
     if isinstance(given, type):
         cause = f" Write {given.__name__}() with parentheses, and its arguments if it has any."
-    elif callable(given) and not isinstance(given, nn.Module):
+    elif isinstance(given, FunctionType):
         cause = " Usual cause: f and q belong into the call of an estimator, after it is made: Pathwise()(f, q)."
     raise ValueError(f"{caller} was given {_kind(given)}; expected {expected}.{cause}")
 

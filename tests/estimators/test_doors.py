@@ -200,7 +200,7 @@ def problem(kind, dtype=torch.float32):
 
     def run(estimator):
         q = distribution(kind, encoder(x))
-        return estimator(lambda z: decoder(z).squeeze(-1), q, context=x)
+        return estimator(lambda z: decoder(z).squeeze(-1).float(), q, context=x)  # float32 beside the other dtype of z
 
     return run, [*encoder.parameters(), *decoder.parameters()]
 

@@ -78,9 +78,8 @@ class ConditionalReparameterisation(GradientEstimator):
             gradient = over_event(each.value - c_given_b, q) * score + path  # [samples, *batch, *event]
             loss: Tensor | float = 0.0
             if trainable:
-                complete = gradient + _own_gradient(
-                    each.surrogate, logits
-                )  # of the whole estimate, f's use of q included
+                own = _own_gradient(each.surrogate, logits)  # by f's use of q, which is part of the whole estimate
+                complete = gradient + own
                 loss = _with_gradient_for(trainable, sum_over_event(complete**2, q).mean())
         averaged = each.mean(dim=0)
         return Estimate(

@@ -209,7 +209,8 @@ class LogLikelihood(nn.Module):
 
     def __init__(self, classifier: CategoricalConditional) -> None:
         super().__init__()
-        check_instance(classifier, CategoricalConditional, type(self).__name__, "a CategoricalConditional q(y | x)")
+        if not hasattr(classifier, "event_shape"):
+            check_instance(classifier, CategoricalConditional, type(self).__name__, "a CategoricalConditional q(y | x)")
         self.classifier = classifier
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Estimate:

@@ -138,8 +138,13 @@ class SemiSupervisedGuide(nn.Module):
     def __init__(self, classifier: CategoricalConditional, style: StyleConditional) -> None:
         super().__init__()
         name = type(self).__name__
-        check_instance(classifier, CategoricalConditional, name, "a CategoricalConditional q(y | x) as its classifier")
-        check_instance(style, StyleConditional, name, "a StyleConditional q(z | x, y) as its style")
+        # by their shapes, so that other modules with these may stand in for both
+        if not hasattr(classifier, "event_shape"):
+            check_instance(
+                classifier, CategoricalConditional, name, "a CategoricalConditional q(y | x) as its classifier"
+            )
+        if not hasattr(style, "image_shape"):
+            check_instance(style, StyleConditional, name, "a StyleConditional q(z | x, y) as its style")
         if tuple(classifier.event_shape) != (style.num_classes,):
             raise ValueError(
                 f"The classifier makes labels of shape {tuple(classifier.event_shape)}, and the style reads one-hot labels of "

@@ -25,6 +25,7 @@ TESTED_IN = {
     "distributions/test_flows.py": ["distributions/flow", "distributions/flow_conditionals", "networks/autoregressive"],
     "distributions/test_sigmoid_belief.py": ["distributions/layered", "models/sigmoid_belief/network"],
     "estimators/harness/test_exact.py": ["estimators/harness/every_outcome", "estimators/harness/moments"],
+    "estimators/test_doors.py": ["estimators/parts/doors"],
     "estimators/test_biased.py": [
         "estimators/gumbel_softmax",
         "estimators/parts/discrete",
@@ -95,7 +96,6 @@ PARTS_OF = {
         "data/music/voice_leading",
     ],
     "distributions/conditionals": ["distributions/checks"],
-    "estimators/control_variates": ["estimators/parts/running"],
     "evaluation/bound": ["evaluation/module_mode"],
     "experiments/variance": ["experiments/binary_target"],
     "widgets/shapes": ["widgets/parts/scoring_words"],

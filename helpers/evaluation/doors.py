@@ -190,7 +190,8 @@ def check_sequence_arguments(model: object, guide: object, x: object, lengths: o
         ValueError: If one is of another kind.
     """
     check_module(model, DeepMarkovModel, "model", "a DeepMarkovModel, as from deep_markov_model(...)")
-    check_module(guide, SequenceGuide, "guide", "a guide of sequences, as from deep_markov_model(...)")
+    if not (isinstance(guide, nn.Module) and hasattr(guide, "features")):  # somebody's own guide need not inherit
+        check_module(guide, SequenceGuide, "guide", "a guide of sequences, as from deep_markov_model(...)")
     check_tensor(x, "x", "[sequences, num_steps, *outcome]")
     check_tensor(lengths, "lengths", "int64 [sequences]")
 

@@ -156,7 +156,7 @@ class NetworkConditional(nn.Module):
                 else f"Convert one of both, such as `images.to({weight.dtype})`."
             )
             raise ValueError(
-                f"The input of {type(self).__name__} has dtype {given.dtype}, and its network {weight.dtype}. {cause}"
+                f"Got an input of dtype {given.dtype}; expected {weight.dtype}, the dtype of the network of {type(self).__name__}. {cause}"
             )
         parameters = self.network(given)
         if not isinstance(parameters, Tensor):

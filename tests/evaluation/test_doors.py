@@ -50,7 +50,7 @@ BOUND = [
     ("a share of a draw", lambda m, g, x: (m, g, x, 0.5), "Got num_samples=0.5"),
     ("draws as a float", lambda m, g, x: (m, g, x, 1e3), "Got num_samples=1000.0"),
     ("no pair", lambda m, g, x: (m, g, x, 2, 0), "Got max_evaluations=0"),
-    ("half precision", lambda m, g, x: (m, g, x.half(), 2), r"has dtype torch\.float16, and its network torch\.float32.*images\.to"),
+    ("half precision", lambda m, g, x: (m, g, x.half(), 2), r"input of dtype torch\.float16; expected torch\.float32.*images\.to"),
     ("double precision", lambda m, g, x: (m, g, x.double(), 2), "float64.*images.float"),
 ]  # fmt: skip
 UNITS = [
@@ -62,7 +62,7 @@ UNITS = [
     ("one draw", lambda m, g, x: (g, x, 0.01, 1), "Got num_samples=1; expected .* 2 or more"),
     ("NaN", lambda m, g, x: (g, x, math.nan), "Got threshold=nan; expected a variance"),
     ("a threshold in words", lambda m, g, x: (g, x, "0.01"), "Got threshold='0.01'"),
-    ("half precision", lambda m, g, x: (g, x.half()), r"has dtype torch\.float16, and its network torch\.float32"),
+    ("half precision", lambda m, g, x: (g, x.half()), r"input of dtype torch\.float16; expected torch\.float32"),
 ]  # fmt: skip
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 ACCURACY = [

@@ -150,8 +150,8 @@ MISTAKES = {
     "no name": (lambda o: {"checkpoint": ""}, "Got '' as checkpoint"),
     "a state as checkpoint": (lambda o: {"checkpoint": o.state_dict()}, "Got an OrderedDict of 8 as checkpoint.*contents of a checkpoint"),
     "resume alone": (lambda o: {"resume": True}, "Got resume=True without checkpoint"),
-    "half precision": (lambda o: {"train": batches(IMAGES.half())}, r"has dtype torch\.float16, and its network torch\.float32\. Convert"),
-    "bfloat16": (lambda o: {"train": batches(IMAGES.bfloat16())}, r"has dtype torch\.bfloat16, and its network torch\.float32\. Convert"),
+    "half precision": (lambda o: {"train": batches(IMAGES.half())}, r"input of dtype torch\.float16; expected torch\.float32, the dtype of the network of GaussianConditional\. Convert"),
+    "bfloat16": (lambda o: {"train": batches(IMAGES.bfloat16())}, r"input of dtype torch\.bfloat16; expected torch\.float32, the dtype of the network of GaussianConditional\. Convert"),
     "on another device": (lambda o: {"train": [IMAGES.to("meta")], "objective": Returns(mixes)}, "on meta for .* expected one device"),
     "a float returned": (lambda o: {"objective": Returns(lambda o, x: 1.0)}, "Got 1.0 from Returns; expected an Estimate"),
     "a tensor returned": (lambda o: {"objective": Returns(lambda o, x: o.w * x)}, r"Got a tensor of .* from Returns.*Estimate.of\(bound\)"),
@@ -237,7 +237,7 @@ def test_averages_have_the_same_door():
         (elbo(), IMAGES, "as batches.*not batches"),
         (batches(), elbo(), "Got a Batches as objective"),
         (Returns(lambda o, x: x), batches(), "expected an Estimate"),
-        (elbo(), batches(IMAGES.half()), r"has dtype torch\.float16"),
+        (elbo(), batches(IMAGES.half()), r"dtype torch\.float16"),
     ):
         with pytest.raises(ValueError, match=words):
             average_terms(objective, given)

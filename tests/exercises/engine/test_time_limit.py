@@ -186,8 +186,7 @@ def in_a_generated_context(loc, scale):
 def loop_first_in_a_try(loc, scale):
     LOG.append("opened")
     try:
-        while True:
-            loc = loc + 1
+        while True: loc = loc + 1  # fmt: skip # noqa: E701
     finally:
         time.sleep(0.2)
         LOG.append("closed")
@@ -196,8 +195,7 @@ def loop_first_in_a_try(loc, scale):
 def jumps_to_itself_in_a_try(loc, scale):
     LOG.append("opened")
     try:
-        while True:
-            pass
+        while True: pass  # fmt: skip # noqa: E701
     finally:
         time.sleep(0.2)
         LOG.append("closed")

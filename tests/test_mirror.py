@@ -41,7 +41,7 @@ TESTED_IN = {
     ],
     "evaluation/test_bound.py": ["evaluation/classification", "evaluation/measured"],
     "exercises/engine/test_diagnosis.py": ["exercises/engine/judge"],
-    "exercises/engine/test_progress.py": ["exercises/engine/checking", "exercises/registry"],
+    "exercises/engine/test_progress.py": ["exercises/registry"],
     "exercises/engine/test_transformations.py": [
         "exercises/engine/argument_changes",
         "exercises/engine/solution_edits",
@@ -103,9 +103,12 @@ PARTS_OF = {
     "exercises/engine/judge": [
         "exercises/engine/comparison",
         "exercises/engine/static_checks",
+        "exercises/engine/stop_words",
         "exercises/engine/trial",
         "exercises/engine/verdict",
     ],
+    "exercises/engine/run": ["exercises/engine/whole_imports"],
+    "exercises/engine/time_limit": ["exercises/engine/answer_clock", "exercises/engine/answer_frames"],
     "exercises/engine/trial": ["exercises/engine/run"],
     "models/sequences/recurrent_guide": ["models/sequences/sampling_path"],
 }

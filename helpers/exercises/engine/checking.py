@@ -170,8 +170,17 @@ def _displayed(shown: Shown) -> Shown:
             shell.events.register("post_run_cell", _show_the_rest)
         _of_this_cell.append(shown)
     elif not (hasattr(sys, "ps1") or sys.flags.interactive):
-        print(shown)
+        _print(shown)
     return shown
+
+
+def _print(shown: object) -> None:
+    """Print, with question marks for what the encoding of standard output lacks, as cp1252 lacks the check mark."""
+    try:
+        print(shown)
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding or "ascii"
+        print(str(shown).encode(encoding, errors="replace").decode(encoding))
 
 
 def _show_the_rest(result: Any) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 from helpers.exercises.engine import static_checks
 from helpers.exercises.engine.closeness import TOLERANCE
 from helpers.exercises.engine.comparison import Comparison, Fault
+from helpers.exercises.engine.compiled import compiled_complaint
 from helpers.exercises.engine.cost import remarks
 from helpers.exercises.engine.diagnosis import also_wrong, basic_fault, first_fault
 from helpers.exercises.engine.global_state import preserved_global_state
 from helpers.exercises.engine.notebook_names import about_names, note_on_names, notebook_names
 from helpers.exercises.engine.shapes import named_sizes
-from helpers.exercises.engine.time_limit import Stopped
+from helpers.exercises.engine.stop_words import notes_on, why_unfinished
 from helpers.exercises.engine.trial import (
     Trial,
     agrees,
@@ -27,7 +28,7 @@ from helpers.exercises.engine.trial import (
 from helpers.exercises.engine.verdict import Verdict
 from helpers.exercises.exercise import Exercise, Misconception
 
-SECONDS = 5.0  # an answer needs milliseconds
+SECONDS = 5.0  # of CPU time, without first imports; an answer needs milliseconds
 
 
 def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Verdict:
@@ -43,7 +44,7 @@ def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Verdict:
     Args:
         exercise: The exercise.
         answer: The learner's answer; usually a function.
-        seconds: Time limit of all calls together.
+        seconds: Limit on the CPU time of all calls together (`TimeLimit`).
 
     Returns:
         The verdict. Errors of the answer are part of it.
@@ -65,6 +66,9 @@ def judge(exercise: Exercise, answer: Any, seconds: float = SECONDS) -> Verdict:
 
 
 def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
+    compiled = compiled_complaint(answer)  # before all else: a compiled module looks like a stub
+    if compiled is not None:
+        return Verdict(exercise.id, exercise.title, "not yet", compiled)
     if static_checks.is_stub(answer):
         words = f'Write the body of `{exercise.name}` in place of `...`, then run the cell again. `hint("{exercise.id}")` gives a nudge.'
         return Verdict(exercise.id, exercise.title, "not attempted", words)
@@ -78,13 +82,11 @@ def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
     left = seconds
     for case in exercise.cases:
         got.append(try_answer(exercise, answer, case, left))
-        left = max(left - sum(one.seconds for one in got[-1].runs), 0.1)
-        if any(isinstance(one.error, Stopped) for one in got[-1].runs):
-            words = (
-                f"Your answer was still running after {seconds:g} seconds, and was stopped. Look for a loop "
-                "that never ends. Perhaps no loop is needed."
-            )
-            return Verdict(exercise.id, exercise.title, "not yet", words, (("Case", got[-1].case),))
+        left = max(left - sum(one.seconds for one in got[-1].runs), 0.5)
+        unfinished = why_unfinished(got[-1].runs)
+        if unfinished is not None:
+            facts = (("Case", got[-1].case),)
+            return Verdict(exercise.id, exercise.title, "not yet", unfinished, facts, notes=_notes(got))
     notes = _notes(got)
     names = notebook_names(answer)
     if all(agrees(*pair, exercise.may_share_memory) for pair in zip(got, want, strict=True)):
@@ -181,8 +183,4 @@ def _tested(want: list[Trial]) -> str:
 
 
 def _notes(got: list[Trial]) -> tuple[str, ...]:
-    printed = next((one.printed for trial in got for one in trial.runs if one.printed.strip()), "")
-    if not printed:
-        return ()
-    text = " ".join(printed.split())
-    return (f"Your answer prints: {text[:120]}{'…' if len(text) > 120 else ''}",)
+    return notes_on(one for trial in got for one in trial.runs)

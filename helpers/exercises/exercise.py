@@ -114,6 +114,11 @@ class Exercise:
         return f"Your turn · {self.id} · {self.dots} · {self.minutes} minutes"
 
     @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What judging has found once and finds again in each try: how solution and misconceptions fare on the cases."""
+        return {}
+
+    @cached_property
     def solution_source(self) -> str:
         """Source of the solution."""
         return textwrap.dedent(inspect.getsource(self.solution)).rstrip()

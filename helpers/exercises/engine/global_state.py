@@ -44,7 +44,7 @@ SWITCHES: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
 
 @contextmanager
 def preserved_global_state() -> Iterator[TorchModes]:
-    """Context in which an answer runs: float32 by default, gradients on, on the CPU, without warnings.
+    """Context in which an answer runs: float32 by default, gradients on, distributions checked, on the CPU, without warnings.
 
     At the end, every setting, every random state and every mode of torch is what it was at the start.
 
@@ -64,6 +64,7 @@ def preserved_global_state() -> Iterator[TorchModes]:
             stack.enter_context(torch.device("cpu"))
         if torch.get_default_dtype() != torch.float32:
             torch.set_default_dtype(torch.float32)
+        Distribution.set_default_validate_args(True)  # torch's default: other libraries switch it off for the process
         modes = TorchModes()
         stack.callback(modes.restore)
         yield modes

@@ -77,7 +77,7 @@ def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
         return Verdict(exercise.id, exercise.title, "not yet", complaint)
 
     # The solution first: what torch loads at first use must not count as the learner's time.
-    want = [try_answer(exercise, exercise.solution, case, 60.0) for case in exercise.cases]
+    want = [_kept_trial(exercise, exercise.solution, case) for case in exercise.cases]
     got: list[Trial] = []
     left = seconds
     for case in exercise.cases:
@@ -149,7 +149,6 @@ class Misconceptions:
     def __init__(self, exercise: Exercise, got: list[Trial]) -> None:
         self.exercise = exercise
         self.got = got
-        self._trials: dict[tuple[str, str], Trial] = {}
 
     def exactly(self) -> Misconception | None:
         """The first that behaves like the answer in everything, side effects included."""
@@ -166,10 +165,15 @@ class Misconceptions:
         return None
 
     def _trial(self, misconception: Misconception, case: str) -> Trial:
-        key = misconception.name, case
-        if key not in self._trials:
-            self._trials[key] = try_answer(self.exercise, misconception.answer, case, 60.0)
-        return self._trials[key]
+        return _kept_trial(self.exercise, misconception.answer, case)
+
+
+def _kept_trial(exercise: Exercise, answer: Callable[..., Any], case: str) -> Trial:
+    """The trial of a solution or a misconception, which is the same at every try: made once."""
+    key = answer, case
+    if key not in exercise.kept:
+        exercise.kept[key] = try_answer(exercise, answer, case, 60.0)
+    return exercise.kept[key]
 
 
 def _tested(want: list[Trial]) -> str:

@@ -69,6 +69,11 @@ MIXTURE = Exercise(
             "log_normal": normal_leaf(g, 4, 5, 5, loc=-50.0, scale=30.0),
             "log_joint": normal_leaf(g, 4, 5, loc=-400.0, scale=100.0),
         },
+        # The weights stay, and the exponentials of the logits are infinite, or all 0.
+        "logits moved by a constant": lambda g: {
+            **_mixture_inputs(g, 2, 3),
+            "logits": (normal(g, 2, 3) + torch.tensor([[800.0], [-800.0]], dtype=torch.float64)).requires_grad_(),
+        },
         "data far apart": lambda g: {
             **_mixture_inputs(g, 2, 6),
             "log_normal": (

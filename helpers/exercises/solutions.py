@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 import ast
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from helpers.exercises import registry
 from helpers.exercises.exercise import Exercise
-from helpers.exercises.lessons.pair import keep_copy, lessons, read_notebook
+from helpers.exercises.lessons.pair import ask_for_notebook_tools, keep_copy, lessons, read_notebook
 from helpers.exercises.lessons.record import prints, read_record, write_record
 from helpers.files import atomic_write
 
@@ -42,11 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--notebooks", type=Path, default=Path("notebooks"), help="the folder of the lessons (notebooks)"
     )
     options = parser.parse_args(arguments)
-    if find_spec("nbformat") is None:
-        raise SystemExit(
-            "*** nbformat, which reads and writes notebooks, is missing in this Python. It comes with JupyterLab: run `make solutions`, "
-            "or install the project with its extra `lab`: python -m pip install -e '.[lab]'"
-        )
+    ask_for_notebook_tools("make solutions")
     if not options.notebooks.is_dir():
         parser.error(
             f"There is no folder {options.notebooks} here. Run this in the project's folder, or say --notebooks FOLDER."

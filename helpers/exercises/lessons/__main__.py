@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from helpers.exercises.lessons.pair import UnreadableLesson
+from helpers.exercises.lessons.pair import UnreadableLesson, ask_for_notebook_tools
 from helpers.exercises.lessons.reconciling import reconcile
 from helpers.exercises.lessons.updating import carry, carry_by_new_code, pull
 from helpers.exercises.lessons.writing import Refused, accept, clean, write
@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None, root: Path | None = None) -> int:
         if name == "carry":
             command.add_argument("old", type=Path, help="the folder with the answers, which is only read")
     options = parser.parse_args(arguments)
+    ask_for_notebook_tools("make lessons")
     root = Path.cwd() if root is None else root
     problems: list[str] = []
     try:

@@ -10,13 +10,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import jupytext
-import nbformat
-from jupytext.combine import combine_inputs_with_outputs
-from jupytext.config import load_jupytext_configuration_file
 
 from helpers.exercises.lessons.record import Print, read_record, write_record
 from helpers.files import atomic_write
@@ -62,6 +58,8 @@ class Pair:
         Returns:
             A notebook of nbformat.
         """
+        import jupytext  # of the extra `lab`, here as below: `helpers` is imported without it
+
         return jupytext.reads(self.text.read_text(encoding="utf-8"), fmt=TEXT_FORMAT, config=_config(self.root))
 
     def read_notebook(self) -> Any:
@@ -81,6 +79,9 @@ class Pair:
         Args:
             notebook: Its cells; the header is that of the text that is there.
         """
+        import jupytext
+        import nbformat
+
         header = self.read_text().metadata if self.text.exists() else notebook.metadata
         cells = [_without_stray_metadata(cell) for cell in notebook.cells]
         written = nbformat.v4.new_notebook(cells=cells, metadata=header)
@@ -96,6 +97,9 @@ class Pair:
             inputs: Its cells.
             outputs: A notebook whose outputs, cell ids and metadata are kept, for cells that are the same. None: there are none.
         """
+        import nbformat
+        from jupytext.combine import combine_inputs_with_outputs
+
         combined = inputs
         if outputs is not None:
             combined = combine_inputs_with_outputs(inputs, outputs, fmt=TEXT_FORMAT)
@@ -183,6 +187,8 @@ def read_notebook(path: Path) -> Any:
     Raises:
         UnreadableLesson: If the file is no notebook.
     """
+    import nbformat
+
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)
         assert isinstance(notebook.cells, list)
@@ -192,6 +198,23 @@ def read_notebook(path: Path) -> Any:
             f"{path} cannot be read as a notebook ({type(error).__name__}), and is left as it is. Usually a merge left its marks in it, or "
             "it was cut off: mend it in a text editor, or rename it."
         ) from None
+
+
+def ask_for_notebook_tools(command: str) -> None:
+    """End with a sentence if jupytext or nbformat is missing.
+
+    Args:
+        command: What needs them, as "make solutions".
+
+    Raises:
+        SystemExit: If one is missing.
+    """
+    for name in ("nbformat", "jupytext"):
+        if find_spec(name) is None:
+            raise SystemExit(
+                f"*** {name}, which reads and writes notebooks, is missing in this Python. It comes with JupyterLab: run `{command}`, "
+                "or install the project with its extra `lab`: python -m pip install -e '.[lab]'"
+            )
 
 
 def keep_copy(path: Path) -> Path:
@@ -213,6 +236,8 @@ def keep_copy(path: Path) -> Path:
 
 def _config(root: Path) -> Any:
     """jupytext's settings in the project that holds the lessons, or None."""
+    from jupytext.config import load_jupytext_configuration_file
+
     path = root / "pyproject.toml"
     return load_jupytext_configuration_file(str(path)) if path.is_file() else None
 
@@ -224,5 +249,7 @@ def _filters(root: Path) -> dict[str, str]:
 
 
 def _without_stray_metadata(cell: Any) -> Any:
+    import nbformat
+
     kept = {key: cell.metadata[key] for key in ("slideshow", "tags", "lines_to_next_cell") if key in cell.metadata}
     return nbformat.from_dict({**cell, "metadata": kept})

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from helpers.exercises.lessons.merging import Cells, merged
 from helpers.exercises.lessons.pair import Pair, UnreadableLesson, keep_copy, pairs
 from helpers.exercises.lessons.record import Print, print_of, prints
@@ -52,6 +50,8 @@ def _reconcile(pair: Pair) -> list[str]:
             )
     if conflicts:
         said.append(f"    changed in both, and taken from the newer: {', '.join(conflicts)}")
+    import nbformat
+
     together = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
     if prints(together) != prints(notebook):
         pair.write_notebook(together, notebook)

@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from helpers.exercises.exercise import STUB_LINE
 from helpers.exercises.lessons.merging import Cells, merged
 from helpers.exercises.lessons.pair import Pair, UnreadableLesson, lessons, pairs
@@ -182,6 +180,8 @@ def _successor(old: Pair, root: Path) -> Pair | None:
 
 
 def _carry(old: Pair, cells: Cells, edited: Cells, base: Sequence[Print] | None, new: Pair) -> list[str]:
+    import nbformat
+
     text = new.read_text()
     result = list(text.cells)
     if base is not None:  # what both changed is the lesson's; the answers follow, and the rest is put below
@@ -228,6 +228,8 @@ def _with_the_rest_below(result: Cells, cells: Cells, edited: Cells) -> Cells:
 
 
 def _kept(cell: Any) -> Any:
+    import nbformat
+
     source = cell.source if cell.cell_type == "markdown" else f"````python\n{cell.source}\n````"
     metadata = {"slideshow": {"slide_type": "skip"}, "tags": ["kept"]}
     return nbformat.v4.new_markdown_cell(f"**Kept from your copy of this lesson:**\n\n{source}", metadata=metadata)

@@ -127,6 +127,11 @@ def _judge(exercise: Exercise, answer: Any, seconds: float) -> Verdict:
     values_right = all(same_values(a.graded, b.graded) for a, b in zip(got, want, strict=True))
     by_values = None if values_right else misconceptions.by_values()
     if fault := basic_fault(comparison):
+        sizes_read = [one for one in names if isinstance(one.value, int)]
+        if sizes_read and any(trial.graded.error is not None for trial in got):  # sizes that fit in the notebook only
+            return not_yet(
+                Fault(about_names(exercise, answer, sizes_read), fault.facts, fault.code, id="notebook-name")
+            )
         more = (f"Besides: {by_values.sentence}",) if by_values else ()
         return not_yet(replace(fault, notes=more))
     if by_values:

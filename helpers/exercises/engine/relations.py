@@ -203,8 +203,15 @@ def _offset_words(
                 for c, v in zip(offsets, values, strict=True)
             ):
                 what = words.removesuffix(",")
-                return Relation(f"too {size} by the logarithm of {what}: is a mean taken for a sum, or a sum for a mean, before the "
-                                "logarithm?", f"plus-log:{id}" if sign > 0 else f"minus-log:{id}")  # fmt: skip
+                cause = (
+                    "a sum in place of a mean before the logarithm, or a factor of one over it that is missing?"
+                    if sign > 0
+                    else "a mean in place of a sum before the logarithm, or a factor of one over it that is there twice?"
+                )
+                return Relation(
+                    f"too {size} by the logarithm of {what}: {cause}",
+                    f"plus-log:{id}" if sign > 0 else f"minus-log:{id}",
+                )
             if not words.startswith("the size") and all(
                 math.isclose(sign * c, v, rel_tol=1e-6) for c, v in zip(offsets, values, strict=True)
             ):

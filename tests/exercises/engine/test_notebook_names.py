@@ -46,6 +46,15 @@ def test_it_is_found_in_functions_inside_and_beside():
         assert "`data` is no argument" in judge(ENERGY, in_a_notebook(source, data=TENSOR)).sentence
 
 
+def test_a_size_of_the_notebook_is_named_if_the_answer_raises():
+    answer = in_a_notebook(
+        "def energy(loc, scale):\n    return (loc**2 / (2 * scale) + scale).reshape(images, 3).sum(-1)", images=4
+    )
+    verdict = judge(ENERGY, answer)
+    assert verdict.sentence.startswith("`images` is no argument") and verdict.misconception_id == "notebook-name"
+    assert any(label == "Python says" for label, _ in verdict.facts)
+
+
 @pytest.mark.parametrize(
     "value", [TENSOR, torch.nn.Linear(2, 2), torch.distributions.Normal(0.0, 1.0), [TENSOR, TENSOR], TENSOR.numpy(), 3]
 )

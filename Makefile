@@ -3,16 +3,19 @@
 #   PYTHON=/path/to/python3.12        builds .venv with this Python, 3.11 or newer, instead of the first one found
 #   WORKERS=4                         tests run in so many processes (2 by default)
 #   ARGS="--no-browser --port 8899"   goes to JupyterLab (make lab) or to the benchmarks (make bench)
+#   FROM=../older-folder              make update takes the answers from there, and not from git
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser check lessons slides bench solutions FORCE
+.PHONY: help lab test test-browser check lessons reconcile update slides bench solutions FORCE
 
 PYTHON_BIN := .venv/bin/python
 WORKERS ?= 2
 # Files side by side, each with one thread: two workers with two threads each would wait for one another most of the time.
 IN_PARALLEL := -n $(WORKERS) --dist loadfile
-TEXTS := $(sort $(wildcard lessons_src/*.py))
-NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+# Only NN_name is a lesson; whatever else lies in these folders ("Untitled.ipynb", "01_name-Copy1.ipynb") is the reader's own.
+IS_LESSON := LC_ALL=C grep -E '^[0-9][0-9](_[a-z0-9]+)+\.(py|ipynb)$$' | LC_ALL=C sort
+TEXTS := $(addprefix lessons_src/,$(shell ls lessons_src 2>/dev/null | $(IS_LESSON)))
+NOTEBOOKS := $(addprefix notebooks/,$(shell ls notebooks 2>/dev/null | $(IS_LESSON)))
 FIRST_LESSON := $(firstword $(NOTEBOOKS))
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -20,23 +23,29 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 ifneq ($(WORKBOOK_DATA),)
 export WORKBOOK_DATA := $(shell cd "$(WORKBOOK_DATA)" 2>/dev/null && pwd || echo "$(WORKBOOK_DATA)")
 endif
+ifneq ($(WORKBOOK_PROGRESS),)
+export WORKBOOK_PROGRESS := $(if $(filter /% ~%,$(firstword $(WORKBOOK_PROGRESS))),,$(CURDIR)/)$(WORKBOOK_PROGRESS)
+endif
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 lab: .venv/complete ## install what is missing, then open the first lesson in JupyterLab
+ifneq ($(NOTEBOOKS),)
+	@$(PYTHON_BIN) -m helpers.exercises.lessons reconcile || echo "==> the lessons named above stay as they are"
+endif
 	@echo "==> JupyterLab on $(or $(FIRST_LESSON),this folder); Ctrl-C, then y, stops it"
 	@exec $(PYTHON_BIN) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
 	  $(if $(FIRST_LESSON),--LabApp.default_url=/lab/tree/$(FIRST_LESSON)) $(AS_ROOT) $(ARGS)
 
 test: .venv/complete ## install what is missing, then run the unit tests and every notebook in smoke mode
-	@echo "==> unit tests, and the pairing of texts and notebooks"
+	@echo "==> unit tests"
 	@OMP_NUM_THREADS=1 $(PYTHON_BIN) -m pytest $(IN_PARALLEL)
 ifeq ($(NOTEBOOKS),)
 	@echo "==> no notebooks yet: none to run in smoke mode"
 else
 	@echo "==> every cell of $(words $(NOTEBOOKS)) notebook(s), in smoke mode"
-	@WORKBOOK_SMOKE=1 OMP_NUM_THREADS=1 $(PYTHON_BIN) -m pytest $(IN_PARALLEL) --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
+	@WORKBOOK_SMOKE=1 WORKBOOK_PROGRESS=/dev/null OMP_NUM_THREADS=1 $(PYTHON_BIN) -m pytest $(IN_PARALLEL) --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
 endif
 
 test-browser: .venv/complete ## every lesson in JupyterLab and every deck, in headless Chromium, which must be installed
@@ -44,22 +53,24 @@ test-browser: .venv/complete ## every lesson in JupyterLab and every deck, in he
 	@$(PYTHON_BIN) -m pytest -m browser -n $(WORKERS) --dist loadgroup tests/browser/test_decks.py; decks=$$?; \
 	  $(PYTHON_BIN) -m pytest -m browser tests/browser/test_lessons.py && exit $$decks
 
-check: .venv/complete ## style, format and types of the code, as .ci/run checks them
-	@echo "==> ruff check, ruff format, mypy"
-	@$(PYTHON_BIN) -m ruff check && $(PYTHON_BIN) -m ruff format --check && $(PYTHON_BIN) -m mypy
+check: .venv/complete ## for authors: style, format and types of the code, and lessons as they are committed
+	@echo "==> ruff check, ruff format, mypy, texts and notebooks"
+	@$(PYTHON_BIN) -m ruff check && $(PYTHON_BIN) -m ruff format --check && $(PYTHON_BIN) -m mypy && \
+	  $(PYTHON_BIN) -m pytest -m repository
 
-# jupytext keeps the ids of cells, and the outputs of a notebook that was run; nbconvert then takes outputs, counts and stray metadata away.
-lessons: .venv/complete ## bring notebooks/ up to date with lessons_src/, without outputs
+# A notebook that holds what this command did not write is left as it is. The module says which cells, and keeps a copy.
+lessons: .venv/complete ## for authors: bring notebooks/ up to date with lessons_src/
 ifeq ($(TEXTS),)
 	@echo "==> no lessons in lessons_src/ yet: nothing to bring up to date"
 else
-	@echo "==> $(words $(TEXTS)) lesson(s): lessons_src/*.py to notebooks/*.ipynb"
-	@$(PYTHON_BIN) -m jupytext --quiet --to ../notebooks//ipynb --update $(TEXTS)
-	@$(PYTHON_BIN) -m nbconvert --log-level WARN --inplace --clear-output --ClearMetadataPreprocessor.enabled=True \
-	  --ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'jupytext', 'kernelspec'}" \
-	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask="{'slideshow', 'tags', 'lines_to_next_cell'}" \
-	  $(TEXTS:lessons_src/%.py=notebooks/%.ipynb)
+	@$(PYTHON_BIN) -m helpers.exercises.lessons write
 endif
+
+reconcile: .venv/complete ## bring text and notebook of each lesson together again, with what was written in either
+	@$(PYTHON_BIN) -m helpers.exercises.lessons reconcile
+
+update: .venv/complete ## get new lessons and a new version, and keep your answers (FROM=FOLDER: take them from there)
+	@$(PYTHON_BIN) -m helpers.exercises.lessons $(if $(FROM),carry "$(FROM)",update)
 
 # slides/ is a folder too, hence .PHONY. A lesson's results are kept in slides/build/.cache for as long as nothing they depend on changes.
 slides: .venv/complete ## run the lessons, where they have changed, and build a deck and a handout of each in slides/build/

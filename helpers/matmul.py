@@ -50,7 +50,9 @@ def _oneDNN_stays_float32() -> bool:
                 + torch.arange(rows * columns, dtype=torch.float32, device="cpu").reshape(rows, columns).fmod(997)
                 * 2.0**-13
             )
-            for product in (numbers @ torch.eye(columns), torch.nn.functional.linear(numbers, torch.eye(columns))):
+            # The dtype is named, and so is the device: the defaults may be others.
+            identity = torch.eye(columns, dtype=torch.float32, device="cpu")
+            for product in (numbers @ identity, torch.nn.functional.linear(numbers, identity)):
                 if not torch.equal(product, numbers):
                     return False
     return True

@@ -21,7 +21,7 @@
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Have everybody run the first code cell now, before you say anything else: whoever sees a line that does not begin with
+# Have everybody run the first two code cells now, before you say anything else: whoever sees a line that does not begin with
 # "ok" needs you in the next two minutes, not in lesson 02. Then ask: who has ever lost an hour to a shape error? And to a shape that gave no error?
 #
 # </details>
@@ -34,8 +34,27 @@
 # 3. choose the number in `Independent` so that an image gets one number, and write that number yourself, from logits;
 # 4. read a broadcasting error aloud, and find the broadcast that raises no error.
 #
-# The first cell answers 1. The Predict questions of sections 2 and 3 test 2 and the first half of 3; the exercise tests its second half; the
+# Section 1 answers 1. The Predict questions of sections 2 and 3 test 2 and the first half of 3; the exercise tests its second half; the
 # Predict questions of section 5 test 4.
+
+# %% slideshow={"slide_type": "skip"} tags=["setup"]
+# Which Python runs this lesson, and whose `helpers` does it use? This cell is the same in every lesson.
+import os
+import sys
+from pathlib import Path
+
+_above = Path(globals().get("__vsc_ipynb_file__", "lesson.ipynb")).absolute().parents
+_homes = [str(folder) for folder in _above if os.path.isfile(folder / "helpers" / "set_up.py")]
+sys.path[:0] = _homes[:1]  # a lesson uses the package of its own checkout, whatever else has that name
+try:
+    from helpers.set_up import first_line
+
+    print(first_line())
+except Exception as problem:
+    print(f"""!!  python    Python {sys.version.split()[0]} ({sys.executable}) cannot use the workbook's package `helpers`: {problem}
+    On your machine: close this notebook and start `make lab` in the workbook's folder. Needed: Python 3.11 or newer.
+    On Colab or a hub: bring the workbook's folder there, and run %pip install with the folder's path in a new cell.
+    If `helpers` is a file or folder of your own ({getattr(sys.modules.get("helpers"), "__file__", "not found")}): rename it. Then restart the kernel.""")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1 · Is everything working?
@@ -298,7 +317,7 @@ shapes()
 # Replace the `...` and run the cell. Stuck? The cell after it gives a hint, a further one each time you run it, three in all.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-00.1"]
 def log_prob_of_images(logits, x):
     """log p(x) of images whose pixels are independent Bernoulli, in nats, stable for logits of any size.
 

@@ -39,6 +39,25 @@
 #
 # The exercises are marked by `check`. The Predicts are not: say your answer aloud, then unfold the lesson's. Sections 12 to 14 are optional on a first reading.
 
+# %% slideshow={"slide_type": "skip"} tags=["setup"]
+# Which Python runs this lesson, and whose `helpers` does it use? This cell is the same in every lesson.
+import os
+import sys
+from pathlib import Path
+
+_above = Path(globals().get("__vsc_ipynb_file__", "lesson.ipynb")).absolute().parents
+_homes = [str(folder) for folder in _above if os.path.isfile(folder / "helpers" / "set_up.py")]
+sys.path[:0] = _homes[:1]  # a lesson uses the package of its own checkout, whatever else has that name
+try:
+    from helpers.set_up import first_line
+
+    print(first_line())
+except Exception as problem:
+    print(f"""!!  python    Python {sys.version.split()[0]} ({sys.executable}) cannot use the workbook's package `helpers`: {problem}
+    On your machine: close this notebook and start `make lab` in the workbook's folder. Needed: Python 3.11 or newer.
+    On Colab or a hub: bring the workbook's folder there, and run %pip install with the folder's path in a new cell.
+    If `helpers` is a file or folder of your own ({getattr(sys.modules.get("helpers"), "__file__", "not found")}): rename it. Then restart the kernel.""")
+
 # %% slideshow={"slide_type": "skip"}
 import math
 import time
@@ -106,7 +125,7 @@ for words, scale in {
 # Write $\mathrm{KL}\big(\mathcal N(\mu, \sigma^2) \,\|\, \mathcal N(0, 1)\big)$ in closed form, in nats, summed over the last dimension. `loc` is $\mu$, `scale` is the standard deviation $\sigma$.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-01.1"]
 def kl_to_standard_normal(loc, scale):
     """KL(N(loc, scale²) || N(0, 1)) in nats, summed over the last dimension.
 
@@ -288,7 +307,7 @@ for words, count in {"N/B in its place": num_data, "N/B forgotten": batch}.items
 # Estimate $\log p(w) + \sum_{n=1}^{N} \log p(x_n, z_n \mid w)$ from a minibatch of $B$ observations, and give the estimate's standard error. The batch is drawn without replacement, so the mean of its terms has variance $\frac{s^2}{B}\big(1 - \frac{B}{N}\big)$, with $s^2$ their sample variance.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-01.2"]
 def whole_from_minibatch(log_global, log_local, num_data):
     """Estimate log p(w) + sum over num_data observations of log p(x_n, z_n | w).
 
@@ -356,7 +375,7 @@ print(f"largest violation of the product rule: {difference.abs().max().item():.0
 # Let $z \sim \mathcal N(0, I)$ and $x \mid z \sim \mathcal N(Wz + b, \sigma^2 I)$, where $\sigma$ is `noise`. Return the mean of $p(z \mid x)$ for every row of `x`, and its precision matrix, the inverse of the covariance, which all rows share.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-01.3"]
 def exact_posterior(x, weight, bias, noise):
     """p(z | x) where z ~ N(0, I) and x | z ~ N(weight z + bias, noise² I).
 
@@ -534,7 +553,7 @@ print(
 # Estimate the ELBO $\mathbb E_{q}[\log p(z) + \log p(x \mid z) - \log q(z)]$ of $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$ from the given standard normal draws `eps`: one number for every row of `x`, the mean over the samples. Gradients must reach `loc` and `scale`, through the sample too.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-01.4"]
 def elbo_estimate(x, loc, scale, weight, bias, noise, eps):
     """Monte Carlo ELBO in nats of q = N(loc, scale²), differentiable in loc and scale.
 
@@ -847,7 +866,7 @@ print(
 # From $\log p(x)$, the ELBO of the best $q$ of the family, and the ELBO of the encoder's $q$, all for the same observations, return the mean **approximation gap** with its standard error and the mean **amortization gap** with its standard error.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-01.5"]
 def gaps(log_marginal, elbo_best, elbo_encoder):
     """The approximation gap and the amortization gap in nats, with standard errors.
 

@@ -39,6 +39,25 @@
 #
 # `check` tests what names an exercise. A Predict is for you alone: decide first, then open its answer.
 
+# %% slideshow={"slide_type": "skip"} tags=["setup"]
+# Which Python runs this lesson, and whose `helpers` does it use? This cell is the same in every lesson.
+import os
+import sys
+from pathlib import Path
+
+_above = Path(globals().get("__vsc_ipynb_file__", "lesson.ipynb")).absolute().parents
+_homes = [str(folder) for folder in _above if os.path.isfile(folder / "helpers" / "set_up.py")]
+sys.path[:0] = _homes[:1]  # a lesson uses the package of its own checkout, whatever else has that name
+try:
+    from helpers.set_up import first_line
+
+    print(first_line())
+except Exception as problem:
+    print(f"""!!  python    Python {sys.version.split()[0]} ({sys.executable}) cannot use the workbook's package `helpers`: {problem}
+    On your machine: close this notebook and start `make lab` in the workbook's folder. Needed: Python 3.11 or newer.
+    On Colab or a hub: bring the workbook's folder there, and run %pip install with the folder's path in a new cell.
+    If `helpers` is a file or folder of your own ({getattr(sys.modules.get("helpers"), "__file__", "not found")}): rename it. Then restart the kernel.""")
+
 # %% slideshow={"slide_type": "skip"}
 import copy
 import math
@@ -148,7 +167,7 @@ print("log p(x, z) from helpers", model.log_joint(x, z).detach().cpu().numpy().r
 # Write $\log p(x, z) = \log p(z) + \log p_\theta(x \mid z)$ in nats, for $z \sim \mathcal N(0, I)$ and pixels $x_d \in \{0, 1\}$ that are 1 with probability $\mathrm{sigmoid}(\ell_d)$, where $\ell$ is `logits`. It must stay exact where a logit is 40 and its pixel is 0.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-02.1"]
 def log_joint(z, logits, x):
     """log p(x, z) in nats: z ~ N(0, I); given z, bits x, each 1 with probability sigmoid(logit).
 
@@ -349,7 +368,7 @@ print(
 # Turn the noise `eps` into samples $z$ of $q = \mathcal N(\mu, \mathrm{diag}\,\sigma^2)$, and return them with the one-sample rate $\log q(z) - \log p(z)$, in nats, where $p = \mathcal N(0, I)$. Gradients must reach `loc` and `scale` through every path.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-02.2"]
 def sample_and_rate(loc, scale, eps):
     """A sample z of q = N(loc, scale²), and its rate log q(z) - log p(z) in nats; p = N(0, I).
 
@@ -375,7 +394,7 @@ check("02.2", sample_and_rate)
 # Lesson 01 had the prior $\mathcal N(0, 1)$; lesson 05 learns it. Write the rate $\mathrm{KL}\big(\mathcal N(\mu, \mathrm{diag}\,\sigma^2) \,\|\, \mathcal N(m, \mathrm{diag}\,s^2)\big)$ in closed form, in nats, one number per image. `prior_loc` is $m$, `prior_scale` is $s$.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-02.3"]
 def rate(loc, scale, prior_loc, prior_scale):
     """KL(N(loc, scale²) || N(prior_loc, prior_scale²)) in nats, summed over the latents.
 
@@ -968,7 +987,7 @@ plots.image_grid(
 # Write $\log q(z)$ of the aggregate posterior $q(z) = \frac1N \sum_i q_\phi(z \mid x_i)$, in nats, at every row of `z`, where $q_\phi(z \mid x_i)$ is the Gaussian of row $i$ of `loc` and `scale`. It must stay finite at a $z$ far from all codes.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-02.4"]
 def log_aggregate(z, loc, scale):
     """log q(z) in nats, for q(z) = 1/N sum_i q(z | x_i) and q(z | x_i) = N(loc_i, scale_i²).
 
@@ -1196,7 +1215,7 @@ print(f"minus the test ELBO      {-evaluation.elbo.mean:6.1f}")
 # Split the distortion $-\sum_d [x_d \log \pi_d + (1 - x_d) \log(1 - \pi_d)]$ of grey images, with $\pi = \mathrm{sigmoid}(\ell)$ and $\ell$ `logits`, in two: the **floor** $\sum_d H(x_d)$, and the **excess** above it. Both in nats, one number per image. Pixels of exactly 0 and 1 are frequent.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-02.5"]
 def floor_and_excess(logits, x):
     """Distortion of grey images in nats, split: its floor sum_d H(x_d), and the excess.
 

@@ -37,6 +37,25 @@
 #
 # `check` tests what names an exercise. A Predict is for you alone: decide first, then open its answer.
 
+# %% slideshow={"slide_type": "skip"} tags=["setup"]
+# Which Python runs this lesson, and whose `helpers` does it use? This cell is the same in every lesson.
+import os
+import sys
+from pathlib import Path
+
+_above = Path(globals().get("__vsc_ipynb_file__", "lesson.ipynb")).absolute().parents
+_homes = [str(folder) for folder in _above if os.path.isfile(folder / "helpers" / "set_up.py")]
+sys.path[:0] = _homes[:1]  # a lesson uses the package of its own checkout, whatever else has that name
+try:
+    from helpers.set_up import first_line
+
+    print(first_line())
+except Exception as problem:
+    print(f"""!!  python    Python {sys.version.split()[0]} ({sys.executable}) cannot use the workbook's package `helpers`: {problem}
+    On your machine: close this notebook and start `make lab` in the workbook's folder. Needed: Python 3.11 or newer.
+    On Colab or a hub: bring the workbook's folder there, and run %pip install with the folder's path in a new cell.
+    If `helpers` is a file or folder of your own ({getattr(sys.modules.get("helpers"), "__file__", "not found")}): rename it. Then restart the kernel.""")
+
 # %% slideshow={"slide_type": "skip"}
 import math
 
@@ -185,7 +204,7 @@ print(f"a draw from p(z) is the code that fits: {hit.mean():.0%}; ten draws all 
 # A code $z$ is one of $K$ categories, so Bayes' rule is a finite sum. From $\log p(z)$ and $\log p(x \mid z)$ of every category, write $\log p(z \mid x)$ and $\log p(x)$, in nats. It must stay exact where $\log p(x \mid z)$ is −1000: an image has hundreds of pixels.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-03.1"]
 def categorical_posterior(log_prior, log_likelihood):
     """log p(z | x) and log p(x) in nats, by summing over all categories z.
 
@@ -304,7 +323,7 @@ for name, ours, theirs in zip(("weight", "bias"), by_hand, packaged, strict=True
 # Write the score-function surrogate of $S$ samples: its value is $\frac1S \sum_s f(z_s) + f(z_s) \log q(z_s)$, and its gradient must be $\frac1S \sum_s \nabla f(z_s) + f(z_s) \nabla \log q(z_s)$. The first term is for the model's parameters, which `f` depends on; in the second, $f$ is a reward, a number. Bit $d$ of $z$ is 1 with probability $\mathrm{sigmoid}(\ell_d)$, where $\ell$ is `logits`, which may be ±50.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-03.2"]
 def score_function_surrogate(f, logits, z):
     """A surrogate whose gradient estimates that of E_q[f]; q draws independent bits.
 
@@ -537,7 +556,7 @@ baseline()
 # A baseline $b$ makes the gradient of one sample $g = (f(z) - b)\, s(z)$ with the score $s = \nabla_\phi \log q$. Its mean is the same for every $b$. Find the one $b$ with the least variance, summed over the parameters, and that variance, $\mathbb E\,|g|^2 - |\mathbb E\, g|^2$: both exact, over all outcomes.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-03.3"]
 def optimal_baseline(probability, f, score):
     """The b that makes (f(z) - b) score(z), z ~ q, least noisy, and the variance left.
 
@@ -614,7 +633,7 @@ measure("centred", settle(CentredReward()))
 # Centre the rewards of a run, step by step: subtract the running mean $m$ from each reward of the batch, then update $m \leftarrow 0.9\, m + 0.1\, \bar r$ with the batch's mean reward $\bar r$. A batch is never measured against a mean that contains it. Return the mean after the last step too: it is saved with the model.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-03.4"]
 def centre_by_past(rewards, mean):
     """Each batch of rewards less the running mean of the batches before it.
 
@@ -856,7 +875,7 @@ print(f"on average, the best b lies {sum(below) / len(below):.1f} nats below E[f
 # A network predicts the reward of a datum, $b(x)$. Write the surrogate of value $\frac1S \sum_s f_s + (f_s - b) \log q_s$ for each datum, and the auxiliary loss: the mean over samples and batch of $(f_s - b)^2$. The surrogate's gradient reaches the model through the first $f$ and $q$ through $\log q$, and nothing else; that of the auxiliary loss reaches the baseline, and nothing else.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-03.5"]
 def learned_baseline_losses(f, log_q, baseline):
     """The surrogate with a learned baseline b(x), and the loss that b learns from.
 
@@ -983,7 +1002,7 @@ for name, objective in objectives.items():
 # A network of $L$ layers of bits draws $h_1 \sim q(\cdot \mid x)$, then $h_2 \sim q(\cdot \mid h_1)$, up to $h_L$. The log weight is $\log p(h_L) + \sum_l \log p(h_{l-1} \mid h_l) - \log q(h_l \mid h_{l-1})$, with $h_0 = x$. Write each layer's reward: from the log weight, leave out the terms that were settled before the layer was drawn. A reward is a number, without a graph.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-03.6"]
 def downstream_rewards(log_prior, log_p, log_q):
     """The reward of each layer: the terms of the log weight that its draw has a say in.
 

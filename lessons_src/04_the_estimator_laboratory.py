@@ -39,6 +39,25 @@
 #
 # `check` tests what names an exercise. A Predict is for you alone: decide first, then open its answer.
 
+# %% slideshow={"slide_type": "skip"} tags=["setup"]
+# Which Python runs this lesson, and whose `helpers` does it use? This cell is the same in every lesson.
+import os
+import sys
+from pathlib import Path
+
+_above = Path(globals().get("__vsc_ipynb_file__", "lesson.ipynb")).absolute().parents
+_homes = [str(folder) for folder in _above if os.path.isfile(folder / "helpers" / "set_up.py")]
+sys.path[:0] = _homes[:1]  # a lesson uses the package of its own checkout, whatever else has that name
+try:
+    from helpers.set_up import first_line
+
+    print(first_line())
+except Exception as problem:
+    print(f"""!!  python    Python {sys.version.split()[0]} ({sys.executable}) cannot use the workbook's package `helpers`: {problem}
+    On your machine: close this notebook and start `make lab` in the workbook's folder. Needed: Python 3.11 or newer.
+    On Colab or a hub: bring the workbook's folder there, and run %pip install with the folder's path in a new cell.
+    If `helpers` is a file or folder of your own ({getattr(sys.modules.get("helpers"), "__file__", "not found")}): rename it. Then restart the kernel.""")
+
 # %% slideshow={"slide_type": "skip"}
 import math
 import time
@@ -358,7 +377,7 @@ for words, f in raised.items():
 # Write the leave-one-out surrogate, $\frac 1 S \sum_s \big[f(z_s) + (f(z_s) - b_s) \log q(z_s)\big]$, where $b_s$ is the mean of the *other* samples' $f$. Gradients go through $f(z_s)$ and $\log q(z_s)$; the bracket that weighs $\log q$ is a number. There are two samples or more.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-04.1"]
 def leave_one_out_surrogate(f, log_q):
     """1/S sum_s [f(z_s) + (f(z_s) - b_s) log q(z_s)], b_s: the mean f of the other samples.
 
@@ -501,7 +520,7 @@ for S in range(2, largest + 1):
 # Credit each of $S$ samples with what it adds to $L = \log \frac 1 S \sum_t w_t$: return $L - L_s$, where $L_s$ is $L$ with $\log w_s$ replaced by the mean of the other samples' $\log w$. In nats, without a gradient, and right where $w$ is far too small for a floating-point number.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-04.2"]
 def vimco_signals(log_weight):
     """L - L_s in nats, without gradient. L = log 1/S sum_t w_t, from log_weight = log w.
 
@@ -607,7 +626,7 @@ print(f"in closed form, z_2: p (1 - p) = {p * (1 - p):.4f} and 2 p² (1 - p) = {
 # One uniform number makes two bits, $b = 1[u > \mathrm{sigmoid}(-\phi)]$ and $b' = 1[u < \mathrm{sigmoid}(\phi)]$, where $\phi$ is a logit. Write DisARM's estimate of the gradient on the logits, $\frac 1 2 \big(f(b) - f(b')\big)(b - b')\,\mathrm{sigmoid}(|\phi|)$, averaged over the pairs. `f_first` is $f(b)$, `f_second` is $f(b')$: one number for all bits of a datum.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-04.3"]
 def disarm_gradient(logits, u, f_first, f_second):
     """1/2 (f(b) - f(b')) (b - b') sigmoid(|logit|), averaged over the pairs: DisARM.
 
@@ -812,7 +831,7 @@ for larger in (1, 10):
 # Sum each bit $i$ out, given a sample of the others: the gradient on its logit is $\mathbb E\big[p_i (1 - p_i)\,\big(f(z \text{ with } z_i = 1) - f(z \text{ with } z_i = 0)\big)\big]$. You are given $f$ at each sample and, in `f_flipped`, $f$ with one bit flipped. Average over the samples.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-04.4"]
 def local_gradient(logits, z, f, f_flipped):
     """Gradient of E_q[f] on the logits of bits, each bit summed out given a sample of the others.
 
@@ -935,7 +954,7 @@ for name, (estimator, evaluations) in racers.items():
 # One bit $b$ is 1 with probability $p = \mathrm{sigmoid}(\phi)$. Return the exact gradient of $\mathbb E[f(b)]$ on $\phi$, and the bias of straight-through: the mean of $f'(b)\,\frac{\mathrm d p}{\mathrm d \phi}$ over $b$, less the exact gradient. `f` and `slope` hold $f$ and $f'$ at 0 and at 1.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-04.5"]
 def straight_through_bias(logits, f, slope):
     """Exact gradient of E[f(b)] on the logit of one bit, and the bias of straight-through there.
 
@@ -1038,7 +1057,7 @@ reparameterise_or_score()
 # For $z = \mu + \sigma\epsilon$, both $f(z)\,\epsilon / \sigma$ (score function) and $f'(z)$ (pathwise) estimate the gradient of $\mathbb E[f(z)]$ on $\mu$. Return the exact variance of each, one sample, from quadrature: the mean of any $g(\epsilon)$ is `weight @ g(eps)`.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-04.6"]
 def gaussian_variances(f, slope, scale, eps, weight):
     """Variance of two gradients of E_q[f] on loc, one sample each, z = loc + scale eps.
 

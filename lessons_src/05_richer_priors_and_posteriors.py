@@ -41,6 +41,25 @@
 #
 # `check` tests what names an exercise. A Predict is for you alone: decide first, then open its answer.
 
+# %% slideshow={"slide_type": "skip"} tags=["setup"]
+# Which Python runs this lesson, and whose `helpers` does it use? This cell is the same in every lesson.
+import os
+import sys
+from pathlib import Path
+
+_above = Path(globals().get("__vsc_ipynb_file__", "lesson.ipynb")).absolute().parents
+_homes = [str(folder) for folder in _above if os.path.isfile(folder / "helpers" / "set_up.py")]
+sys.path[:0] = _homes[:1]  # a lesson uses the package of its own checkout, whatever else has that name
+try:
+    from helpers.set_up import first_line
+
+    print(first_line())
+except Exception as problem:
+    print(f"""!!  python    Python {sys.version.split()[0]} ({sys.executable}) cannot use the workbook's package `helpers`: {problem}
+    On your machine: close this notebook and start `make lab` in the workbook's folder. Needed: Python 3.11 or newer.
+    On Colab or a hub: bring the workbook's folder there, and run %pip install with the folder's path in a new cell.
+    If `helpers` is a file or folder of your own ({getattr(sys.modules.get("helpers"), "__file__", "not found")}): rename it. Then restart the kernel.""")
+
 # %% slideshow={"slide_type": "skip"}
 import math
 
@@ -233,7 +252,7 @@ plots.curves(
 # Write the continuous Bernoulli's log-normaliser, $\log C = \log \dfrac{\eta}{\tanh(\eta / 2)}$ in nats, from the logit $\eta$. At $\eta = 0$ that is $0/0$: where $|\eta| < 0.1$ take its series, $\log 2 + \eta^2 / 12 - 7 \eta^4 / 1440$. Value *and gradient* must be right everywhere, at $\eta = 0$ and at $\eta = 800$ too.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-05.1"]
 def log_normaliser(logits):
     """log C in nats of the density C exp(x log p + (1 - x) log(1 - p)) on [0, 1], p = sigmoid(logit).
 
@@ -471,7 +490,7 @@ rate_distortion(points, x_test, ink="light" if greys else "dark")
 # Split the rate: return the mutual information $\frac 1 N \sum_i \big[\log q(z_i \mid x_i) - \log q(z_i)\big]$ and the marginal divergence $\frac 1 N \sum_i \big[\log q(z_i) - \log p(z_i)\big]$, where $q(z) = \frac 1 N \sum_j q(z \mid x_j)$ is the aggregate posterior. `log_q[i, j]` is $\log q(z_i \mid x_j)$, and may be far too small for its exponential.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-05.2"]
 def split_rate(log_q, log_prior):
     """The rate in two parts, in nats: I(x; z) under q, and KL(q(z) || p(z)), q(z) = 1/N sum_j q(z | x_j).
 
@@ -582,7 +601,7 @@ plots.curves(
 # Write the rate with free bits: the KL of each coordinate, $\mathrm{KL}(\mathcal N(\mu, \sigma^2) \,\|\, \mathcal N(0, 1)) = (\mu^2 + \sigma^2 - 1)/2 - \log \sigma$, averaged over the batch, counted as `floor` nats where it is less, and summed over coordinates. A coordinate below the floor gets no gradient.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-05.3"]
 def free_bits_rate(loc, scale, floor):
     """The rate with free bits in nats: a coordinate's mean KL to N(0, 1), or `floor` if less, summed.
 
@@ -867,7 +886,7 @@ plots.image_grid(
 # Write $\log p(z)$ in nats for the prior $p(z) = \frac 1 K \sum_k q(z \mid u_k)$, where $q(z \mid u_k) = \prod_d \mathcal N(z_d \mid \mu_{kd}, \sigma_{kd}^2)$ is what the encoder makes of the pseudo-input $u_k$: `loc` and `scale`. It must be right far away from all of them, where every $q(z \mid u_k)$ is too small for a floating-point number.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-05.4"]
 def vamp_log_prob(z, loc, scale):
     """log p(z) in nats of a VampPrior: p(z) = 1/K sum_k q(z | u_k), q(z | u_k) = N(loc_k, scale_k²).
 
@@ -1042,7 +1061,7 @@ for name, estimator in gradients.items():
 # For $q(z) = \sum_j w_j\, \mathcal N_j(z)$ with $w = \mathrm{softmax}(\text{logits})$, and a point $z_k$ drawn from each component by reparameterisation, write the surrogate $\sum_k w_k \big[\log p(x, z_k) - \log q(z_k)\big]$, where $\log q$ is that of the *whole* mixture. `log_normal[b, k, j]` is $\log \mathcal N_j(z_k)$ for datum $b$, `log_joint[b, k]` is $\log p(x, z_k)$. Nothing is detached.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-05.5"]
 def mixture_surrogate(logits, log_normal, log_joint):
     """sum_k w_k [log p(x, z_k) - log q(z_k)]: the component enumerated, its point z_k reparameterised.
 
@@ -1153,7 +1172,7 @@ plots.contours(
 # Write one affine coupling layer. The first coordinates of $z$, as many as `weight` has rows, stay; shift $t$ and log scale $s$ of the others are the two halves of `kept @ weight + context`, and $y_\text{moved} = e^{s} z_\text{moved} + t$. Return $y$ and $\log q(y) = \log q(z) - \sum s$, with gradients to everything.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-05.6"]
 def affine_coupling(z, log_q, weight, context):
     """One affine coupling layer: y and log q(y) in nats. The first coordinates stay, the others move.
 

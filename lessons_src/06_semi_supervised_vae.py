@@ -39,6 +39,25 @@
 #
 # `check` tests the outcomes that name an exercise. A Predict is for you alone: decide first, then open its answer.
 
+# %% slideshow={"slide_type": "skip"} tags=["setup"]
+# Which Python runs this lesson, and whose `helpers` does it use? This cell is the same in every lesson.
+import os
+import sys
+from pathlib import Path
+
+_above = Path(globals().get("__vsc_ipynb_file__", "lesson.ipynb")).absolute().parents
+_homes = [str(folder) for folder in _above if os.path.isfile(folder / "helpers" / "set_up.py")]
+sys.path[:0] = _homes[:1]  # a lesson uses the package of its own checkout, whatever else has that name
+try:
+    from helpers.set_up import first_line
+
+    print(first_line())
+except Exception as problem:
+    print(f"""!!  python    Python {sys.version.split()[0]} ({sys.executable}) cannot use the workbook's package `helpers`: {problem}
+    On your machine: close this notebook and start `make lab` in the workbook's folder. Needed: Python 3.11 or newer.
+    On Colab or a hub: bring the workbook's folder there, and run %pip install with the folder's path in a new cell.
+    If `helpers` is a file or folder of your own ({getattr(sys.modules.get("helpers"), "__file__", "not found")}): rename it. Then restart the kernel.""")
+
 # %% slideshow={"slide_type": "skip"}
 import math
 from typing import NamedTuple
@@ -203,7 +222,7 @@ def bound_of_every_class(model, guide, x):
 # Write the bound of an image whose label nobody gave, $U(x) = \sum_k q_k \big[L(x, k) - \log q_k\big]$ in nats, with $q = \mathrm{softmax}(\text{logits})$ the classifier's $q(y \mid x)$. `bound` holds $L(x, k)$ for every class. Gradients must reach both arguments, and stay finite where a probability rounds to 0.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-06.1"]
 def unlabelled_bound(logits, bound):
     """U(x) = sum_k q_k [L(x, k) - log q_k] in nats: the bound on log p(x) without a label.
 
@@ -350,7 +369,7 @@ plots.curves(
 # With ten classes the noise of a sampled label can be computed, and need not be sampled. One guess $y \sim q(y \mid x)$ gives the gradient $\big[L(x, y) - \log q(y \mid x) - b\big]\, \nabla \log q(y \mid x)$ with respect to the logits, where $\partial \log q_y / \partial \text{logit}_j = 1[j = y] - q_j$. Return its mean, and its variance summed over the logits, both computed exactly, by summing over all guesses.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-06.2"]
 def noise_of_a_guess(logits, bound, baseline):
     """The gradient of U(x) with respect to the logits, and how noisy one guess y ~ q(y | x) makes it.
 
@@ -424,7 +443,7 @@ print(f"multiply-adds an image: {once:,}; image half ten times: {ten_times / onc
 # The style encoder's first layer reads image and label side by side: $h = \mathrm{softplus}(W [x, y] + b)$, with the label's columns of $W$ after the image's. Compute $h$ for *every* one-hot label, `[classes, batch, hidden]`, and let the image meet its weights once and not once a class.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-06.3"]
 def hidden_of_every_class(x, weight, bias):
     """softplus(weight @ [x, e_k] + bias) for every class k, e_k its one-hot code.
 
@@ -594,7 +613,7 @@ plots.curves(
 # Put the objective together: $s\, \overline{L(x, y)} + (1 - s)\, \overline{U(x)} + a\, \overline{\log q(y \mid x)}$, in nats per image, where bars are means over a batch's labelled or unlabelled images, $a$ is `weight`, and $s$ is the share of labelled images in the *data set*, from `counts`: a batch may hold more of them.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-06.4"]
 def semi_supervised_objective(bound_labelled, bound_unlabelled, log_q, labels, counts, weight):
     """s mean L + (1 - s) mean U + a mean log q(y | x), nats per image; s: share of labelled ones.
 
@@ -905,7 +924,7 @@ for name, tried in {"attempt 3": third, "not expensive first": plain, "attempt 2
 # The model has an opinion on the class too: $p(y \mid x) \propto p(x, y)$. Estimate $p(x, y) \approx \frac 1 S \sum_s w_s$ from draws $z_s \sim q(z \mid x, y)$, where `log_weight` is $\log w_s$ for every class. Return $\log p(x)$, $\log p(y \mid x)$, and what the classifier's guess costs the bound, $\mathrm{KL}(q(y \mid x) \,\|\, p(y \mid x))$, in nats. Log weights may lie near $-900$: their exponentials are 0 in floating point.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-06.5"]
 def what_the_guess_costs(log_weight, log_q):
     """log p(x), log p(y | x) by importance weights, and KL(q(y | x) || p(y | x)), in nats.
 
@@ -1142,7 +1161,7 @@ number_of_labels(read_rows())
 # Two variants have been trained on the same $n$ splits. `correct` and `other` are 1.0 where they classified a test image right, else 0.0. With $a_i$, $b_i$ their accuracies on split $i$ and $d_i = a_i - b_i$, return the mean of $d$; its standard error over splits, *paired*, $\sqrt{\mathrm{var}(d) / n}$; and *unpaired*, $\sqrt{(\mathrm{var}(a) + \mathrm{var}(b)) / n}$. Variances divide by $n - 1$.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-06.6"]
 def compare_over_splits(correct, other):
     """Difference of the mean accuracies of two variants, and its standard errors over splits.
 

@@ -38,6 +38,25 @@
 #
 # `check` tests the outcomes that name an exercise. A Predict is for you alone: decide first, then open its answer.
 
+# %% slideshow={"slide_type": "skip"} tags=["setup"]
+# Which Python runs this lesson, and whose `helpers` does it use? This cell is the same in every lesson.
+import os
+import sys
+from pathlib import Path
+
+_above = Path(globals().get("__vsc_ipynb_file__", "lesson.ipynb")).absolute().parents
+_homes = [str(folder) for folder in _above if os.path.isfile(folder / "helpers" / "set_up.py")]
+sys.path[:0] = _homes[:1]  # a lesson uses the package of its own checkout, whatever else has that name
+try:
+    from helpers.set_up import first_line
+
+    print(first_line())
+except Exception as problem:
+    print(f"""!!  python    Python {sys.version.split()[0]} ({sys.executable}) cannot use the workbook's package `helpers`: {problem}
+    On your machine: close this notebook and start `make lab` in the workbook's folder. Needed: Python 3.11 or newer.
+    On Colab or a hub: bring the workbook's folder there, and run %pip install with the folder's path in a new cell.
+    If `helpers` is a file or folder of your own ({getattr(sys.modules.get("helpers"), "__file__", "not found")}): rename it. Then restart the kernel.""")
+
 # %% slideshow={"slide_type": "skip"}
 import base64
 import itertools
@@ -225,7 +244,7 @@ for name, part in model.transition.network.named_children():
 # Write the mean of the gated transition, $m = (1 - g) \odot (A z + a) + g \odot h$, with the gate $g = \mathrm{sigmoid}(\text{gate\_logit})$. One network has computed the gate's logits from $z = z_{t-1}$, another the proposal $h$; both are given.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-07.1"]
 def gated_mean(z, gate_logit, proposal, weight, bias):
     """Mean of p(z_t | z_{t-1}): (1 - g) (A z + a) + g h, with g = sigmoid(gate_logit), z = z_{t-1}.
 
@@ -364,7 +383,7 @@ print(f"bound and {len(gradient)} gradients the same, bit for bit: {same}")
 # Sequences of different lengths stand in one padded batch. From the terms of each step, $\log p(x_t \mid z_t)$ and $\mathrm{KL}_t$, return the bound of each sequence, $\sum_{t \le T_n} [\log p(x_t \mid z_t) - \mathrm{KL}_t]$ with $T_n$ the length of sequence $n$, and the batch's bound per step: the sum of the sequences' bounds divided by the sum of their lengths (papers report minus this number). What stands beyond an end is no data: no number there, not even NaN, may change a value or a gradient.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-07.2"]
 def bound_per_step(log_likelihood, rate, lengths):
     """The bound of each sequence of a padded batch, and that of the batch per time step, in nats.
 
@@ -415,7 +434,7 @@ check("07.2", bound_per_step)
 # The guide's network reads each sequence from its last step to its first. Reverse every sequence of a padded batch within its own length; what stands beyond its end stays where and what it is. Try it without a loop over sequences.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-07.3"]
 def reverse_each(x, lengths):
     """Each sequence backwards, from its own last step to its first; the padding stays as it is.
 
@@ -632,7 +651,7 @@ print(f"kept: {chosen}")
 # Estimate $\log p(x)$ from $S$ whole paths $z_s \sim q(z \mid x)$ with the weights $w_s = p(x, z_s) / q(z_s \mid x)$: return $\log \frac 1 S \sum_s w_s$ for each sequence, and the effective sample size $\big(\sum_s w_s\big)^2 / \sum_s w_s^2$. A sequence has hundreds of nats: weights themselves are 0 in floating point.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-07.4"]
 def importance_sampled(log_joint, log_q):
     """log p(x) from S whole paths z_s ~ q(z | x), in nats, and how many of them count.
 
@@ -668,7 +687,7 @@ with torch.no_grad():
 # $K$ particles, of equal weight so far, have each been extended by $z_t$. Particle $k$'s weight for this step is $w_k = p(z_t \mid z_{t-1})\, p(x_t \mid z_t) / q(z_t \mid z_{t-1}, x)$. Add $\log \frac 1 K \sum_k w_k$ to $\log \hat Z$. Then resample: cut $[0, 1]$ into $K$ pieces, in the particles' order and as long as their shares $w_k / \sum w$. Put $K$ points on it, at $(j + u) / K$ for $j = 0, \dots, K - 1$, with one $u \in [0, 1)$, which is given. Each point draws the particle whose piece it falls in; on a boundary, the one on the right.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-07.5"]
 def particle_step(log_z, log_weight, z, offset):
     """One step of sequential Monte Carlo: log Z_hat, and the particles drawn anew.
 
@@ -828,7 +847,7 @@ print(f"the bound again, as a mean of the chorales' own means: {each.mean():.3f}
 # With discrete $z_t$ the sum over all paths, $K^T$ of them, can be done step by step. Let $\alpha_t(j) = p(x_1, \dots, x_t, z_t = j)$; then $\alpha_1(j) = p(z_1 = j)\, p(x_1 \mid z_1 = j)$ and $\alpha_t(j) = p(x_t \mid z_t = j) \sum_i \alpha_{t-1}(i)\, p(z_t = j \mid z_{t-1} = i)$. Return $\log p(x) = \log \sum_j \alpha_T(j)$, computed in logs: after a hundred steps $\alpha$ itself is 0 in floating point.
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-07.6"]
 def forward_log_marginal(log_initial, log_transition, log_emission):
     """log p(x_1, ..., x_T) of a hidden Markov model, in nats, by the forward algorithm.
 

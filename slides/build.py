@@ -18,11 +18,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from helpers.exercises.lessons.pair import keep_copy, lessons
 from slides import handout
 from slides.assets import AssetError, load_assets
-from slides.convert import Described, convert, templates
-from slides.execute import ROOT, LessonError, executed
 from slides.files import fingerprint, fingerprint_of_files, write
+
+try:
+    from slides.convert import Described, convert, templates
+    from slides.execute import ROOT, LessonError, executed
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"*** Decks are made with {missing.name}, which is missing in this Python. It comes with JupyterLab: run `make slides`, or "
+        "install the project with its extra `lab`: python -m pip install -e '.[lab,test]'"
+    )
 
 LESSONS = ROOT / "notebooks"
 BUILD = ROOT / "slides" / "build"
@@ -34,11 +42,12 @@ MAKERS = ("nbconvert", "mistune", "Pygments", "beautifulsoup4", "Jinja2")  # who
 class Built(Described):
     """What is known of a built deck; kept beside it as the proof that it is up to date.
 
-    key: the state it was made from; handout_key: the same for its PDF, and None where that was not made; complaints: what is wrong
-    with slides, in sentences.
+    key: the state it was made from; page: fingerprint of the deck as it was written; handout_key: as key, for its PDF, and None where
+    that was not made; complaints: what is wrong with slides, in sentences.
     """
 
     key: str
+    page: str
     handout_key: str | None = None
     complaints: tuple[str, ...] = ()
 
@@ -63,10 +72,10 @@ def main() -> int:
             return str(problem)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:  # threads are enough: the work is done by kernels and browsers
-        results = list(pool.map(build_or_say, sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))))
+        results = list(pool.map(build_or_say, lessons(LESSONS)))
     built = [result for result in results if isinstance(result, Built)]
     failures = [result for result in results if isinstance(result, str)]
-    forget_all_but({lesson.stem for lesson in LESSONS.glob("*.ipynb")})
+    forget_all_but({lesson.stem for lesson in lessons(LESSONS)})
     write_index(built)
     for deck in built:
         for complaint in deck.complaints:
@@ -74,7 +83,7 @@ def main() -> int:
     handouts = sum(deck.handout_key == deck.key for deck in built)
     print(f"==> {len(built)} deck(s) and {handouts} handout(s): open {relative(BUILD / 'index.html')}")
     if handouts < len(built) and browser is None:
-        print("    Handouts (PDF) need Chromium or Chrome, and playwright from `pip install -e '.[test]'`.")
+        print("    Handouts (PDF) need Chromium or Chrome, and playwright from `pip install -e '.[lab,test]'`.")
     for failure in failures:
         print(f"*** not built: {failure}", file=sys.stderr)
     return 1 if failures else 0
@@ -98,7 +107,9 @@ def build(lesson: Path, assets: dict[str, str], browser: str | None, appearance:
     if built is None or built.key != key or not page.is_file():
         print(f"==> deck of {lesson.stem}", flush=True)
         deck = convert(lesson.stem, notebook, lesson.parent, assets)
-        built = Built(**{field.name: getattr(deck, field.name) for field in fields(Described)}, key=key)
+        described = {field.name: getattr(deck, field.name) for field in fields(Described)}
+        keep_if_edited(page, built, deck.html)
+        built = Built(**described, key=key, page=fingerprint(deck.html))
         stamp.unlink(missing_ok=True)  # from here to its end, the build has no proof of being up to date
         write(page, deck.html)
         write(stamp, json.dumps(asdict(built)))
@@ -115,6 +126,19 @@ def build(lesson: Path, assets: dict[str, str], browser: str | None, appearance:
         built = replace(built, handout_key=key, complaints=tuple(complaints(printed.slides)))
         write(stamp, json.dumps(asdict(built)))
     return built
+
+
+def contents_of(page: Path) -> str:
+    """A deck as it lies there, whatever an editor has made of it."""
+    return page.read_bytes().decode("utf-8", errors="replace")
+
+
+def keep_if_edited(page: Path, built: Built | None, html: str) -> None:
+    """Copy a deck that somebody has edited, before it is written anew."""
+    if not page.is_file() or (was := fingerprint(contents_of(page))) == fingerprint(html):
+        return
+    if built is None or was != built.page:
+        print(f"    {page.name} was edited, and is made anew. As it was: {keep_copy(page).name}")
 
 
 def complaints(slides: list[dict[str, Any]]) -> list[str]:
@@ -156,11 +180,16 @@ def read_stamp(path: Path) -> Built | None:
 
 
 def forget_all_but(names: set[str]) -> None:
-    """Remove what is left of lessons that are no longer there."""
-    for folder in (BUILD, BUILD / ".cache"):
-        for path in folder.glob("[0-9][0-9]_*"):
-            if path.stem not in names:
-                path.unlink()
+    """Remove what was made of lessons that are no longer there. What somebody else put there, or edited, stays."""
+    for stamp in (BUILD / ".cache").glob("*.json"):
+        built = read_stamp(stamp)
+        if built is None or stamp.stem in names:
+            continue
+        page = BUILD / f"{stamp.stem}.html"
+        if page.is_file() and fingerprint(contents_of(page)) != built.page:
+            continue
+        for path in (page, page.with_suffix(".pdf"), stamp.with_suffix(".ipynb"), stamp):
+            path.unlink(missing_ok=True)
 
 
 def write_index(built: list[Built]) -> None:

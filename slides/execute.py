@@ -74,10 +74,10 @@ def state_before(notebook: nbformat.NotebookNode) -> str:
 
 
 def installed_versions() -> dict[str, str]:
-    """The project's dependencies, as pyproject.toml lists them, and their versions here."""
+    """The project's dependencies and those of its extra `lab`, as pyproject.toml lists them, and their versions here."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = {}
-    for requirement in project["dependencies"]:
+    for requirement in project["dependencies"] + project["optional-dependencies"]["lab"]:
         name = re.match(r"[A-Za-z0-9._-]+", requirement).group()
         try:
             found[name] = version(name)

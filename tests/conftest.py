@@ -91,13 +91,15 @@ def no_network():
 
 @pytest.fixture(autouse=True)
 def same_seed():
-    """Every test starts from seed 0 and float32, whatever ran before it."""
+    """Every test starts from seed 0, float32 and checked distributions, whatever ran before it."""
     import torch
+    from torch.distributions import Distribution
 
     from helpers import settings
 
     settings.seed_everything(0)
     torch.set_default_dtype(torch.float32)
+    Distribution.set_default_validate_args(True)  # torch.compile switches it off for the process
     yield
     torch.set_default_dtype(torch.float32)
 

@@ -26,7 +26,7 @@ def test_the_setting_is_put_back_also_after_an_error():
 
 def test_where_products_would_be_rounded_nothing_is_changed(monkeypatch):
     monkeypatch.setattr(
-        torch, "eye", lambda n, real=torch.eye: real(n) * (1 + 2.0**-10)
+        torch, "eye", lambda *n, real=torch.eye, **options: real(*n, **options) * (1 + 2.0**-10)
     )  # a product that comes out otherwise
     products._oneDNN_stays_float32.cache_clear()
     try:
@@ -56,3 +56,11 @@ def test_fit_trains_inside_it(monkeypatch):
     fit(seen, [torch.ones(1)], epochs=1)
     expected = "bf16" if products._oneDNN_stays_float32() else "none"
     assert seen.settings == [expected]
+
+
+def test_the_trial_is_in_float32_whatever_the_default_dtype():
+    known = products._oneDNN_stays_float32()
+    products._oneDNN_stays_float32.cache_clear()
+    torch.set_default_dtype(torch.float64)
+    with fast_matmul():
+        assert products._oneDNN_stays_float32() == known

@@ -20,10 +20,12 @@ PACKAGE = TESTS.parent / "helpers"
 # Test file, which must import each of these modules by itself, or a name of it from the package that exports it.
 TESTED_IN = {
     "data/music/test_harmony.py": ["data/music/voicings"],
+    "data/download/test_store.py": ["data/download/contents"],
     "distributions/test_densities.py": ["distributions/conditionals", "distributions/priors"],
     "distributions/test_flows.py": ["distributions/flow", "distributions/flow_conditionals", "networks/autoregressive"],
     "distributions/test_sigmoid_belief.py": ["distributions/layered", "models/sigmoid_belief/network"],
     "estimators/harness/test_exact.py": ["estimators/harness/every_outcome", "estimators/harness/moments"],
+    "estimators/test_doors.py": ["estimators/parts/doors"],
     "estimators/test_biased.py": [
         "estimators/gumbel_softmax",
         "estimators/parts/discrete",
@@ -39,7 +41,14 @@ TESTED_IN = {
     ],
     "evaluation/test_bound.py": ["evaluation/classification", "evaluation/measured"],
     "exercises/engine/test_diagnosis.py": ["exercises/engine/judge"],
-    "exercises/engine/test_progress.py": ["exercises/engine/checking", "exercises/registry"],
+    "exercises/engine/test_progress.py": ["exercises/registry"],
+    "exercises/engine/test_transformations.py": [
+        "exercises/engine/argument_changes",
+        "exercises/engine/solution_edits",
+        "exercises/engine/solution_source",
+        "exercises/engine/whole_edits",
+    ],
+    "exercises/lessons/test_writing.py": ["exercises/lessons/pair"],
     "exercises/test_every_exercise.py": ["exercises/exercise"],
     "exercises/test_solutions_notebooks.py": ["exercises/solutions"],
     "models/semi_supervised/test_semi_supervised.py": [
@@ -78,20 +87,29 @@ TESTED_IN = {
 
 # A module with a test, which must import each of these parts: whatever tests the module runs them.
 PARTS_OF = {
-    "data/music/harmony": ["data/music/phrases", "data/music/progressions", "data/music/voice_leading"],
+    "exercises/lessons/merging": ["exercises/lessons/record"],
+    "data/music/chorales": ["data/music/pitches"],
+    "data/music/midi": ["data/music/midi_tracks"],
+    "data/music/harmony": [
+        "data/music/harmony_arguments",
+        "data/music/phrases",
+        "data/music/progressions",
+        "data/music/voice_leading",
+    ],
     "distributions/conditionals": ["distributions/checks"],
-    "estimators/control_variates": ["estimators/parts/running"],
     "evaluation/bound": ["evaluation/module_mode"],
     "experiments/variance": ["experiments/binary_target"],
     "widgets/shapes": ["widgets/parts/scoring_words"],
-    "exercises/engine/comparison": ["exercises/engine/explain"],
     "exercises/engine/diagnosis": ["exercises/engine/wrong_gradients", "exercises/engine/wrong_results"],
     "exercises/engine/judge": [
         "exercises/engine/comparison",
         "exercises/engine/static_checks",
+        "exercises/engine/stop_words",
         "exercises/engine/trial",
         "exercises/engine/verdict",
     ],
+    "exercises/engine/run": ["exercises/engine/whole_imports"],
+    "exercises/engine/time_limit": ["exercises/engine/answer_clock", "exercises/engine/answer_frames"],
     "exercises/engine/trial": ["exercises/engine/run"],
     "models/sequences/recurrent_guide": ["models/sequences/sampling_path"],
 }

@@ -6,6 +6,9 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
+from helpers.exercises.lessons.pair import lessons
 from helpers.reproduce.accuracy_table import accuracy_table
 from helpers.reproduce.rows import read_rows, table
 from helpers.reproduce.ssvae_settings import PREFIX
@@ -26,8 +29,9 @@ def test_results_tables_are_made_from_the_rows():
     assert between("accuracies") == accuracy_table(rows)
 
 
+@pytest.mark.repository
 def test_every_lesson_is_listed_with_its_title_and_minutes():
-    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for notebook in lessons(ROOT / "notebooks"):
         text = (ROOT / "lessons_src" / f"{notebook.stem}.py").read_text(encoding="utf-8")
         number, title = re.search(r"^# # (\d\d) · (.+)$", text, re.MULTILINE).groups()
         minutes = re.search(r"\*\*(\d+) minutes\*\*", text).group(1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,10 +18,12 @@ from helpers.data.download import store
 def test_here_everything_is_fine_and_every_line_is_printed(capsys: pytest.CaptureFixture):
     set_up.print_report()
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == ["kernel", "versions", "device", "data"]
+    assert [line.split()[1] for line in lines] == ["python", "versions", "device", "data"]
     assert all(line.startswith("ok") for line in lines)
     assert f"torch {metadata.version('torch')}" in lines[1]
-    assert "cpu" in lines[2]
+    assert sys.executable in lines[0] and f"helpers of {set_up.HOME}" in lines[0]
+    assert "cpu" in lines[2] and "cores" in lines[2]
+    assert set_up.first_line() == lines[0], "the first cells of lessons and this report say the same"
 
 
 def test_a_package_that_is_too_old_and_one_that_is_missing_are_named(monkeypatch: pytest.MonkeyPatch):
@@ -28,19 +32,57 @@ def test_a_package_that_is_too_old_and_one_that_is_missing_are_named(monkeypatch
     def version(name: str) -> str:
         if name == "tqdm":
             raise metadata.PackageNotFoundError(name)
-        return "2.9.1+cpu" if name == "torch" else original(name)
+        return "2.8.1+cpu" if name == "torch" else original(name)
 
     monkeypatch.setattr(metadata, "version", version)
     finding = set_up.versions()
     assert not finding.ok
-    assert "torch 2.13 is asked for, 2.9.1+cpu is here" in finding.message
-    assert "tqdm 4.66 is asked for, none is here" in finding.message
+    assert "torch 2.9 is asked for, 2.8.1+cpu is here" in finding.message
+    assert "this Python lacks tqdm;" in finding.message
     assert "make lab" in finding.message and "numpy" not in finding.message
+    assert str(finding) in set_up.first_line()
 
 
-def test_another_kernel_than_the_workbooks_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_what_only_jupyterlab_needs_is_no_fault(monkeypatch: pytest.MonkeyPatch):
+    original = metadata.version
+
+    def version(name: str) -> str:
+        if name in ("jupyterlab", "nbval", "jupytext"):
+            raise metadata.PackageNotFoundError(name)
+        return original(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert set_up.versions().ok and "jupyterlab" not in set_up.versions().message
+
+
+def test_a_package_that_is_no_checkout_and_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(set_up, "PROJECT", "no-such-project")
+    monkeypatch.setattr(set_up, "HOME", tmp_path)
     assert str(set_up.versions()).startswith("!!") and "make lab" in set_up.versions().message
+
+
+def test_installed_without_a_checkout_the_requirements_are_the_packages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    of_checkout = set_up.requirements()
+    monkeypatch.setattr(set_up, "HOME", tmp_path)
+    monkeypatch.setattr(metadata, "requires", lambda name: [*of_checkout, 'no-such-package>=1; extra == "lab"'])
+    assert set_up.versions().ok
+
+
+def test_a_python_that_is_too_old_is_named_with_one_that_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(set_up.sys, "version_info", (3, 8, 18))
+    monkeypatch.setattr(set_up, "HOME", tmp_path)
+    assert "3.11 or newer is needed. Choose a kernel of a newer Python" in set_up.first_line()
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").write_text("")
+    assert f"3.11 or newer is needed. Choose the kernel {tmp_path / '.venv/bin/python'}" in set_up.first_line()
+
+
+def test_the_oldest_python_is_that_of_the_project():
+    project = tomllib.loads((set_up.HOME / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == ">=" + ".".join(map(str, set_up.OLDEST_PYTHON))
+    assert project["name"] == set_up.PROJECT
 
 
 def test_versions_compare_as_numbers():
@@ -96,6 +138,6 @@ set_up.print_report()
 def test_it_speaks_without_ipywidgets_and_without_torch(missing: str):
     done = subprocess.run([sys.executable, "-c", WITHOUT, missing], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    kernel, versions, device, data = done.stdout.splitlines()
-    assert (kernel[:2], device[:2]) == (("ok", "ok") if missing == "ipywidgets" else ("!!", "!!"))
-    assert versions.startswith("ok") and ("torch" in kernel)
+    python, versions, device, data = done.stdout.splitlines()
+    assert device[:2] == ("ok" if missing == "ipywidgets" else "!!") and "torch" in device
+    assert (python[:2], versions[:2]) == ("ok", "ok")

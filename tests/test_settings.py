@@ -17,7 +17,7 @@ FILE = settings.__file__
 
 def fresh(monkeypatch, **environment: str) -> dict:
     """The names of `settings` as a new process with this environment would see them."""
-    for name in ("SMOKE", "DATA", "DEVICE", "PROGRESS"):
+    for name in ("SMOKE", "DATA", "DEVICE", "PROGRESS", "TIMEOUT"):
         monkeypatch.delenv(f"WORKBOOK_{name}", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(f"WORKBOOK_{name}", value)
@@ -77,3 +77,42 @@ def test_a_seed_fixes_all_three_generators():
         drawn.append((random.random(), numpy.random.rand(), torch.rand(()).item()))
     assert drawn[0] == drawn[1]
     assert all(a != b for a, b in zip(drawn[0], drawn[2], strict=True))
+
+
+def test_network_timeout(monkeypatch):
+    assert fresh(monkeypatch)["network_timeout"]() == 15
+    assert fresh(monkeypatch, TIMEOUT="2.5")["network_timeout"]() == 2.5
+    for wrong in ("0", "-1", "nan", "inf", "1e9", "30s", "soon"):
+        with pytest.raises(ValueError, match=f"Got WORKBOOK_TIMEOUT='{wrong}'; expected seconds"):
+            fresh(monkeypatch, TIMEOUT=wrong)["network_timeout"]()
+
+
+@pytest.mark.parametrize("answer", ["raises", "leaves the tilde"])
+def test_without_a_home_folder_what_is_named_works_and_the_rest_is_a_sentence(monkeypatch, tmp_path, answer):
+    """As in a container whose account has neither HOME nor an entry in the list of accounts."""
+    import platformdirs
+
+    def nobody(*_):
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if answer == "leaves the tilde":
+        for name in ("user_cache_dir", "user_data_dir"):
+            monkeypatch.setattr(platformdirs, name, lambda of: f"~/.cache/{of}")
+    named = fresh(monkeypatch, DATA=str(tmp_path), PROGRESS=str(tmp_path / "p.json"))
+    assert named["data_dir"]() == tmp_path and named["progress_file"]() == tmp_path / "p.json"
+    for environment in ({}, {"DATA": "~/x", "PROGRESS": "~/p.json"}):
+        names = fresh(monkeypatch, **environment)
+        with pytest.raises(
+            RuntimeError, match="no place for the data sets, .* no home folder. Set HOME, or WORKBOOK_DATA"
+        ):
+            names["data_dir"]()
+        with pytest.raises(
+            RuntimeError, match="no place for your progress, .* no home folder. Set HOME, or WORKBOOK_PROGRESS"
+        ):
+            names["progress_file"]()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if answer == "raises":
+        assert fresh(monkeypatch)["data_dir"]().is_relative_to(tmp_path / "cache")

@@ -29,7 +29,8 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-ASKED_FOR = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
+CORE, EXTRAS = PROJECT["dependencies"], PROJECT["optional-dependencies"]
+ASKED_FOR = [Requirement(line) for line in [*CORE, *EXTRAS["lab"], *EXTRAS["test"]]]
 PIN_LINES = [
     line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")
 ]
@@ -39,12 +40,58 @@ PINS = {canonicalize_name(line.split("==")[0]): Version(line.split("==")[1]) for
 # --- pyproject.toml, constraints.txt, environment.yml ---
 
 
+def test_the_core_is_what_the_package_imports_and_the_extra_lab_what_it_does_not():
+    core, lab = ({Requirement(line).name for line in lines} for lines in (CORE, EXTRAS["lab"]))
+    assert lab == {"jupyterlab", "nbval", "jupytext"} and not core & lab
+    assert not {name for name in core if "jupyter" in name or name.startswith("nb")}
+
+
+def test_the_core_asks_for_no_upper_bound_and_for_what_hosted_notebooks_have():
+    bounds = {Requirement(line).name: Requirement(line).specifier for line in CORE}
+    assert all({clause.operator for clause in specifier} == {">="} for specifier in bounds.values())
+    hosted = {"torch": "2.9.0", "torchvision": "0.24.0", "numpy": "2.0.2", "matplotlib": "3.10.0"}
+    hosted |= {"ipywidgets": "7.7.1", "scikit-learn": "1.6.1", "tqdm": "4.67.1"}
+    for name, version in hosted.items():
+        assert version in bounds[name], f"pip would replace {name} {version}, which is there"
+
+
+def test_nothing_but_a_command_needs_the_extra_lab():
+    program = (
+        "import pkgutil, sys\n"
+        "for name in ('jupyterlab', 'nbval', 'jupytext', 'nbformat', 'nbconvert', 'nbclient', 'jupyter_server'): sys.modules[name] = None\n"
+        "import helpers\n"
+        "for found in pkgutil.walk_packages(helpers.__path__, 'helpers.'): '__main__' in found.name or __import__(found.name)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["slides.build", "helpers.exercises.solutions"])
+def test_a_command_that_needs_the_extra_lab_says_so(module: str):
+    program = (
+        "import importlib.util, runpy, sys\n"
+        "lab = ('nbformat', 'nbconvert', 'nbclient', 'jupytext')\n"
+        "class Without:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name.split('.')[0] in lab: raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Without)\n"
+        "real = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, package=None: None if name in lab else real(name, package)\n"
+        f"sys.argv = [{module!r}]\n"
+        f"runpy.run_module({module!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stderr.startswith("*** ") and "Traceback" not in done.stderr
+    assert "nbformat" in done.stderr and "extra `lab`" in done.stderr
+
+
 def test_environment_has_no_list_of_dependencies_of_its_own():
     conda = [entry for entry in ENVIRONMENT["dependencies"] if isinstance(entry, str)]
     (nested,) = [entry for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict)]
     python, pip = conda
     assert pip == "pip"
-    assert nested == {"pip": ["--constraint constraints.txt", "--editable .[test]"]}
+    assert nested == {"pip": ["--constraint constraints.txt", "--editable .[lab,test]"]}
     assert PROJECT["requires-python"] == ">=" + python.removeprefix("python=")
     assert ENVIRONMENT["name"] == PROJECT["name"]
 
@@ -118,8 +165,7 @@ def test_every_file_of_the_package_is_shipped_with_it():
 def test_only_one_module_knows_torchvision():
     importers = [
         path.relative_to(ROOT).as_posix()
-        for folder in ("helpers", "lessons_src")
-        for path in (ROOT / folder).rglob("*.py")
+        for path in (ROOT / "helpers").rglob("*.py")
         if re.search(r"^\s*(import|from) torchvision", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert set(importers) <= {"helpers/data/download/torchvision_import.py"}
@@ -140,6 +186,7 @@ AT_THE_TOP = {
 }
 
 
+@pytest.mark.repository
 def test_the_top_holds_these_files_folders_and_dot_files():
     listed = (
         subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
@@ -179,7 +226,11 @@ def test_hooks_before_a_commit_are_local_and_run_what_ci_runs():
     for hook in hooks["repos"][0]["hooks"]:
         assert hook["language"] == "system"
         assert hook["entry"].startswith((".venv/bin/python -m ", "make ")), "the pinned versions are in .venv"
-    of_ci = set(re.findall(r'^ *part ".*?" \.venv/bin/python -m (\w+)', (ROOT / ".ci/run").read_text(), re.MULTILINE))
+    of_ci = set(
+        re.findall(
+            r'^ *part ".*?" \.venv/bin/python -m (?!tests\.full)(\w+)', (ROOT / ".ci/run").read_text(), re.MULTILINE
+        )
+    )
     entries = " ".join(hook["entry"] for hook in hooks["repos"][0]["hooks"])
     assert of_ci and all(f"-m {tool}" in entries for tool in of_ci)
 
@@ -274,7 +325,7 @@ def test_help_lists_the_commands(checkout: Checkout):
 def test_a_second_run_installs_nothing(checkout: Checkout):
     first = checkout.make("test")
     assert first.returncode == 0, first.stderr
-    assert checkout.called("--constraint constraints.txt --editable .[test]") and checkout.called("-m pytest")
+    assert checkout.called("--constraint constraints.txt --editable .[lab,test]") and checkout.called("-m pytest")
     second = checkout.make("test")
     assert checkout.called("-m pytest") and not checkout.called("pip install")
     assert "install" not in second.stdout
@@ -350,7 +401,7 @@ def test_two_installations_at_once_are_refused(checkout: Checkout):
     [
         ("OSError: [Errno 28] No space left on device", "The disk is full"),
         ("NewConnectionError: failed; No matching distribution found for torch", "index could not be reached"),
-        ("ERROR: No matching distribution found for torch>=2.13", "A package has no build for"),
+        ("ERROR: No matching distribution found for torch>=2.9", "A package has no build for"),
         ("ERROR: something else", "Its whole log: .venv/pip.log"),
     ],
 )
@@ -413,9 +464,83 @@ def test_test_runs_every_notebook_and_lessons_every_text(checkout: Checkout):
         checkout.write(f"lessons_src/{name}.py", "")
         checkout.write(f"notebooks/{name}.ipynb", "")
     checkout.make("test")
-    assert checkout.called("notebooks/00_a.ipynb notebooks/01_b.ipynb")
+    assert checkout.called(" notebooks/00_a.ipynb notebooks/01_b.ipynb")
     checkout.make("lessons")
-    assert checkout.called("--update lessons_src/00_a.py lessons_src/01_b.py") and not checkout.called("--sync")
+    assert checkout.called("-m helpers.exercises.lessons write") and not checkout.called("jupytext")
+
+
+OTHERS = (
+    "Untitled.ipynb",
+    "01_b-Copy1.ipynb",
+    "01_b .ipynb",
+    "02 c.ipynb",
+    "02_é.ipynb",
+    "1_a.ipynb",
+    "02_C.ipynb",
+    "00_a.kept-12345678.ipynb",
+)
+
+
+@needs_make
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_lesson_is_not_run_nor_opened(name: str, checkout: Checkout):
+    checkout.write(f"notebooks/{name}", "")
+    checkout.write(f"lessons_src/{name.replace('.ipynb', '.py')}", "")
+    assert "no notebooks yet" in checkout.make("test").stdout
+    assert "no lessons in lessons_src/ yet" in checkout.make("lessons").stdout
+    checkout.write("notebooks/01_b.ipynb", "")
+    checkout.make("test")
+    (call,) = [call for call in checkout.calls if "--nbval-lax" in call]
+    assert call.endswith("--nbval-cell-timeout=120 notebooks/01_b.ipynb")
+    checkout.make("lab")
+    assert checkout.called("--LabApp.default_url=/lab/tree/notebooks/01_b.ipynb")
+
+
+@needs_make
+def test_running_the_notebooks_leaves_the_progress_of_the_learner_alone(checkout: Checkout):
+    checkout.write("notebooks/01_b.ipynb", "")
+    checkout.write(
+        "fake-python", FAKE_PYTHON + 'case "$*" in *nbval*) echo "progress=$WORKBOOK_PROGRESS" >>calls ;; esac'
+    )
+    checkout.make("test", "WORKBOOK_PROGRESS=mine.json")
+    assert checkout.called(f"progress={os.devnull}")
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("mine.json", "{root}/mine.json"),
+        ("a b/c.json", "{root}/a b/c.json"),
+        ("/x/y.json", "/x/y.json"),
+        ("~/y.json", "~/y.json"),
+    ],
+)
+def test_a_relative_progress_file_is_meant_from_the_root(
+    given: str, meant: str, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+):
+    checkout.write(
+        "fake-python", FAKE_PYTHON + 'case "$*" in *jupyterlab*) echo "progress=$WORKBOOK_PROGRESS" >>calls ;; esac'
+    )
+    monkeypatch.setenv("WORKBOOK_PROGRESS", given)
+    checkout.make("lab")
+    assert f"progress={meant.format(root=checkout.root)}" in checkout.calls
+
+
+@needs_make
+def test_a_lesson_that_cannot_be_reconciled_does_not_keep_the_lab_closed(checkout: Checkout):
+    checkout.write("notebooks/01_b.ipynb", "")
+    checkout.write("fake-python", FAKE_PYTHON + 'case "$*" in *reconcile*) exit 1 ;; esac')
+    assert checkout.make("lab").returncode == 0 and checkout.called("-m jupyterlab")
+    assert checkout.make("reconcile").returncode != 0
+
+
+@needs_make
+def test_update_takes_answers_from_git_or_from_a_folder(checkout: Checkout):
+    checkout.make("update")
+    assert checkout.called("-m helpers.exercises.lessons update")
+    checkout.make("update", "FROM=../an older one")
+    assert checkout.called("-m helpers.exercises.lessons carry ../an older one")
 
 
 @needs_make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from numbers import Real
 
 import torch
 
@@ -10,8 +11,11 @@ from helpers.data.checks import (
     CHANNELS_LAST,
     GREYS,
     NOTHING_MATCHED,
+    between,
     check_finite,
+    check_function,
     check_integer,
+    check_is_tensor,
     describe,
     range_cause,
     value_range,
@@ -45,7 +49,8 @@ class Batches:
         drop_last: bool = False,
     ) -> None:
         _check_tensors(tensors)
-        check_integer(batch_size, "batch_size", "the items of a batch")
+        batch_size = check_integer(batch_size, "batch_size", "the items of a batch")
+        check_function(transform, "transform", "the batch of the first tensor", "binarise_dynamically")
         self.tensors = tensors
         self.num_items = tensors[0].shape[0]
         self.batch_size = batch_size
@@ -102,20 +107,25 @@ def binarise_by_threshold(images: torch.Tensor, threshold: float = 0.5) -> torch
         Zeros and ones, of the same shape and dtype.
 
     Raises:
-        ValueError: If the grey levels are integers, outside [0, 1], or none at all.
+        ValueError: If the grey levels are integers, outside [0, 1], or none at all, or if the threshold is outside [0, 1].
     """
     _check_grey_levels(images)
+    if isinstance(threshold, bool) or not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+        raise ValueError(
+            f"Got threshold={threshold!r}; expected a grey level from 0 to 1. Usually one of 255: divide it by 255."
+        )
     return (images > threshold).to(images.dtype)
 
 
 def _check_grey_levels(images: torch.Tensor) -> None:
+    check_is_tensor(images, "images", "a tensor of grey levels in [0, 1]")
     if not images.is_floating_point():
         raise ValueError(f"Got {describe(images)} to binarise; expected floats in [0, 1]. {GREYS}")
     if images.numel() == 0:
         raise ValueError(f"Got {describe(images)} to binarise; expected at least one image. {NOTHING_MATCHED}")
     low, high = value_range(images)
     if not (low >= 0 and high <= 1):
-        given = f"{describe(images)} with values from {low:g} to {high:g}"
+        given = f"{describe(images)} with {between(low, high)}"
         raise ValueError(f"Got {given} to binarise; expected [0, 1]. {range_cause(low, high)}")
 
 
@@ -146,7 +156,7 @@ def _check_values(tensor: torch.Tensor) -> None:
     low, high = check_finite(tensor, "a tensor")
     looks_grey = tensor.dim() == 4 and low >= 0 and 1 < high <= 255
     if looks_grey and bool((tensor[:100] == tensor[:100].round()).all()):
-        raise ValueError(f"Got {describe(tensor)} with values from {low:g} to {high:g}; expected [0, 1]. {GREYS}")
+        raise ValueError(f"Got {describe(tensor)} with {between(low, high)}; expected [0, 1]. {GREYS}")
 
 
 def _check_channels(images: torch.Tensor) -> None:

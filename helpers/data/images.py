@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from helpers import settings
 from helpers.data import digits
-from helpers.data.checks import check_images, check_integer, check_name, describe
+from helpers.data.checks import check_images, check_integer, check_is_tensor, check_name, describe
 from helpers.data.download import store
 from helpers.data.download.manifest import MANIFEST
 
@@ -38,10 +39,11 @@ class Split:
         check_images(self.images)
         if self.labels is None:
             return
+        check_is_tensor(self.labels, "labels", f"a tensor int64 [{len(self)}], one class per item, or None")
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
                 f"Got {describe(self.labels, 'labels')} for {len(self):,} images; expected int64 [{len(self)}], one "
-                "class per image. Usually they are one-hot (labels.argmax(-1)), or belong to another split."
+                "class per item. Usually they are one-hot (labels.argmax(-1)), or belong to another split."
             )
 
     def __len__(self) -> int:
@@ -120,7 +122,7 @@ def _check_request(name: str, size: int | None, valid: int, fallback: str | None
             f"Got size={size} for binarized_mnist; expected 28 or None, because resampling turns binary pixels grey. "
             "For another size, load mnist and binarise its batches."
         )
-    if type(valid) is not int or not 0 <= valid < _NUM_TRAINING:
+    if isinstance(valid, bool) or not isinstance(valid, Integral) or not 0 <= valid < _NUM_TRAINING:
         raise ValueError(
             f"Got valid={valid!r}; expected how many of the {_NUM_TRAINING:,} training images to set aside, an integer "
             f"from 0 to {_NUM_TRAINING - 1:,}. Usually a share such as 0.1: give it as a number of images."
@@ -143,7 +145,7 @@ def _load_binarized_mnist(name: str, size: int | None, valid: int) -> ImageData:
         return _parse_amat(store.read(MANIFEST[name][key], network=_may_use_network()))
 
     first, last = part("train"), part("valid")
-    images = torch.empty(len(first) + len(last), 1, 28, 28)
+    images = torch.empty(len(first) + len(last), 1, 28, 28, dtype=torch.float32)
     images[: len(first)] = torch.from_numpy(first).unsqueeze(1)
     images[len(first) :] = torch.from_numpy(last).unsqueeze(1)
     del first, last
@@ -202,7 +204,7 @@ def _to_float(greys: np.ndarray, white: int, size: int | None) -> torch.Tensor:
     height, width = (size, size) if size is not None else greys.shape[1:]
     if (height, width) == greys.shape[1:]:
         return torch.from_numpy(greys).to(torch.float32).div_(white).unsqueeze(1)
-    images = torch.empty(len(greys), 1, height, width)
+    images = torch.empty(len(greys), 1, height, width, dtype=torch.float32)
     for start in range(0, len(greys), _CHUNK):
         chunk = torch.from_numpy(greys[start : start + _CHUNK]).to(torch.float32).div_(white).unsqueeze(1)
         resampled = interpolate(chunk, (height, width), mode="bilinear", antialias=True)

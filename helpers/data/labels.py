@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 
-from helpers.data.checks import describe
+from helpers.data.checks import check_integer, check_is_tensor, describe
 
 
 def split_labelled(
@@ -28,11 +30,16 @@ def split_labelled(
         ValueError: If labels are no classes, if a class has no item or too few, or if `num_labelled` is below one per class or above N.
     """
     counts = count_classes(labels, num_classes)
-    if type(num_labelled) is not int or not len(counts) <= num_labelled <= len(labels):
+    if (
+        isinstance(num_labelled, bool)
+        or not isinstance(num_labelled, Integral)
+        or not len(counts) <= num_labelled <= len(labels)
+    ):
         raise ValueError(
             f"Got num_labelled={num_labelled!r}; expected an integer from {len(counts)}, one per class, to "
             f"{len(labels):,}, every item. Usually a share such as 0.1: give it as a number of items."
         )
+    seed = check_integer(seed, "seed", "a seed", minimum=0)
     generator = torch.Generator().manual_seed(seed)
     surplus_order = torch.randperm(len(counts), generator=generator).tolist()
     share, surplus = divmod(num_labelled, len(counts))
@@ -68,6 +75,9 @@ def count_classes(labels: torch.Tensor, num_classes: int | None) -> list[int]:
     Raises:
         ValueError: If labels are no classes, if one is outside the classes, or if a class has no item.
     """
+    check_is_tensor(labels, "labels", "a tensor int64 [N], one class per item")
+    if num_classes is not None:
+        num_classes = check_integer(num_classes, "num_classes", "the number of classes")
     if labels.dim() != 1 or labels.is_floating_point() or labels.dtype == torch.bool or labels.numel() == 0:
         raise ValueError(
             f"Got {describe(labels, 'labels')}; expected int64 [N], one class per item. Usually they are one-hot "

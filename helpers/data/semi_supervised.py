@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from helpers.data.batches import Batches
-from helpers.data.checks import describe
+from helpers.data.checks import check_integer, check_is_tensor, describe
 from helpers.data.labels import count_classes
 
 
@@ -58,6 +58,11 @@ class SemiSupervisedBatches:
         labelled_batch_size: int = 100,
         transform: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        for given, name in ((images, "images"), (labels, "labels"), (unlabelled, "unlabelled")):
+            check_is_tensor(given, name, "a tensor, one item a row")
+        labelled_batch_size = check_integer(
+            labelled_batch_size, "labelled_batch_size", "the labelled images of a batch"
+        )
         if not len(images):
             raise ValueError(
                 "Got no labelled image; expected one or more of each class, because nothing else ties a class to its label. Usually a "

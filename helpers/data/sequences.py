@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from helpers.data.checks import NOTHING_MATCHED, check_finite, check_integer, describe, is_binary
+from helpers.data.checks import NOTHING_MATCHED, between, binary_cause, check_finite, check_integer, describe, is_binary
 
 
 class SequenceBatch(NamedTuple):
@@ -46,7 +46,7 @@ class SequenceBatches:
         self, rolls: Tensor, lengths: Tensor, batch_size: int = 20, shuffle: bool = True, *, binary: bool = True
     ) -> None:
         check_sequences(rolls, lengths, binary=binary)
-        check_integer(batch_size, "batch_size", "the sequences of a batch")
+        batch_size = check_integer(batch_size, "batch_size", "the sequences of a batch")
         self.rolls, self.lengths = rolls, lengths
         self.batch_size, self.shuffle = batch_size, shuffle
         self.num_items = len(rolls)
@@ -122,8 +122,6 @@ def _check_shapes(rolls: Tensor, lengths: Tensor) -> None:
 def _check_values(rolls: Tensor, binary: bool) -> None:
     low, high = check_finite(rolls, "rolls")
     if binary and not is_binary(rolls):
-        cause = "probabilities: torch.bernoulli(rolls) draws from them"
-        if high > 1:
-            cause = "MIDI velocities: use (rolls > 0).float()"
-        given = f"rolls with values from {low:g} to {high:g}, not only 0 and 1"
-        raise ValueError(f"Got {given}; expected 1 if a key sounds, else 0. Usually {cause}.")
+        raise ValueError(
+            f"Got rolls with {between(low, high)}, not only 0 and 1; expected 1 if a key sounds, else 0. {binary_cause(rolls, 'rolls')}"
+        )

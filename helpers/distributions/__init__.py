@@ -7,6 +7,7 @@ from helpers.distributions.conditionals import (
     GaussianConditional,
     MixtureOfGaussiansConditional,
 )
+from helpers.distributions.divergence import closed_form_kl
 from helpers.distributions.finite import Finite, support
 from helpers.distributions.flow import Flow
 from helpers.distributions.flow_conditionals import (
@@ -54,6 +55,7 @@ __all__ = [
     "StandardNormalPrior",
     "StyleConditional",
     "VampPrior",
+    "closed_form_kl",
     "innermost",
     "side_by_side",
     "support",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from helpers.data.checks import MISSING_VALUES, range_cause, value_range
 from helpers.networks.recipes import Shape
+from helpers.networks.sizes import as_size
 
 
 def check_shape(x: Tensor, event_shape: Shape, what: str, caller: str) -> torch.Size:
@@ -27,7 +28,9 @@ def check_shape(x: Tensor, event_shape: Shape, what: str, caller: str) -> torch.
         ValueError: If x is no tensor, not floating point, or of another shape.
     """
     if not isinstance(x, Tensor):
-        raise ValueError(f"Got {what} of {caller} as a {type(x).__name__}; expected a tensor.")
+        raise ValueError(
+            f"Got {what} of {caller} as a {type(x).__name__}; expected a tensor. torch.as_tensor makes one of an array."
+        )
     if not x.is_floating_point():
         raise ValueError(
             f"Got {what} of {caller} with dtype {x.dtype}; expected floating point. Images stored as integers 0..255 become "
@@ -40,6 +43,23 @@ def check_shape(x: Tensor, event_shape: Shape, what: str, caller: str) -> torch.
             f"{_usual_cause(tuple(x.shape), tuple(event_shape))}"
         )
     return x.shape[:split]
+
+
+def as_num_components(num_components: object) -> int:
+    """The number of components of a mixture as an `int`.
+
+    Args:
+        num_components: The argument.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: If it is not an integer of 1 or more.
+    """
+    if isinstance(num_components, int) and num_components < 1:
+        raise ValueError(f"A mixture needs 1 component or more, and num_components={num_components} was given.")
+    return as_size(num_components, "num_components")
 
 
 def check_finite(x: Tensor, what: str) -> None:

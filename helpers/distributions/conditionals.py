@@ -20,7 +20,7 @@ from torch.distributions import (
 )
 from torch.nn.functional import softplus
 
-from helpers.distributions.checks import check_shape, check_unit_interval
+from helpers.distributions.checks import as_num_components, check_shape, check_unit_interval
 from helpers.distributions.continuous_bernoulli import StableContinuousBernoulli
 from helpers.distributions.network_conditional import NetworkConditional
 from helpers.networks.recipes import NetworkRecipe, Shape, as_shape
@@ -69,8 +69,7 @@ class MixtureOfGaussiansConditional(NetworkConditional):
         network: NetworkRecipe | nn.Module,
         num_components: int,
     ) -> None:
-        if num_components < 1:
-            raise ValueError(f"A mixture needs 1 component or more, and num_components={num_components} was given.")
+        num_components = as_num_components(num_components)
         size = num_components * (1 + 2 * math.prod(as_shape(event_shape)))
         super().__init__(input_shape, event_shape, network, (size,))
         self.num_components = num_components

@@ -99,14 +99,25 @@ class StableContinuousBernoulli(ContinuousBernoulli):
 
     def entropy(self) -> Tensor:
         """Differential entropy in nats: 0 for the uniform (l = 0), otherwise negative."""
-        return softplus(self.logits) - log_normaliser(self.logits) - self.mean * self.logits
+        mirrored = StableContinuousBernoulli(logits=-self.logits.abs(), validate_args=False)  # as in `_kl`
+        return _log_mass(mirrored.logits) - mirrored.mean * mirrored.logits
 
 
 @register_kl(StableContinuousBernoulli, StableContinuousBernoulli)
 def _kl(p: StableContinuousBernoulli, q: StableContinuousBernoulli) -> Tensor:
-    """E_p[x] (l_p - l_q) + A(l_q) - A(l_p), with A(l) = softplus(l) - log C(l), the log of the integral of e^(l x)."""
-    log_mass = [softplus(d.logits) - log_normaliser(d.logits) for d in (p, q)]
-    return p.mean * (p.logits - q.logits) + log_mass[1] - log_mass[0]
+    """E_p[x] (l_p - l_q) + A(l_q) - A(l_p), with A(l) = softplus(l) - log C(l), the log of the integral of e^(l x).
+
+    If l_p > 0, both densities are mirrored, x to 1 - x, which changes the sign of the logits: A(l) grows like l for positive l, and terms
+    of that size would cancel.
+    """
+    sign = torch.where(p.logits > 0, -1.0, 1.0)
+    ours, theirs = p.logits * sign, q.logits * sign
+    mean = StableContinuousBernoulli(logits=ours, validate_args=False).mean
+    return mean * (ours - theirs) + _log_mass(theirs) - _log_mass(ours)
+
+
+def _log_mass(logits: Tensor) -> Tensor:
+    return softplus(logits) - log_normaliser(logits)
 
 
 def _split(x: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:

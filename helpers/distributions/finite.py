@@ -28,6 +28,10 @@ def support(q: Distribution, max_size: int = MAX_SUPPORT) -> Tensor:
     Raises:
         ValueError: If the support is not finite, or larger than `max_size`.
     """
+    if not isinstance(q, Distribution):
+        raise ValueError(
+            f"support was given a {type(q).__name__}; expected a distribution, such as prior() of a prior."
+        )
     outer: Shape = ()  # event dimensions that Independent declares, outermost first
     base = q
     while isinstance(base, Independent):
@@ -123,7 +127,9 @@ class Finite(Distribution):
         flat = value.reshape(*leading, 1, self.event_shape.numel())
         listed = self.values.reshape(-1, self.event_shape.numel())
         match = (flat == listed).all(-1).expand(*batch_shape, -1)  # [..., *batch, support]
-        return torch.where(match, self.logits, -torch.inf).logsumexp(-1)
+        place = match.to(torch.uint8).argmax(-1, keepdim=True)
+        listed_log_prob = self.logits.expand(match.shape).gather(-1, place).squeeze(-1)
+        return torch.where(match.any(-1), listed_log_prob, -torch.inf)
 
     def entropy(self) -> Tensor:
         return -(self.probs * self.logits.clamp_min(torch.finfo(self.logits.dtype).min)).sum(-1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.distributions.conditionals import GaussianConditional
+from helpers.networks.sizes import as_size
 
 
 class GatedTransition(GaussianConditional):
@@ -27,6 +28,7 @@ class GatedTransition(GaussianConditional):
     def __init__(self, latent: int, hidden: int = 200) -> None:
         if latent < 1 or hidden < 1:
             raise ValueError(f"Got latent={latent} and hidden={hidden}; expected sizes of 1 or more.")
+        latent, hidden = as_size(latent, "latent"), as_size(hidden, "hidden")
         super().__init__((latent,), (latent,), _Gated(latent, hidden))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from helpers.distributions.checks import check_finite, check_shape
-from helpers.networks.recipes import NetworkRecipe, Shape, as_shape
+from helpers.networks.recipes import NetworkRecipe, Shape, as_shape, built
 
 
 @runtime_checkable
@@ -53,6 +53,32 @@ class Conditional(Protocol):
         ...
 
 
+def check_conditional(given: object, caller: str, role: str) -> None:
+    """Check that an argument is a conditional.
+
+    Args:
+        given: The argument.
+        caller: Name of the class that was given it, for the message.
+        role: What it is for, such as "likelihood p(x | z)".
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if isinstance(given, Conditional) and not isinstance(given, type):
+        return
+    name = f"the class {given.__name__}" if isinstance(given, type) else f"a {type(given).__name__}"
+    cause = ""
+    if isinstance(given, type):
+        cause = " Write it with its arguments: input shape, event shape, network."
+    elif isinstance(given, Distribution):
+        cause = " A conditional makes a distribution of its input; a distribution depends on nothing."
+    elif isinstance(given, nn.Module | NetworkRecipe):
+        cause = " A network becomes one by BernoulliConditional(input shape, event shape, network)."
+    raise ValueError(
+        f"{caller} was given {name} as its {role}; expected a conditional such as BernoulliConditional.{cause}"
+    )
+
+
 class NetworkConditional(nn.Module):
     """Base class of conditionals whose parameters a network computes. Subclasses override `distribution`.
 
@@ -61,6 +87,9 @@ class NetworkConditional(nn.Module):
         event_shape: Shape of one outcome; an int is the size of a vector.
         network: A recipe of `helpers.networks`, or a module [*batch, *input_shape] → [*batch, *parameter_shape].
         parameter_shape: Shape of the distribution's parameters for one conditioning value; None: `event_shape`.
+
+    Raises:
+        ValueError: If a shape has a size below 1, or `network` is neither a recipe nor a module.
     """
 
     def __init__(
@@ -74,10 +103,10 @@ class NetworkConditional(nn.Module):
         self.input_shape = as_shape(input_shape)
         self.event_shape = as_shape(event_shape)
         self.parameter_shape = self.event_shape if parameter_shape is None else parameter_shape
-        if isinstance(network, nn.Module):
-            self.network = network
-        else:
-            self.network = network.build(self.input_shape, self.parameter_shape)
+        for shape, what in ((self.input_shape, "input"), (self.event_shape, "outcome")):
+            if 0 in shape:
+                raise ValueError(f"The {what} of {type(self).__name__} has shape {shape}; expected sizes of 1 or more.")
+        self.network = built(network, self.input_shape, self.parameter_shape, type(self).__name__)
 
     def distribution(self, parameters: Tensor) -> Distribution:
         """The distribution with given parameters.
@@ -115,18 +144,30 @@ class NetworkConditional(nn.Module):
             A distribution with batch_shape [*batch] and the conditional's event_shape.
 
         Raises:
-            ValueError: If the input or the network's output has the wrong shape, or the input is float64 and the network is not.
+            ValueError: If the input or the network's output has the wrong shape, or the input has another dtype than the network.
         """
         batch_shape = check_shape(given, self.input_shape, "the input", type(self).__name__)
-        if given.dtype == torch.float64 and (weight := next(self.network.parameters(), given)).dtype != torch.float64:
+        mixed = torch.is_autocast_enabled(given.device.type)  # layers then convert their inputs themselves
+        weight = next(self.network.parameters(), given)
+        if given.dtype != weight.dtype and not (mixed and given.dtype != torch.float64):
+            cause = (
+                "Usual cause: data that came from NumPy; `images.float()` converts them, or `model.double()` the network."
+                if given.dtype == torch.float64
+                else f"Convert one of both, such as `images.to({weight.dtype})`."
+            )
             raise ValueError(
-                f"The input of {type(self).__name__} has dtype torch.float64, and its network {weight.dtype}. Usual cause: data "
-                "that came from NumPy; `images.float()` converts them, or `model.double()` the network."
+                f"Got an input of dtype {given.dtype}; expected {weight.dtype}, the dtype of the network of {type(self).__name__}. {cause}"
             )
         parameters = self.network(given)
+        if not isinstance(parameters, Tensor):
+            raise ValueError(
+                f"The network of {type(self).__name__} returned a {type(parameters).__name__}; expected one tensor of the shape "
+                f"{(*batch_shape, *self.parameter_shape)}. Stack the parts, such as mean and raw scale, along a dimension."
+            )
         if parameters.shape != (*batch_shape, *self.parameter_shape):
             raise ValueError(
                 f"The network of {type(self).__name__} returned the shape {tuple(parameters.shape)} where "
                 f"{(*batch_shape, *self.parameter_shape)} was expected: the batch shape, then {self.parameter_shape}."
             )
-        return self.distribution(parameters)
+        # log-densities add up hundreds of terms: too many for the three digits of bfloat16
+        return self.distribution(parameters.float() if mixed else parameters)

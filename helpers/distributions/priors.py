@@ -19,8 +19,10 @@ from torch.distributions import (
 )
 from torch.nn.functional import softplus
 
+from helpers.distributions.checks import as_num_components
 from helpers.distributions.conditionals import MIN_SCALE
 from helpers.networks.recipes import Shape, as_shape
+from helpers.networks.sizes import is_number
 
 
 class Prior(nn.Module):
@@ -39,11 +41,11 @@ class Prior(nn.Module):
         if any(size < 1 for size in self.event_shape):
             raise ValueError(f"The event shape of a prior needs sizes of 1 or more, and {self.event_shape} was given.")
 
-    def forward(self, batch_shape: Shape = ()) -> Distribution:
+    def forward(self, batch_shape: int | Shape = ()) -> Distribution:
         """The distribution of a batch of independent z.
 
         Args:
-            batch_shape: Shape of the batch; a single z by default.
+            batch_shape: Shape of the batch; an int is a shape of one dimension; a single z by default.
 
         Returns:
             A distribution with this `batch_shape` and the prior's `event_shape`.
@@ -70,8 +72,8 @@ class StandardNormalPrior(Prior):
         self.register_buffer("loc", torch.zeros(self.event_shape), persistent=False)
         self.register_buffer("scale", torch.ones(self.event_shape), persistent=False)
 
-    def forward(self, batch_shape: Shape = ()) -> Distribution:
-        shape = (*batch_shape, *self.event_shape)
+    def forward(self, batch_shape: int | Shape = ()) -> Distribution:
+        shape = (*as_shape(batch_shape), *self.event_shape)
         normal = Normal(self.loc.expand(shape), self.scale.expand(shape), validate_args=False)
         return Independent(normal, len(self.event_shape), validate_args=False)
 
@@ -85,19 +87,20 @@ class MixtureOfGaussiansPrior(Prior):
         spread: Standard deviation of the initial means. Components with equal initial means stay equal.
 
     Raises:
-        ValueError: If there is no component.
+        ValueError: If there is no component, or the spread is negative.
     """
 
     def __init__(self, event_shape: int | Shape, num_components: int, spread: float = 1.0) -> None:
         super().__init__(event_shape)
-        if num_components < 1:
-            raise ValueError(f"A mixture needs 1 component or more, and num_components={num_components} was given.")
+        num_components = as_num_components(num_components)
+        if not is_number(spread) or spread < 0:
+            raise ValueError(f"spread={spread!r} was given; expected a standard deviation, 0 or more.")
         self.logits = nn.Parameter(torch.zeros(num_components))
         self.loc = nn.Parameter(spread * torch.randn(num_components, *self.event_shape))
         self.raw_scale = nn.Parameter(torch.full((num_components, *self.event_shape), 0.5413))  # softplus gives 1
 
-    def forward(self, batch_shape: Shape = ()) -> Distribution:
-        batch_shape = tuple(batch_shape)
+    def forward(self, batch_shape: int | Shape = ()) -> Distribution:
+        batch_shape = as_shape(batch_shape)
         weights = Categorical(logits=self.logits.expand(*batch_shape, -1), validate_args=False)
         shape = (*batch_shape, *self.loc.shape)
         # the floor keeps the density finite if a component collapses onto a point
@@ -120,8 +123,8 @@ class BernoulliPrior(Prior):
         super().__init__(event_shape)
         self.logits = _parameter_or_buffer(self, torch.zeros(self.event_shape), trainable)
 
-    def forward(self, batch_shape: Shape = ()) -> Distribution:
-        bits = Bernoulli(logits=self.logits.expand((*batch_shape, *self.event_shape)), validate_args=False)
+    def forward(self, batch_shape: int | Shape = ()) -> Distribution:
+        bits = Bernoulli(logits=self.logits.expand((*as_shape(batch_shape), *self.event_shape)), validate_args=False)
         return Independent(bits, len(self.event_shape), validate_args=False)
 
 
@@ -131,14 +134,21 @@ class CategoricalPrior(Prior):
     Args:
         event_shape: Shape of one z, whose last size is the number of categories: `(4, 10)` is four independent ten-way choices.
         trainable: Whether the logits are parameters; otherwise the prior stays uniform.
+
+    Raises:
+        ValueError: If the event shape has no dimension.
     """
 
     def __init__(self, event_shape: int | Shape, trainable: bool = False) -> None:
         super().__init__(event_shape)
+        if not self.event_shape:
+            raise ValueError(
+                "A one-hot outcome has a last dimension, its categories, and the event shape () was given."
+            )
         self.logits = _parameter_or_buffer(self, torch.zeros(self.event_shape), trainable)
 
-    def forward(self, batch_shape: Shape = ()) -> Distribution:
-        logits = self.logits.expand((*batch_shape, *self.event_shape))
+    def forward(self, batch_shape: int | Shape = ()) -> Distribution:
+        logits = self.logits.expand((*as_shape(batch_shape), *self.event_shape))
         return Independent(
             OneHotCategorical(logits=logits, validate_args=False), len(self.event_shape) - 1, validate_args=False
         )

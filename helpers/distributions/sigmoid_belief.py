@@ -18,6 +18,7 @@ from helpers.distributions.conditionals import BernoulliConditional
 from helpers.distributions.layered import LayeredBits
 from helpers.distributions.priors import BernoulliPrior, Prior
 from helpers.networks.recipes import FeedForward, NetworkRecipe, Shape, as_shape
+from helpers.networks.sizes import as_size
 
 LINEAR = FeedForward(())  # immutable, so that it can be a default value
 
@@ -44,7 +45,7 @@ class SigmoidBeliefPrior(Prior):
             BernoulliConditional(above, below, network) for below, above in pairwise(self.sizes)
         )
 
-    def forward(self, batch_shape: Shape = ()) -> Distribution:
+    def forward(self, batch_shape: int | Shape = ()) -> Distribution:
         top = self.top(batch_shape)
         if not len(self.layers):
             return top
@@ -146,9 +147,14 @@ def _slices(sizes: Sequence[int]) -> list[slice]:
 
 def _check_sizes(sizes: Sequence[int]) -> Shape:
     """`sizes` as a tuple. Raises ValueError if there is no layer, or a size is less than 1."""
-    if isinstance(sizes, int) or not len(sizes) or any(size < 1 for size in sizes):
+    try:
+        return tuple(as_size(size, "a size") for size in sizes) if len(sizes) else _no_sizes()
+    except (TypeError, ValueError):
         raise ValueError(
             f"`sizes` must be the bits of each layer of a sigmoid belief network, from the data upwards, such as (200, 200), with "
             f"one layer or more; {sizes!r} was given."
-        )
-    return tuple(sizes)
+        ) from None
+
+
+def _no_sizes() -> Shape:
+    raise ValueError("no sizes")

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from helpers.distributions.checks import check_shape
-from helpers.distributions.network_conditional import Conditional
+from helpers.distributions.network_conditional import Conditional, check_conditional
 from helpers.networks.recipes import FeedForward, NetworkRecipe, Shape, as_shape
+from helpers.networks.sizes import as_size
 
 
 class StyleConditional(nn.Module):
@@ -40,6 +41,8 @@ class StyleConditional(nn.Module):
     ) -> None:
         super().__init__()
         self.image_shape = as_shape(image_shape)
+        num_classes = as_size(num_classes, "num_classes", 0)
+        check_conditional(above, type(self).__name__, "`above`")
         if num_classes < 2:
             raise ValueError(f"Labels need 2 classes or more, and num_classes={num_classes} was given.")
         if len(above.input_shape) != 1:

@@ -9,7 +9,7 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily
 from helpers.distributions.checks import check_shape, check_unit_interval
 from helpers.distributions.network_conditional import Conditional
 from helpers.distributions.priors import Prior
-from helpers.networks.recipes import Shape
+from helpers.networks.recipes import Shape, as_shape
 
 
 class VampPrior(Prior):
@@ -57,8 +57,8 @@ class VampPrior(Prior):
         """u_k: [K, *input_shape], between 0 and 1."""
         return self.logits.sigmoid()
 
-    def forward(self, batch_shape: Shape = ()) -> Distribution:
+    def forward(self, batch_shape: int | Shape = ()) -> Distribution:
         components = self.guide(self.pseudo_inputs)  # batch_shape [K]
-        shape = (*batch_shape, len(self.logits))
+        shape = (*as_shape(batch_shape), len(self.logits))
         weights = Categorical(logits=torch.zeros_like(self.logits.flatten(1)[:, 0]).expand(shape), validate_args=False)
         return MixtureSameFamily(weights, components.expand(torch.Size(shape)), validate_args=False)

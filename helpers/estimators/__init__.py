@@ -1,7 +1,7 @@
 """Gradient estimators behind one door: `estimator(f, q, num_samples=S, context=x)` returns an `Estimate`."""
 
 from helpers.estimators.arm import Arm, DisArm
-from helpers.estimators.base import Estimate, GradientEstimator, evaluate
+from helpers.estimators.base import GradientEstimator, evaluate
 from helpers.estimators.component_then_point import ComponentThenPoint
 from helpers.estimators.control_variates import (
     CentredReward,
@@ -15,6 +15,7 @@ from helpers.estimators.control_variates import (
 from helpers.estimators.doubly_reparameterised import DoublyReparameterised
 from helpers.estimators.draws import DrawSource, draw, draw_reparameterised, draw_uniform, drawing_from
 from helpers.estimators.enumeration import Enumeration
+from helpers.estimators.estimate import Estimate
 from helpers.estimators.gumbel_softmax import GumbelSoftmax
 from helpers.estimators.harness.every_outcome import EveryOutcome
 from helpers.estimators.harness.exact import ExactGradient, exact_gradient, exact_moments, exact_moments_of

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfQ, evaluate
 from helpers.estimators.draws import draw_uniform
+from helpers.estimators.estimate import Estimate
 from helpers.estimators.parts.discrete import bernoulli_logits, over_event, sum_over_event
 
 

@@ -13,123 +13,19 @@ layers, mixtures and counts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal, Self
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
+
+from helpers.estimators.estimate import Estimate
+from helpers.estimators.parts.doors import check_call, check_result
+from helpers.networks.sizes import as_size
 
 Target = Literal["expectation", "log_mean_exp"]
 NeedOfQ = Literal["anything", "bits", "bits or categories", "finite support", "rsample", "mixture"]
 NeedOfF = Literal["value", "derivative", "relaxation"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What an estimator, or an objective, returns.
-
-    a + b      adds values and surrogates, merges terms (equal names add up) and adds auxiliary losses. b may be a tensor or a number.
-    c * a      scales value and surrogate. c is a number, or a detached tensor that broadcasts to [*batch].
-    -a, a - b  are -1 * a and a + (-1 * b).
-
-    A factor leaves terms and auxiliary_loss as they are. A term is the average of a named quantity, which a weight or a sign in the
-    objective does not change: the distortion in -a is still the distortion. auxiliary_loss trains the estimator's own parameters, to
-    lower the variance or to fit the reward, and is minimised whether the value is maximised or minimised. For a weighted average of
-    estimates that share terms use `reduce`, which scales terms too.
-
-    Args:
-        value: Monte Carlo estimate of the target, [*batch], detached; in nats if the target is a bound.
-        surrogate: [*batch]; its gradient estimates the target's gradient. Its own value has no meaning in general.
-        terms: Detached [*batch] tensors by name (distortion, rate, ...), for a training history and for the names in a NaN guard's message.
-        auxiliary_loss: Scalar loss of trainable control variates; its gradient reaches only their parameters.
-    """
-
-    value: Tensor
-    surrogate: Tensor
-    terms: dict[str, Tensor] = field(default_factory=dict)
-    auxiliary_loss: Tensor | float = 0.0
-
-    @classmethod
-    def of(cls, tensor: Tensor, **terms: Tensor) -> Estimate:
-        """A differentiable tensor as an estimate of itself.
-
-        Args:
-            tensor: [*batch]; its value is the value, and its gradient the surrogate's.
-            terms: [*batch] tensors by name; detached.
-
-        Returns:
-            An `Estimate` of shape [*batch] without auxiliary loss.
-        """
-        return cls(tensor.detach(), tensor, {name: term.detach() for name, term in terms.items()})
-
-    def __add__(self, other: Estimate | Tensor | float) -> Estimate:
-        if not isinstance(other, Estimate):
-            other = Estimate.of(torch.as_tensor(other, dtype=self.value.dtype, device=self.value.device))
-        terms = dict(self.terms)
-        for name, term in other.terms.items():
-            terms[name] = terms[name] + term if name in terms else term
-        return Estimate(
-            self.value + other.value,
-            self.surrogate + other.surrogate,
-            terms,
-            self.auxiliary_loss + other.auxiliary_loss,
-        )
-
-    __radd__ = __add__
-
-    def __neg__(self) -> Estimate:
-        return self * -1.0
-
-    def __sub__(self, other: Estimate | Tensor | float) -> Estimate:
-        return self + -other
-
-    def __rsub__(self, other: Tensor | float) -> Estimate:
-        return -self + other
-
-    def __mul__(self, factor: Tensor | float) -> Estimate:
-        if isinstance(factor, Tensor):
-            if factor.requires_grad:
-                raise ValueError(
-                    "An Estimate was multiplied by a tensor that requires a gradient, which the product loses: the "
-                    "surrogate's own value has no meaning. Multiply inside f, or detach the factor."
-                )
-            sizes = zip(reversed(factor.shape), reversed(self.value.shape), strict=False)
-            if factor.dim() > self.value.dim() or any(size not in (1, own) for size, own in sizes):
-                raise ValueError(
-                    f"An Estimate of shape {tuple(self.value.shape)} was multiplied by a factor of shape {tuple(factor.shape)}; a factor "
-                    "broadcasts to the Estimate, and not the other way round."
-                )
-        return replace(self, value=factor * self.value, surrogate=factor * self.surrogate)
-
-    __rmul__ = __mul__
-
-    def mean(self, dim: int = 0) -> Estimate:
-        """Average value, surrogate and terms over a dimension.
-
-        Args:
-            dim: The dimension that is averaged over; 0, that of the samples, by default.
-
-        Returns:
-            An `Estimate` without that dimension. Its auxiliary loss is the same scalar.
-        """
-        return self.reduce(lambda over_samples: over_samples.mean(dim))
-
-    def reduce(self, over_samples: Callable[[Tensor], Tensor]) -> Estimate:
-        """Apply a linear function, such as a weighted sum over the first dimension, to value, surrogate and terms alike.
-
-        Args:
-            over_samples: Linear function of a tensor [S, *batch].
-
-        Returns:
-            An `Estimate` of what it returns. Its auxiliary loss is the same scalar.
-        """
-        return Estimate(
-            over_samples(self.value),
-            over_samples(self.surrogate),
-            {name: over_samples(term) for name, term in self.terms.items()},
-            self.auxiliary_loss,
-        )
 
 
 Integrand = Callable[[Tensor], Tensor | Estimate]
@@ -141,6 +37,9 @@ class GradientEstimator(nn.Module):
     It is a module so that control variates can keep running statistics as buffers and networks as parameters: saved, restored and
     moved with the model.
 
+    Args:
+        given: None: a subclass with settings has arguments of its own. Others raise ValueError, since f and q belong into the call.
+
     Attributes:
         label: Name in legends and tables, such as "leave-one-out"; every estimator has its own.
         target: "expectation", E_q[f], or "log_mean_exp", E[log mean_s exp f(z_s)] with f one sample's log weight.
@@ -148,6 +47,8 @@ class GradientEstimator(nn.Module):
         q_needs: Distributions that it accepts; "bits" and "bits or categories" are independent ones.
         f_needs: "value" of f at outcomes of q; its "derivative" in z there; or its "relaxation", value and derivative between the
             outcomes of a discrete q.
+        scored: Whether the surrogate holds a score, reward times log q(z), see `Estimate`. Estimators whose surrogate has the gradient
+            of the value at each sample set it to False; they pass on the flag of a nested f.
     """
 
     label: str = "gradient estimator"
@@ -155,6 +56,15 @@ class GradientEstimator(nn.Module):
     unbiased: bool = True
     q_needs: NeedOfQ = "anything"
     f_needs: NeedOfF = "value"
+    scored: bool = True
+
+    def __init__(self, *given: object) -> None:
+        if given:  # `Pathwise(f, q)`, in place of `Pathwise()(f, q)`
+            raise ValueError(
+                f"{type(self).__name__} was made with arguments, {', '.join(type(each).__name__ for each in given)}; none was expected. "
+                f"An estimator is made first and called afterwards: {type(self).__name__}()(f, q)."
+            )
+        super().__init__()
 
     @classmethod
     def with_defaults(cls, event_shape: tuple[int, ...] = ()) -> Self:
@@ -221,9 +131,13 @@ class GradientEstimator(nn.Module):
             An `Estimate` of shape [*batch].
 
         Raises:
-            ValueError: If q, S or the shape of f's result does not fit.
+            ValueError: If an argument is of the wrong kind, or q, S or the shape of f's result does not fit.
         """
-        return self.estimate(f, q, self.resolve_num_samples(q, num_samples), context)
+        check_call(f, q, context, type(self).__name__)
+        if num_samples is not None and type(num_samples) is not int:
+            num_samples = as_size(num_samples, "num_samples")
+        estimate = self.estimate(f, q, self.resolve_num_samples(q, num_samples), context)
+        return replace(estimate, scored=True) if self.scored and not estimate.scored else estimate
 
 
 def multiple_of_cost(estimator: GradientEstimator, num_samples: int | None, cost: int, spent: str = "") -> int:
@@ -263,10 +177,9 @@ def evaluate(f: Integrand, z: Tensor, q: Distribution) -> Estimate:
         An `Estimate` of shape [S, *batch].
 
     Raises:
-        ValueError: If f returns another shape.
+        ValueError: If f returns something else, or another shape.
     """
-    result = f(z)
-    estimate = result if isinstance(result, Estimate) else Estimate.of(result)
+    estimate = check_result(f(z))
     expected = (z.shape[0], *q.batch_shape)
     for name, tensor in (("value", estimate.value), ("surrogate", estimate.surrogate), *estimate.terms.items()):
         if tensor.shape != expected:

@@ -9,9 +9,12 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MixtureSameFamily, OneHotCategorical
 
 from helpers.distributions import innermost
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.enumeration import Enumeration
+from helpers.estimators.estimate import Estimate
+from helpers.estimators.parts.doors import check_instance
 from helpers.estimators.pathwise import Pathwise
+from helpers.networks.sizes import as_size
 
 
 class ComponentThenPoint(GradientEstimator):
@@ -34,7 +37,8 @@ class ComponentThenPoint(GradientEstimator):
             this: with `Enumeration`, components times points. If `num_samples` is None: `component`'s minimum, times points.
 
     Raises:
-        ValueError: If point_samples is below 1.
+        ValueError: If an argument is not an estimator, if point_samples is below 1, or if the target of `component` is a log-mean-exp and
+            `point` scores its samples, which is biased.
     """
 
     label = "component, then point"
@@ -50,11 +54,16 @@ class ComponentThenPoint(GradientEstimator):
         super().__init__()
         self.component = Enumeration() if component is None else component
         self.point = Pathwise() if point is None else point
-        if point_samples < 1:
+        for estimator in (self.component, self.point):
+            check_instance(estimator, GradientEstimator, type(self).__name__, "an estimator such as Enumeration()")
+        if self.component.target == "log_mean_exp" and self.point.scored:
             raise ValueError(
-                f"point_samples counts evaluations of f in a component and must be 1 or more; {point_samples} was given."
+                f"The component's estimator {type(self.component).__name__} has a log-mean-exp as its target, and the point's "
+                f"{type(self.point).__name__} multiplies a score by its own reward: inside a log-mean-exp this is biased. Use Pathwise() "
+                "for the point, or an estimator of an expectation for the component."
             )
-        self.point_samples = point_samples
+        self.point_samples = as_size(point_samples, "point_samples")
+        self.scored = self.component.scored or self.point.scored
         both_expectations = self.component.target == self.point.target == "expectation"
         self.target = "expectation" if both_expectations else "log_mean_exp"  # otherwise a bound on log E exp f
         self.unbiased = self.component.unbiased and self.point.unbiased

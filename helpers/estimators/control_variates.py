@@ -14,8 +14,9 @@ from torch.distributions import Bernoulli, Distribution
 
 from helpers.distributions import innermost, support
 from helpers.estimators.base import Integrand, evaluate
+from helpers.estimators.parts.doors import check_instance
 from helpers.estimators.parts.running import RunningMoments
-from helpers.networks.recipes import NetworkRecipe
+from helpers.networks.recipes import NetworkRecipe, as_shape, built
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class RewardContext:
 
 class ControlVariate(nn.Module):
     """Base class.
+
+    A running statistic belongs in a `RunningMoments`: `ScoreFunction` holds those still while it evaluates f, so that one instance may be
+    shared by nested levels. A statistic of another kind that f's nested call updates would be a baseline that depends on the sample.
 
     Attributes:
         label: Name in legends and tables, such as "centred reward"; every control variate has its own.
@@ -141,14 +145,17 @@ class LearnedBaseline(ControlVariate):
     Args:
         context_shape: Shape of one datum's context.
         network: A recipe such as `FeedForward((100,))`, or a module [*batch, *context_shape] → [*batch].
+
+    Raises:
+        ValueError: If the context's shape is none, or the network is neither a recipe nor a module.
     """
 
     label = "learned baseline"
 
     def __init__(self, context_shape: int | tuple[int, ...], network: NetworkRecipe | nn.Module) -> None:
         super().__init__()
-        self.context_shape = (context_shape,) if isinstance(context_shape, int) else tuple(context_shape)
-        self.network = network if isinstance(network, nn.Module) else network.build(self.context_shape, ())
+        self.context_shape = as_shape(context_shape)
+        self.network = built(network, self.context_shape, (), type(self).__name__)
 
     def forward(self, reward: Tensor, reward_context: RewardContext) -> tuple[Tensor, Tensor | float]:
         context = reward_context.context
@@ -184,12 +191,23 @@ class ControlVariateChain(ControlVariate):
 
     Args:
         links: The control variates, in order.
+
+    Raises:
+        ValueError: If a link is not a control variate, or one with a running statistic stands twice.
     """
 
     label = "chain"
 
     def __init__(self, *links: ControlVariate) -> None:
         super().__init__()
+        for link in links:
+            check_instance(link, ControlVariate, type(self).__name__, "a control variate such as CentredReward()")
+        parts = [part for link in links for part in link.modules() if isinstance(part, RunningMoments)]
+        if len({id(part) for part in parts}) < len(parts):
+            raise ValueError(
+                "One control variate with a running statistic stands twice in a chain: its second turn would compare the reward with a "
+                "statistic that holds it already, which is biased. Make a second instance."
+            )
         self.links = nn.ModuleList(links)
         self.extra_evaluations = sum(link.extra_evaluations for link in links)
         self.unbiased = all(link.unbiased for link in links)

@@ -7,9 +7,11 @@ import math
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, Target, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfF, NeedOfQ, Target, evaluate
 from helpers.estimators.draws import draw_reparameterised
+from helpers.estimators.estimate import Estimate
 from helpers.estimators.parts.discrete import over_event
+from helpers.estimators.parts.doors import refuse_scored
 from helpers.estimators.pathwise import require_rsample
 from helpers.estimators.sticking_the_landing import log_prob_held_still
 
@@ -28,7 +30,7 @@ class DoublyReparameterised(GradientEstimator):
     more slowly than its noise.
 
     With S = 1 it is `StickingTheLanding`. Terms are plain averages over samples. A nested f needs a surrogate whose gradient is that
-    of its value, as with `Enumeration` and `Pathwise`: a score inside f makes a bias.
+    of its value, as with `Enumeration` and `Pathwise`: a call raises ValueError if a score function is nested in f, since it makes a bias.
 
     Needs `q.has_rsample`, a differentiable f, and log q at a detached z, which a flow without an inverse does not have.
     Tucker, Lawson, Gu, Maddison 2019, "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives".
@@ -46,9 +48,11 @@ class DoublyReparameterised(GradientEstimator):
         # A new tensor object: a flow then scores it by its inverse, so that gradients go through z, not by the noise it remembers.
         point = z.view_as(z)
         each = evaluate(f, point, q)
+        refuse_scored(each, type(self).__name__)
         weights = each.value.softmax(0)  # [samples, *batch]
         if point.requires_grad:  # the second factor w_s of the path; the sum below has the first
-            point.register_hook(lambda gradient: gradient * over_event(weights, q))
+            # under autocast the weights may be of another dtype than the point, and a hook keeps the gradient's
+            point.register_hook(lambda gradient: gradient * over_event(weights, q).to(gradient.dtype))
         return Estimate(
             value=each.value.logsumexp(0) - math.log(num_samples),
             surrogate=(weights * (each.surrogate + score)).sum(0),

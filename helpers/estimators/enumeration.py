@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import torch
+from dataclasses import replace
+
 from torch import Tensor
 from torch.distributions import Distribution
 
 from helpers.distributions import support
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfQ, evaluate
+from helpers.estimators.estimate import Estimate
+from helpers.estimators.parts.possible import possible_outcomes
 
 
 class Enumeration(GradientEstimator):
@@ -15,14 +18,15 @@ class Enumeration(GradientEstimator):
 
     E_q[f] = sum_k q(z_k) f(z_k);  grad E_q[f] = sum_k f(z_k) grad q(z_k) + q(z_k) grad f(z_k).
 
-    Unbiased if a nested f is: the outer sum adds no error to the inner estimate. Outcomes of probability 0 do not count, even if f is
-    infinite there.
+    Unbiased if a nested f is: the outer sum adds no error to the inner estimate. Outcomes of probability 0 do not count: f is not
+    evaluated there, so it may be infinite, and its gradient too.
 
     Needs a finite support. Costs one evaluation of f per outcome, so `num_samples` is the size of the support or None.
     """
 
     label = "enumeration"
     q_needs: NeedOfQ = "finite support"
+    scored = False
 
     def resolve_num_samples(self, q: Distribution, num_samples: int | None) -> int:
         size = support(q).shape[0]
@@ -35,14 +39,8 @@ class Enumeration(GradientEstimator):
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         z = support(q)  # [support, *batch, *event]
-        inner = evaluate(f, z, q)
         probability = q.log_prob(z).exp()  # [support, *batch]
         weight = probability.detach()
-        possible = inner.reduce(lambda over_outcomes: torch.where(weight > 0, over_outcomes, 0.0))
-        averaged = possible.reduce(lambda over_outcomes: (weight * over_outcomes).sum(0))
-        return Estimate(
-            averaged.value,
-            averaged.surrogate + (probability * possible.value).sum(0),
-            averaged.terms,
-            averaged.auxiliary_loss,
-        )
+        inner = evaluate(f, possible_outcomes(z, weight, q), q)
+        averaged = inner.reduce(lambda over_outcomes: (weight * over_outcomes).sum(0))
+        return replace(averaged, surrogate=averaged.surrogate + (probability * inner.value).sum(0))

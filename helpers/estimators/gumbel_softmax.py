@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfF, NeedOfQ
 from helpers.estimators.draws import draw_uniform
+from helpers.estimators.estimate import Estimate
 from helpers.estimators.parts.discrete import DiscreteVariables, discrete_variables
+from helpers.estimators.parts.doors import check_temperature
 from helpers.estimators.parts.logistic import inside
 from helpers.estimators.parts.off_support import evaluate_off_support
 
@@ -38,11 +40,11 @@ class GumbelSoftmax(GradientEstimator):
     unbiased = False
     q_needs: NeedOfQ = "bits or categories"
     f_needs: NeedOfF = "relaxation"
+    scored = False
 
     def __init__(self, temperature: float = 1.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"The temperature is above 0, and {temperature} was given.")
+        check_temperature(temperature)
         self.temperature = temperature
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:

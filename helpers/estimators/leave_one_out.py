@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, evaluate
 from helpers.estimators.draws import draw
+from helpers.estimators.estimate import Estimate
 
 
 class LeaveOneOut(GradientEstimator):

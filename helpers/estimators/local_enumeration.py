@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate, multiple_of_cost
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfQ, evaluate, multiple_of_cost
 from helpers.estimators.draws import draw
-from helpers.estimators.parts.discrete import DiscreteVariables, discrete_variables
+from helpers.estimators.estimate import Estimate
+from helpers.estimators.parts.discrete import DiscreteVariables, discrete_variables, over_event
 
 
 class LocalEnumeration(GradientEstimator):
@@ -40,18 +43,15 @@ class LocalEnumeration(GradientEstimator):
         pivot = draw(q, num_samples // cost)  # [pivots, *batch, *event]
         # [cost, pivots, *batch, *event], [cost, pivots, *batch]
         points, probability = _neighbours(pivot, sites, q)
+        possible = over_event(probability.detach() != 0, q)
+        points = torch.where(possible, points, pivot)  # f may be infinite at a neighbour of probability 0
         each = evaluate(f, points.flatten(0, 1), q)  # [cost pivots, *batch]
         probability = probability.flatten(0, 1)
         num_sites = q.event_shape.numel() // _width(sites)
         # The mean over cost and pivots is rescaled to a mean over sites and pivots.
         weight = probability.detach() * (cost / num_sites)
         averaged = each.reduce(lambda over_points: (weight * over_points).mean(0))
-        return Estimate(
-            averaged.value,
-            averaged.surrogate + (probability * each.value).mean(0) * cost,
-            averaged.terms,
-            averaged.auxiliary_loss,
-        )
+        return replace(averaged, surrogate=averaged.surrogate + (probability * each.value).mean(0) * cost)
 
 
 def _width(sites: DiscreteVariables) -> int:

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.draws import draw
+from helpers.estimators.estimate import Estimate
 from helpers.estimators.parts.discrete import discrete_variables, sum_over_event
+from helpers.estimators.parts.doors import gradients_wanted
 from helpers.estimators.parts.off_support import evaluate_off_support
 
 
@@ -20,7 +22,7 @@ class MuProp(GradientEstimator):
     If f is linear, the gradient on q's parameters has no noise. f's own parameters get mean_s grad f(z_s).
 
     Needs bits or one-hot categories, and an f that is defined and differentiable between them. One evaluation of f is at the mean,
-    so `num_samples` = S means S - 1 samples, S >= 2.
+    so `num_samples` = S means S - 1 samples, S >= 2. Under `no_grad` or `inference_mode` it returns the value alone.
     Gu, Levine, Sutskever, Mnih 2016, "MuProp: Unbiased Backpropagation for Stochastic Neural Networks".
     """
 
@@ -40,8 +42,12 @@ class MuProp(GradientEstimator):
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         mean = discrete_variables(q, type(self).__name__).probs  # [*batch, *event]
+        if not gradients_wanted():  # the value alone, for which there is no slope to take
+            return evaluate(f, draw(q, num_samples - 1), q).mean(dim=0)
         with torch.enable_grad():
-            point = mean.detach()[None].requires_grad_()  # [1, *batch, *event]
+            point = (
+                mean.detach()[None].clone().requires_grad_()
+            )  # [1, *batch, *event]; a clone, if q was made in inference mode
             at_mean = evaluate_off_support(f, point, q, type(self).__name__)
             (slope,) = torch.autograd.grad(at_mean.surrogate.sum(), point)
         z = draw(q, num_samples - 1)  # [samples, *batch, *event]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
 from helpers.estimators.draws import draw_reparameterised
+from helpers.estimators.estimate import Estimate
 
 
 class Pathwise(GradientEstimator):
@@ -21,6 +22,7 @@ class Pathwise(GradientEstimator):
     label = "pathwise"
     q_needs: NeedOfQ = "rsample"
     f_needs: NeedOfF = "derivative"
+    scored = False
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         require_rsample(q, type(self).__name__)

@@ -10,7 +10,9 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Integrand, NeedOfF
 from helpers.estimators.parts.conditional_reparameterisation import ConditionalReparameterisation
+from helpers.estimators.parts.doors import check_temperature
 from helpers.estimators.parts.off_support import differentiable, evaluate_off_support
+from helpers.networks.sizes import is_number
 
 
 class Rebar(ConditionalReparameterisation):
@@ -30,7 +32,7 @@ class Rebar(ConditionalReparameterisation):
         eta: Initial strength of the control variate, a parameter; 0 makes it the score function.
 
     Raises:
-        ValueError: If the temperature is not above 0.
+        ValueError: If the temperature is not above 0, or eta is not a finite number.
     """
 
     label = "REBAR"
@@ -39,8 +41,9 @@ class Rebar(ConditionalReparameterisation):
 
     def __init__(self, temperature: float = 0.5, eta: float = 1.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"The temperature is above 0, and {temperature} was given.")
+        check_temperature(temperature)
+        if not is_number(eta):
+            raise ValueError(f"eta, the strength of the control variate: {eta!r} was given; expected a finite number.")
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
         self.eta = nn.Parameter(torch.tensor(float(eta)))
 

@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 
 from helpers.estimators.base import Integrand
 from helpers.estimators.parts.conditional_reparameterisation import ConditionalReparameterisation
+from helpers.estimators.parts.doors import check_instance
 from helpers.estimators.rebar import Rebar
 from helpers.networks.recipes import FeedForward
 
@@ -34,6 +35,7 @@ class Relax(ConditionalReparameterisation):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
+        check_instance(network, nn.Module, type(self).__name__, "a network z → [..., 1], an nn.Module")
         self.network = network
 
     @classmethod
@@ -62,6 +64,7 @@ class ResidualRelax(Rebar):
 
     def __init__(self, network: nn.Module, temperature: float = 0.5, eta: float = 1.0) -> None:
         super().__init__(temperature, eta)
+        check_instance(network, nn.Module, type(self).__name__, "a network z → [..., 1], an nn.Module")
         self.network = network
 
     @classmethod

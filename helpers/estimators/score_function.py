@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, evaluate
 from helpers.estimators.control_variates import ControlVariate, RewardContext
 from helpers.estimators.draws import draw
+from helpers.estimators.estimate import Estimate
+from helpers.estimators.parts.doors import check_instance
+from helpers.estimators.parts.running import held
 
 
 class ScoreFunction(GradientEstimator):
@@ -24,13 +29,20 @@ class ScoreFunction(GradientEstimator):
 
     Args:
         control_variate: `CentredReward`, `ScaledReward`, `SelfCritic`, `LearnedBaseline`, or a `ControlVariateChain` of them. None: the
-            reward is f. `label` and `unbiased` of the estimator are those of its control variate.
+            reward is f. `label` and `unbiased` of the estimator are those of its control variate. Nested levels may share one instance.
+
+    Raises:
+        ValueError: If `control_variate` is not a control variate.
     """
 
     label = "score function"
 
     def __init__(self, control_variate: ControlVariate | None = None) -> None:
         super().__init__()
+        if control_variate is not None:
+            check_instance(
+                control_variate, ControlVariate, type(self).__name__, "a control variate such as CentredReward()"
+            )
         self.control_variate = control_variate
         if control_variate is not None:
             self.label, self.unbiased = control_variate.label, control_variate.unbiased
@@ -51,7 +63,9 @@ class ScoreFunction(GradientEstimator):
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         z = draw(q, num_samples - self._extra)  # [samples, *batch, *event]
-        inner = evaluate(f, z, q)
+        # If f shares the control variate, its running statistics stay as they were before z was drawn.
+        with nullcontext() if self.control_variate is None else held(self.control_variate):
+            inner = evaluate(f, z, q)
         reward, auxiliary_loss = inner.value, 0.0  # [samples, *batch]
         if self.control_variate is not None:
             reward, auxiliary_loss = self.control_variate(reward, RewardContext(f, q, z, context))

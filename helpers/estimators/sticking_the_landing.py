@@ -7,7 +7,9 @@ from dataclasses import replace
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
+from helpers.estimators.estimate import Estimate
+from helpers.estimators.parts.doors import check_instance
 from helpers.estimators.pathwise import Pathwise
 
 
@@ -30,7 +32,7 @@ class StickingTheLanding(GradientEstimator):
             then added.
 
     Raises:
-        ValueError: If the target of `within` is not "expectation".
+        ValueError: If `within` is not an estimator, or its target is not "expectation".
     """
 
     label = "sticking the landing"
@@ -40,6 +42,7 @@ class StickingTheLanding(GradientEstimator):
     def __init__(self, within: GradientEstimator | None = None) -> None:
         super().__init__()
         self.within = Pathwise() if within is None else within
+        check_instance(self.within, GradientEstimator, type(self).__name__, "an estimator such as Pathwise()")
         self.unbiased, self.q_needs, self.f_needs = self.within.unbiased, self.within.q_needs, self.within.f_needs
         if self.within.target != "expectation":
             raise ValueError(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfF, NeedOfQ, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfF, NeedOfQ
 from helpers.estimators.draws import draw
+from helpers.estimators.estimate import Estimate
 from helpers.estimators.parts.discrete import discrete_variables
+from helpers.estimators.parts.off_support import evaluate_with_slope
 
 
 class StraightThrough(GradientEstimator):
@@ -27,8 +29,9 @@ class StraightThrough(GradientEstimator):
     unbiased = False
     q_needs: NeedOfQ = "bits or categories"
     f_needs: NeedOfF = "derivative"
+    scored = False
 
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         mean = discrete_variables(q, type(self).__name__).probs  # [*batch, *event]
         z = draw(q, num_samples) + (mean - mean.detach())  # the bracket is exactly zero: f sees outcomes
-        return evaluate(f, z, q).mean(dim=0)
+        return evaluate_with_slope(f, z, q, type(self).__name__).mean(dim=0)

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, Target, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, Target, evaluate
 from helpers.estimators.draws import draw
+from helpers.estimators.estimate import Estimate
 from helpers.estimators.leave_one_out import at_least_two
+from helpers.estimators.parts.doors import refuse_scored
 
 
 class Vimco(GradientEstimator):
@@ -21,7 +23,8 @@ class Vimco(GradientEstimator):
     L_s is L with f(z_s) replaced by the mean of the other samples' f (the geometric mean of their weights).
 
     Terms are plain averages over samples, those of the one-sample bound, so the value exceeds minus their sum. A nested f enters through
-    its value, so the target is then that of the noisy log weight, which is lower.
+    its value, so the target is then that of the noisy log weight, which is lower. A call raises ValueError if a score function is nested
+    in f: its reward would have to be this bound, not its own value, so its gradient is biased.
 
     Needs S >= 2; z may be of any kind that q can sample and score.
     Mnih, Rezende 2016, "Variational inference for Monte Carlo objectives".
@@ -36,6 +39,7 @@ class Vimco(GradientEstimator):
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         z = draw(q, num_samples)  # [samples, *batch, *event]
         each = evaluate(f, z, q)
+        refuse_scored(each, type(self).__name__)
         log_weight = each.value  # [samples, *batch]
         bound = log_weight.logsumexp(0) - math.log(num_samples)  # [*batch]
 

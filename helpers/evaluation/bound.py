@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from helpers.data.checks import check_integer
+from helpers.evaluation.doors import check_guide, check_module, check_tensor, explained
 from helpers.evaluation.measured import Measured
 from helpers.evaluation.module_mode import evaluation_mode
 from helpers.matmul import fast_matmul
@@ -59,12 +61,16 @@ def evaluate_bound(
         The four means with their standard errors, in nats per image.
 
     Raises:
-        ValueError: If num_samples is below 1, or if the images do not fit the likelihood.
+        ValueError: If model, guide or images are something else, if a count is no integer of 1 or more, or if the images do not fit the
+            likelihood, the guide or the dtype of their parameters.
     """
-    if num_samples < 1:
-        raise ValueError(f"num_samples must be 1 or more; {num_samples} was given.")
+    check_module(model, LatentVariableModel, "model", "LatentVariableModel(prior, likelihood)")
+    check_guide(guide)
+    check_tensor(images, "images", "[images, *outcome]")
+    num_samples = check_integer(num_samples, "num_samples", "the draws of z per image")
+    max_evaluations = check_integer(max_evaluations, "max_evaluations", "the (image, draw) pairs at a time")
     model.likelihood.check_outcome(images)
-    with evaluation_mode(model, guide):
+    with evaluation_mode(model, guide), explained(guide, images):
         piece = max(1, max_evaluations // num_samples)
         # Written into one tensor made beforehand: small results kept between large temporaries fragment the heap.
         results = torch.empty(3, len(images), dtype=images.dtype, device=images.device)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from helpers.data.checks import check_integer, describe
+from helpers.evaluation.doors import check_module, check_tensor, explained
 from helpers.evaluation.measured import Measured
 from helpers.evaluation.module_mode import evaluation_mode
 
@@ -17,21 +19,25 @@ def accuracy(classifier: nn.Module, images: Tensor, labels: Tensor, batch_size: 
         classifier: x [*batch, *image] → q(y | x) over one-hot vectors, such as the `classifier` of a `SemiSupervisedGuide`; run in
             evaluation mode.
         images: [images, *image].
-        labels: Class numbers, int64 [images].
+        labels: Classes, int64 [images].
         batch_size: Images per call of the classifier; memory grows with it, the result does not depend on it.
 
     Returns:
         The share, from 0 to 1, and its standard error.
 
     Raises:
-        ValueError: If labels are not one integer per image.
+        ValueError: If the classifier is no module, if labels are not one class per image, or if batch_size is no integer of 1 or more.
     """
-    if labels.shape != images.shape[:1] or labels.is_floating_point():
+    check_module(classifier, nn.Module, "classifier", "a module x → q(y | x), such as guide.classifier")
+    check_tensor(images, "images", "[images, *image]")
+    check_tensor(labels, "labels", "int64 [images]", least=0)
+    batch_size = check_integer(batch_size, "batch_size", "the images of a call")
+    if labels.shape != images.shape[:1] or labels.is_floating_point() or labels.dtype == torch.bool:
         raise ValueError(
-            f"The images have the shape {tuple(images.shape)} and the labels {tuple(labels.shape)}, {labels.dtype}: one class number, "
-            "int64, per image was expected."
+            f"Got {describe(labels, 'labels')} for {describe(images, 'images')}; expected int64 [{len(images)}], one class per item. "
+            "Usually they are one-hot (labels.argmax(-1)), floats (labels.long()), or those of another split."
         )
-    with evaluation_mode(classifier):
+    with evaluation_mode(classifier), explained(classifier, images):
         is_correct = [
             classifier(x).mean.argmax(-1) == y
             for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor
 
+from helpers.data.checks import check_integer
 from helpers.estimators.draws import draw, draw_uniform
+from helpers.evaluation.doors import check_sequence_arguments
 from helpers.models.sequences.deep_markov import DeepMarkovModel
 from helpers.models.sequences.guide import SequenceGuide, steps_of
 
@@ -48,11 +51,14 @@ def particle_log_marginal(
         log Z_hat in nats per sequence, float64 [sequences].
 
     Raises:
-        ValueError: If num_particles is below 1, if resample_below is not in [0, 1], or if x and lengths do not fit the model.
+        ValueError: If an argument is something else, if num_particles is no integer of 1 or more, if resample_below is not in [0, 1], or
+            if x and lengths do not fit the model.
     """
-    if num_particles < 1 or not 0 <= resample_below <= 1:
+    check_sequence_arguments(model, guide, x, lengths)
+    num_particles = check_integer(num_particles, "num_particles", "the particles of a sequence")
+    if isinstance(resample_below, bool) or not isinstance(resample_below, Real) or not 0 <= resample_below <= 1:
         raise ValueError(
-            f"Got num_particles={num_particles} and resample_below={resample_below}; expected 1 particle or more, and a share from 0 to 1."
+            f"Got resample_below={resample_below!r}; expected a share of the particles, from 0 to 1. Usually a number of particles."
         )
     steps = steps_of(x, lengths, model.emission.event_shape)
     packed = steps.pack(x)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from helpers.data.checks import check_integer
+from helpers.evaluation.doors import check_sequence_arguments, explained
 from helpers.evaluation.module_mode import evaluation_mode
 from helpers.evaluation.particle_filter import particle_log_marginal
 from helpers.matmul import fast_matmul
@@ -109,15 +111,17 @@ def evaluate_sequences(
         Each quantity in nats per time step, with its standard error and its values per sequence.
 
     Raises:
-        ValueError: If model, guide, x and lengths do not fit each other, or if num_samples or batch_size is below 1.
+        ValueError: If model, guide, x and lengths are something else or do not fit each other, or if a count is no integer of 1 or more.
     """
+    check_sequence_arguments(model, guide, x, lengths)
+    num_samples = check_integer(num_samples, "num_samples", "the paths of z per sequence")
+    batch_size = check_integer(batch_size, "batch_size", "the sequences at a time")
+    max_evaluations = check_integer(max_evaluations, "max_evaluations", "the (time step, path) pairs at a time")
     check_parts(model, guide)
     steps_of(x, lengths, model.emission.event_shape)  # checks all sequences before the first batch
-    if num_samples < 1 or batch_size < 1:
-        raise ValueError(f"Got num_samples={num_samples} and batch_size={batch_size}; expected 1 or more of each.")
     by_length = lengths.argsort(descending=True, stable=True)
     results = torch.empty(4, len(x), dtype=torch.float64, device=x.device)
-    with evaluation_mode(model, guide):
+    with evaluation_mode(model, guide), explained(guide, x):
         for chosen in by_length.split(batch_size):
             chosen_lengths = lengths[chosen]
             padded = x[chosen, : int(chosen_lengths.max())]

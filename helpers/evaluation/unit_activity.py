@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from helpers.data.checks import check_integer
 from helpers.estimators import draw
+from helpers.evaluation.doors import check_guide, check_tensor, explained
 from helpers.evaluation.module_mode import evaluation_mode
 
 
@@ -58,14 +62,16 @@ def active_units(
         The variance of every unit, and the threshold.
 
     Raises:
-        ValueError: If there are fewer than two images, or num_samples is below 2.
+        ValueError: If the guide is no module, if there are fewer than two images, if threshold is no number, or if num_samples is no
+            integer of 2 or more.
     """
-    if len(images) < 2 or num_samples < 2:
-        raise ValueError(
-            f"A variance over images needs 2 images or more, and means from draws 2 draws or more; {len(images)} and {num_samples} were "
-            "given."
-        )
-    with evaluation_mode(guide):
+    check_guide(guide)
+    check_tensor(images, "images", "[images, *outcome]", least=2)
+    num_samples = check_integer(num_samples, "num_samples", "the draws of z per image", minimum=2)
+    max_evaluations = check_integer(max_evaluations, "max_evaluations", "the (image, draw) pairs at a time")
+    if isinstance(threshold, bool) or not isinstance(threshold, Real) or math.isnan(threshold):
+        raise ValueError(f"Got threshold={threshold!r}; expected a variance, such as 0.01.")
+    with evaluation_mode(guide), explained(guide, images):
         pieces = images.split(max(1, max_evaluations // num_samples))
         means, noises = zip(*(_mean_and_noise(guide(x), num_samples) for x in pieces), strict=True)
     variance = torch.cat(means).double().var(0, unbiased=True) - torch.cat(noises).double().mean(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,26 @@ class Misconception:
         name: What is wrong, in a few words, for the tests' table ("forgets the factor one half").
         answer: The wrong answer, a function with the solution's parameters.
         sentence: What `check` says to it, and to every answer with the same values and gradients.
+    """
+
+    name: str
+    answer: Callable[..., Any]
+    sentence: str
+
+    @property
+    def id(self) -> str:
+        """The name in lower case with hyphens, as "forgets-the-factor-one-half". Tables that count answers rely on it."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A right answer that costs more than it need, and what `check` adds when such an answer passes.
+
+    Args:
+        name: What is costly, in a few words ("the image once for each class").
+        answer: The costly answer, a function with the solution's parameters. It must pass.
+        sentence: What `check` adds to every answer that passes and costs about as much, in operations or in arithmetic.
     """
 
     name: str
@@ -53,6 +74,7 @@ class Exercise:
         returns: Name of each returned tensor in sentences, as ("the KL",).
         hints: A nudge, the formula, the first line.
         misconceptions: Three or more.
+        remarks: Right answers that are costly.
         may_share_memory: Whether the answer may be a view of its argument, as in an exercise on reshaping.
     """
 
@@ -68,6 +90,7 @@ class Exercise:
     returns: tuple[str, ...]
     hints: tuple[str, str, str]
     misconceptions: tuple[Misconception, ...]
+    remarks: tuple[Remark, ...] = ()
     may_share_memory: bool = False
 
     @property
@@ -89,6 +112,11 @@ class Exercise:
     def heading(self) -> str:
         """Heading of the lesson's "Your turn" cell."""
         return f"Your turn · {self.id} · {self.dots} · {self.minutes} minutes"
+
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What judging has found once and finds again in each try: how solution and misconceptions fare on the cases."""
+        return {}
 
     @cached_property
     def solution_source(self) -> str:

@@ -1,7 +1,7 @@
 """`python -m helpers.exercises.solutions`: the teacher's notebooks, which are the lessons with every stub replaced by its solution.
 
-Reads notebooks/*.ipynb and writes notebooks/solutions/*.ipynb (ignored by git). In these, a check that does not pass stops the run, and a
-cell under each exercise gives the reason for the solution and the usual misconceptions.
+Reads notebooks/NN_name.ipynb and writes notebooks/solutions/NN_name.ipynb (ignored by git). In these, a check that does not pass stops the
+run, and a cell under each exercise gives the reason for the solution and the usual misconceptions. One that was edited is left alone.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from helpers.exercises import registry
 from helpers.exercises.exercise import Exercise
+from helpers.exercises.lessons.pair import ask_for_notebook_tools, keep_copy, lessons, read_notebook
+from helpers.exercises.lessons.record import prints, read_record, write_record
+from helpers.files import atomic_write
 
 HEADER = (
-    "> **The teacher's copy**, with solutions. Made from `{source}` by `make solutions`, which overwrites "
-    "it each time: edit the lesson, not this copy."
+    "> **The teacher's copy**, with solutions. Made from `{source}` by `make solutions`, which writes it "
+    "anew when the lesson changes: edit the lesson, or a copy of this one under another name."
 )
 
 
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: Command-line arguments. None: those of the process.
 
     Raises:
-        SystemExit: If there is no folder of notebooks, or if a lesson does not fit its exercises.
+        SystemExit: If nbformat or a folder of notebooks is missing, or if a lesson does not fit its exercises.
     """
     parser = argparse.ArgumentParser(
         prog="python -m helpers.exercises.solutions",
@@ -40,42 +41,83 @@ def main(arguments: list[str] | None = None) -> None:
         "--notebooks", type=Path, default=Path("notebooks"), help="the folder of the lessons (notebooks)"
     )
     options = parser.parse_args(arguments)
+    ask_for_notebook_tools("make solutions")
     if not options.notebooks.is_dir():
         parser.error(
             f"There is no folder {options.notebooks} here. Run this in the project's folder, or say --notebooks FOLDER."
         )
     try:
-        written = build(options.notebooks)
+        written, edited = build(options.notebooks)
     except ValueError as error:
         raise SystemExit(f"*** {error}") from None
     for path, count in written:
         print(f"{path}: {count} {'solution' if count == 1 else 'solutions'}")
+    if edited:
+        raise SystemExit("\n".join(f"*** {sentence}" for sentence in edited))
 
 
-def build(folder: Path) -> list[tuple[Path, int]]:
-    """Write FOLDER/solutions/NAME.ipynb for every FOLDER/NAME.ipynb, and delete the solutions of lessons that no longer exist.
+def build(folder: Path) -> tuple[list[tuple[Path, int]], list[str]]:
+    """Write FOLDER/solutions/NAME.ipynb for every lesson FOLDER/NAME.ipynb, and delete the solutions of lessons that no longer exist.
+
+    Notebooks that somebody else wrote or changed there are neither replaced nor deleted. FOLDER/solutions/.written/ records what was
+    written.
 
     Args:
         folder: Folder of the lessons' notebooks.
 
     Returns:
-        The paths written, each with its number of solutions.
+        The paths that hold the solutions, each with its number of solutions; and a sentence about each notebook that would have to be
+        replaced and was edited.
 
     Raises:
         ValueError: If a lesson lacks one of its exercises, or the cell of an exercise lacks its stub.
     """
     target = folder / "solutions"
     target.mkdir(exist_ok=True)
-    written = []
-    for source in sorted(folder.glob("*.ipynb")):
-        notebook = nbformat.read(source, as_version=4)
+    written, edited = [], []
+    for source in lessons(folder):
+        notebook = read_notebook(source)
         count = solve(notebook, source.name)
         path = target / source.name
-        nbformat.write(notebook, path)
-        written.append((path, count))
-    for stale in set(target.glob("*.ipynb")) - {path for path, _ in written}:
-        stale.unlink()
-    return written
+        if (sentence := _replace(path, notebook)) is None:
+            written.append((path, count))
+        else:
+            edited.append(sentence)
+    for stale in set(lessons(target)) - {target / source.name for source in lessons(folder)}:
+        if _is_as_written(stale):
+            stale.unlink()
+            _record_of(stale).unlink()
+    return written, edited
+
+
+def _record_of(path: Path) -> Path:
+    return path.parent / ".written" / f"{path.stem}.json"
+
+
+def _is_as_written(path: Path) -> bool:
+    try:
+        return prints(read_notebook(path)) == read_record(_record_of(path))
+    except ValueError:  # no notebook
+        return False
+
+
+def _replace(path: Path, notebook: Any) -> str | None:
+    """Write a solution's notebook, unless it is there, with outputs perhaps. If it was edited, say so instead, and keep a copy."""
+    if path.exists():
+        if not _is_as_written(path):
+            return (
+                f"{path} was edited, or was written by an older version, and is left as it is. "
+                f"A copy lies beside it: {keep_copy(path).name}. "
+                "Rename or delete it, then repeat `make solutions`."
+            )
+        if prints(notebook) == read_record(_record_of(path)):
+            return None
+    import nbformat  # of the extra `lab`: only the commands of teachers need it
+
+    with atomic_write(path) as partial:
+        nbformat.write(notebook, partial)
+    write_record(_record_of(path), prints(notebook))
+    return None
 
 
 def solve(notebook: Any, name: str) -> int:
@@ -91,6 +133,8 @@ def solve(notebook: Any, name: str) -> int:
     Raises:
         ValueError: If the lesson lacks one of its exercises, checks an unknown one, or the cell of an exercise lacks its stub.
     """
+    import nbformat
+
     cells, found = [], []
     for number, cell in enumerate(notebook.cells, 1):
         cell.source = re.sub(r"(\]\(|src=\")\.\./", r"\1../../", cell.source)  # one folder deeper
@@ -174,6 +218,8 @@ def _checked(source: str) -> tuple[str, ast.Expr] | None:
 
 
 def _comment(exercise: Exercise, cell: Any) -> Any:
+    import nbformat
+
     wrong = "\n".join(
         f"- *{misconception.name}*: {misconception.sentence}" for misconception in exercise.misconceptions
     )

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.distributions import kl_divergence
+from torch.distributions import Distribution
 
+from helpers.distributions import closed_form_kl
 from helpers.estimators import Estimate, GradientEstimator, Pathwise
 from helpers.estimators.base import Target
-from helpers.models.latent_variable import LatentVariableModel
+from helpers.models.checks import (
+    check_estimator,
+    check_guide,
+    check_guide_result,
+    check_images_alone,
+    check_num_samples,
+    check_part,
+    check_slope,
+    check_support,
+)
+from helpers.models.latent_variable import AmortizedGuide, LatentVariableModel
+from helpers.networks.sizes import as_weight
+
+REWARDS_RATE = "rewards a guide that is far from the prior"
 
 
 class _Bound(nn.Module):
@@ -24,6 +38,11 @@ class _Bound(nn.Module):
         rate_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        name = type(self).__name__
+        check_part(model, LatentVariableModel, AmortizedGuide, name, "model")
+        check_guide(guide, name)
+        if isinstance(guide, LatentVariableModel):
+            check_part(guide, AmortizedGuide, LatentVariableModel, name, "guide")
         latent = getattr(guide, "event_shape", model.prior.event_shape)
         if tuple(latent) != tuple(model.prior.event_shape):
             raise ValueError(
@@ -33,17 +52,31 @@ class _Bound(nn.Module):
         self.model = model
         self.guide = guide
         self.estimator = Pathwise() if estimator is None else estimator
+        check_estimator(self.estimator, name)
         if self.estimator.target not in self.accepted_targets:
             raise ValueError(
                 f"{type(self).__name__} needs an estimator of an expectation, and {type(self.estimator).__name__} has the target "
                 f"{self.estimator.target!r}: mean-exp of a log-likelihood, minus a KL, is no bound. Use `Elbo`."
             )
-        self.num_samples = num_samples
+        self.num_samples = check_num_samples(num_samples)
         self.rate_weight = rate_weight
 
-    def _check_batch(self, x: Tensor) -> None:
+    @property
+    def rate_weight(self) -> float:
+        """w; it may be set during training."""
+        return self._rate_weight
+
+    @rate_weight.setter
+    def rate_weight(self, rate_weight: float) -> None:
+        self._rate_weight = as_weight(rate_weight, "rate_weight", REWARDS_RATE)
+
+    def _guide(self, x: Tensor) -> Distribution:
+        """q(z | x) of a batch, both checked."""
         check_images_alone(x, type(self).__name__)
         self.model.likelihood.check_outcome(x)
+        q = self.guide(x)
+        check_guide_result(q, self.guide)
+        return q
 
 
 class Elbo(_Bound):
@@ -67,16 +100,20 @@ class Elbo(_Bound):
         rate_weight: w.
 
     Raises:
-        ValueError: If guide and prior disagree on the shape of z.
+        ValueError: If an argument is of the wrong kind, if guide and prior disagree on the shape of z, or, when called, on its outcomes
+            (bits under a Gaussian prior), or if the estimator would lose the rate's gradient (straight-through and Gumbel-softmax with
+            categories, see `AnalyticKlElbo`).
     """
 
     def forward(self, x: Tensor) -> Estimate:
-        self._check_batch(x)
-        q = self.guide(x)
+        q = self._guide(x)
+        check_slope(self.estimator, q)
 
         def log_weight(z: Tensor) -> Estimate:  # [samples, *batch, *latent] → [samples, *batch]
             log_likelihood = self.model.likelihood(z).log_prob(x)
-            rate = q.log_prob(z) - self.model.prior(log_likelihood.shape).log_prob(z)
+            prior = self.model.prior(log_likelihood.shape)
+            check_support(q, prior)
+            rate = q.log_prob(z) - prior.log_prob(z)
             return Estimate.of(log_likelihood - self.rate_weight * rate, distortion=-log_likelihood, rate=rate)
 
         return self.estimator(log_weight, q, self.num_samples, context=x)
@@ -102,17 +139,18 @@ class AnalyticKlElbo(_Bound):
         rate_weight: w.
 
     Raises:
-        ValueError: If guide and prior disagree on the shape of z, if the estimator's target is not an expectation, or, when called,
-            if the KL has no closed form.
+        ValueError: If an argument is of the wrong kind, if guide and prior disagree on z, if the estimator's target is not an
+            expectation, or, when called, if the KL has no closed form.
     """
 
     accepted_targets = ("expectation",)
 
     def forward(self, x: Tensor) -> Estimate:
-        self._check_batch(x)
-        q = self.guide(x)
+        q = self._guide(x)
+        prior = self.model.prior(q.batch_shape)
+        check_support(q, prior)
         try:
-            rate = kl_divergence(q, self.model.prior(q.batch_shape))  # [*batch]
+            rate = closed_form_kl(q, prior)  # [*batch]
         except NotImplementedError as error:
             raise ValueError(
                 f"There is no closed form for KL(q || p) between {type(q).__name__} and "
@@ -125,21 +163,4 @@ class AnalyticKlElbo(_Bound):
 
         return self.estimator(log_likelihood, q, self.num_samples, context=x) + Estimate(
             -self.rate_weight * rate.detach(), -self.rate_weight * rate, {"rate": rate.detach()}
-        )
-
-
-def check_images_alone(x: Tensor, caller: str) -> None:
-    """Check that a batch is one tensor of images, not a tuple such as (images, labels).
-
-    Args:
-        x: The batch that `caller` was given.
-        caller: Name of the objective, for the message.
-
-    Raises:
-        ValueError: If x is a tuple or a list.
-    """
-    if isinstance(x, tuple | list):
-        raise ValueError(
-            f"{caller} takes a batch of images alone, and a {type(x).__name__} of {len(x)} was given. "
-            "Usual cause: batches of (images, labels); build `Batches` from the images only."
         )

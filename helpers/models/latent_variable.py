@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from helpers.distributions import Conditional, Finite, Prior, support
-from helpers.networks import Shape
+from helpers.distributions.network_conditional import check_conditional
+from helpers.estimators.parts.doors import check_instance
+from helpers.networks import Shape, as_shape, as_size
 
 
 class LatentVariableModel(nn.Module):
@@ -20,11 +22,24 @@ class LatentVariableModel(nn.Module):
         likelihood: z [*batch, *latent] → p(x | z), a distribution with batch_shape [*batch].
 
     Raises:
-        ValueError: If prior and likelihood disagree on the shape of z.
+        ValueError: If an argument is of the wrong kind, or prior and likelihood disagree on the shape of z.
     """
 
     def __init__(self, prior: Prior, likelihood: Conditional) -> None:
         super().__init__()
+        if isinstance(prior, Conditional) and isinstance(likelihood, Prior):
+            raise ValueError(
+                f"LatentVariableModel was given a {type(prior).__name__} as its prior and a {type(likelihood).__name__} as its likelihood: "
+                "they are swapped; the prior comes first."
+            )
+        if isinstance(prior, Distribution):
+            raise ValueError(
+                f"LatentVariableModel was given a distribution, {type(prior).__name__}, as its prior; expected a module such as "
+                "StandardNormalPrior(2), which makes a distribution of any batch shape."
+            )
+        if isinstance(prior, type) or not hasattr(prior, "event_shape"):
+            check_instance(prior, Prior, "LatentVariableModel", "a prior p(z) such as StandardNormalPrior(2)")
+        check_conditional(likelihood, "LatentVariableModel", "likelihood p(x | z)")
         if tuple(prior.event_shape) != tuple(likelihood.input_shape):
             raise ValueError(
                 f"The prior makes z of shape {tuple(prior.event_shape)}, and the likelihood reads z of shape "
@@ -54,7 +69,7 @@ class LatentVariableModel(nn.Module):
         Returns:
             x [*shape, *outcome] and z [*shape, *latent].
         """
-        z = self.prior((shape,) if isinstance(shape, int) else shape).sample()
+        z = self.prior(as_shape(shape)).sample()
         return self.likelihood(z).sample(), z
 
     @torch.no_grad()
@@ -68,7 +83,7 @@ class LatentVariableModel(nn.Module):
         Returns:
             x [samples, *batch, *outcome].
         """
-        return self.likelihood(z).sample((num_samples,))
+        return self.likelihood(z).sample((as_size(num_samples, "num_samples"),))
 
     @torch.no_grad()
     def resample(self, guide: nn.Module, x: Tensor, num_samples: int = 1) -> tuple[Tensor, Tensor]:
@@ -82,7 +97,7 @@ class LatentVariableModel(nn.Module):
         Returns:
             x' [samples, *batch, *outcome] and z [samples, *batch, *latent].
         """
-        z = guide(x).sample((num_samples,))
+        z = guide(x).sample((as_size(num_samples, "num_samples"),))
         return self.likelihood(z).sample(), z
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
@@ -138,6 +153,7 @@ class LatentVariableModel(nn.Module):
             The estimate in nats [*batch].
         """
         batch_shape = x.shape[: x.dim() - len(self.likelihood.event_shape)]
+        num_samples = as_size(num_samples, "num_samples")
         z = self.prior(batch_shape).sample((num_samples,))  # [samples, *batch, *latent]
         return self.likelihood(z).log_prob(x).logsumexp(0) - math.log(num_samples)
 
@@ -163,10 +179,14 @@ class AmortizedGuide(nn.Module):
 
     Args:
         conditional: x [*batch, *outcome] → q(z | x), a distribution with batch_shape [*batch].
+
+    Raises:
+        ValueError: If `conditional` is not one.
     """
 
     def __init__(self, conditional: Conditional) -> None:
         super().__init__()
+        check_conditional(conditional, type(self).__name__, "conditional q(z | x)")
         self.conditional = conditional
 
     @property

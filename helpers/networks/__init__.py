@@ -14,6 +14,7 @@ from helpers.networks.recipes import (
     count_parameters,
 )
 from helpers.networks.recurrence import Recurrence
+from helpers.networks.sizes import as_size
 
 __all__ = [
     "AutoregressiveNetwork",
@@ -28,6 +29,7 @@ __all__ = [
     "Shape",
     "WarpedInput",
     "as_shape",
+    "as_size",
     "count_multiply_adds",
     "count_parameters",
 ]

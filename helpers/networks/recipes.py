@@ -18,6 +18,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from helpers.networks.sizes import as_size, check_layers, layer_sizes
+
 Shape = tuple[int, ...]
 
 
@@ -28,9 +30,40 @@ def as_shape(size: int | Shape) -> Shape:
         size: Shape, or an int n for the shape (n,).
 
     Returns:
-        The shape as a tuple.
+        The shape as a tuple of ints.
+
+    Raises:
+        ValueError: If it is neither an integer nor a sequence of integers, or a size is negative.
     """
-    return (size,) if isinstance(size, int) else tuple(size)
+    if isinstance(size, tuple | list):
+        return tuple(as_size(each, f"a size of the shape {tuple(size)!r}", 0) for each in size)
+    return (as_size(size, "the size of a vector", 0),)
+
+
+def built(network: NetworkRecipe | nn.Module, input_shape: Shape, output_shape: Shape, caller: str) -> nn.Module:
+    """The network of a recipe, or a network as it is.
+
+    Args:
+        network: A recipe, or a module [*batch, *input_shape] → [*batch, *output_shape].
+        input_shape: Shape of one input, without batch dimensions.
+        output_shape: Shape of one output, without batch dimensions.
+        caller: Name of the class that was given the network, for the message.
+
+    Returns:
+        The module.
+
+    Raises:
+        ValueError: If `network` is neither a recipe nor a module.
+    """
+    if isinstance(network, nn.Module):
+        return network
+    if isinstance(network, type) or not isinstance(network, NetworkRecipe):
+        given = f"the class {network.__name__}" if isinstance(network, type) else f"a {type(network).__name__}"
+        cause = "Write the class with its arguments, in parentheses." if isinstance(network, type) else ""
+        raise ValueError(
+            f"{caller} was given {given} as its network; expected a recipe such as FeedForward((400,)), or an nn.Module. {cause}".rstrip()
+        )
+    return network.build(input_shape, output_shape)
 
 
 @runtime_checkable
@@ -58,11 +91,18 @@ class FeedForward(NetworkRecipe):
         hidden: Sizes of the hidden layers; `()` is a single linear map.
         activation: Class of the nonlinearity after each hidden layer.
         dropout: Probability of dropping a hidden unit in training mode; 0 adds no dropout layers.
+
+    Raises:
+        ValueError: If a size is below 1, `activation` is not a class or a function, or `dropout` is not in [0, 1).
     """
 
     hidden: tuple[int, ...] = (400,)
     activation: Callable[[], nn.Module] = nn.Softplus
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", layer_sizes(self.hidden, "FeedForward", "hidden"))
+        check_layers(self.activation, self.dropout, "FeedForward")
 
     def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
         sizes = [math.prod(input_shape), *self.hidden]
@@ -83,11 +123,18 @@ class ConvolutionalEncoder(NetworkRecipe):
         channels: Output channels of each convolution; each halves height and width (rounded up, so that 1×1 still works).
         activation: Class of the nonlinearity after each convolution.
         dropout: Probability of dropping an activation in training mode; 0 adds no dropout layers.
+
+    Raises:
+        ValueError: If a size is below 1, `activation` is not a class or a function, or `dropout` is not in [0, 1).
     """
 
     channels: tuple[int, ...] = (32, 64)
     activation: Callable[[], nn.Module] = nn.ReLU
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", layer_sizes(self.channels, "ConvolutionalEncoder", "channels"))
+        check_layers(self.activation, self.dropout, "ConvolutionalEncoder")
 
     def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
         image_channels, height, width = image_shape(input_shape, "ConvolutionalEncoder reads")
@@ -111,11 +158,18 @@ class ConvolutionalDecoder(NetworkRecipe):
         channels: As in the encoder, from the image inwards: `(32, 64)` starts from 64 small maps.
         activation: Class of the nonlinearity before each transposed convolution.
         dropout: Probability of dropping an activation in training mode; 0 adds no dropout layers.
+
+    Raises:
+        ValueError: If a size is below 1, `activation` is not a class or a function, or `dropout` is not in [0, 1).
     """
 
     channels: tuple[int, ...] = (32, 64)
     activation: Callable[[], nn.Module] = nn.ReLU
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", layer_sizes(self.channels, "ConvolutionalDecoder", "channels"))
+        check_layers(self.activation, self.dropout, "ConvolutionalDecoder")
 
     def build(self, input_shape: Shape, output_shape: Shape) -> nn.Module:
         if len(output_shape) < 3:

@@ -6,6 +6,7 @@ from helpers.training.fitting import fit
 from helpers.training.history import History, NonFiniteError, Record
 from helpers.training.initialisation import initialise, initialise_layers
 from helpers.training.schedule import LinearWeight, Scheduler, up_then_down
+from helpers.training.step import Step
 from helpers.training.weights import (
     check_state_dict,
     load_half_precision,
@@ -20,6 +21,7 @@ __all__ = [
     "NonFiniteError",
     "Record",
     "Scheduler",
+    "Step",
     "average_terms",
     "check_state_dict",
     "fit",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.estimators import Estimate
+from helpers.evaluation.doors import called, check_batches, check_objective
 from helpers.evaluation.module_mode import evaluation_mode
 
 
@@ -27,13 +28,15 @@ def average_terms(objective: nn.Module, batches: Iterable[Any], seed: int = 0) -
         Averages by name: "bound", the objective's value in nats per item, and the estimate's terms.
 
     Raises:
-        ValueError: If there is no batch.
+        ValueError: If there is no batch, or if `objective` is no objective or `batches` no iterable of batches.
     """
     totals = TermTotals()
+    check_objective(objective)
+    check_batches(batches, "batches", passes=1)
     with evaluation_mode(objective), torch.random.fork_rng():
         torch.manual_seed(seed)
         for batch in batches:
-            totals.add(objective(batch))
+            totals.add(called(objective, batch))
     return totals.averages()
 
 

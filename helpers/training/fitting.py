@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence, Sized
-from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm.auto import tqdm
 
 from helpers import settings
-from helpers.estimators import Estimate
+from helpers.data.checks import check_integer
+from helpers.evaluation.doors import check_batches, check_objective
 from helpers.matmul import fast_matmul
 from helpers.training.averages import TermTotals, average_terms
 from helpers.training.checkpoint import TrainingState
-from helpers.training.history import History, NonFiniteError, Record
+from helpers.training.doors import as_checkpoint, as_optimizers, as_schedulers, check_callback, check_clip_norm
+from helpers.training.history import History, Record
+from helpers.training.resuming import Source, as_given, check_source, lengths_differ
 from helpers.training.schedule import Scheduler
+from helpers.training.step import Step, Stepper, zero_subnormals
 
 
 def fit(
@@ -30,31 +32,48 @@ def fit(
     epochs: int,
     valid: Iterable[Any] | None = None,
     optimizers: Optimizer | Sequence[Optimizer] | None = None,
-    schedulers: Sequence[Scheduler] = (),
+    schedulers: Scheduler | Sequence[Scheduler] = (),
+    epoch_schedulers: LRScheduler | Sequence[LRScheduler] = (),
+    accumulate: int = 1,
     clip_norm: float | None = None,
     patience: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    after_epoch: Callable[[int, History], None] | None = None,
+    hyperparameters: Source = "checkpoint",
+    after_step: Callable[[Step], object] | None = None,
+    after_epoch: Callable[[int, History], object] | None = None,
     progress: bool | None = None,
 ) -> History:
     """Maximise an objective over batches by stochastic gradient ascent.
 
     Loss of a batch: auxiliary_loss - mean of surrogate.
 
+    A resumed training continues with the checkpoint's parameters, optimisers, schedulers, random state and history. `epochs`, the data,
+    `accumulate`, `clip_norm`, `patience` and the functions are the call's. A line is printed for settings of the call that are not used.
+
     Args:
         objective: Module that maps a batch to an `Estimate` [*batch].
         train: Training batches, iterated anew each epoch.
-        epochs: Passes over `train` in total, including those before a resume.
+        epochs: Passes over `train` in total, 1 or more, including those before a resume.
         valid: Validation batches, averaged after each epoch without gradients, in evaluation mode, with the same noise every epoch.
             The random state of training is not disturbed. None: no validation.
-        optimizers: One optimiser, or several (parameter groups with optimisers of their own). None: fused Adam, learning rate 1e-3.
-        schedulers: Schedulers, stepped after every optimiser step.
-        clip_norm: Largest norm of the gradient; longer gradients are scaled down to it. None: no clipping.
+        optimizers: One optimiser, or several (parameter groups with optimisers of their own). Parameters that none holds stay as they
+            are. None: fused Adam, learning rate 1e-3.
+        schedulers: Schedulers, stepped after every optimiser step. One alone need not be in a list.
+        epoch_schedulers: Schedulers, stepped after every epoch. `ReduceLROnPlateau` reads the validation bound, or the training bound
+            without `valid`: as it is in mode "max", its negative, a loss, in mode "min".
+        accumulate: Batches of one optimiser step. Their gradients are averaged over items, so that k batches give the step of one batch k
+            times as large. The last step of an epoch may have fewer batches.
+        clip_norm: Largest norm of the gradient, above 0; longer gradients are scaled down to it. None: no clipping.
         patience: Epochs without a better validation bound after which training stops. The best parameters are restored at the end.
             None: all epochs, last parameters.
-        checkpoint: File written after every epoch, atomically: parameters, optimisers, schedulers, random state, history. None: no file.
+        checkpoint: File written after every epoch, atomically: parameters, optimisers, schedulers, random state, history. None, or
+            `os.devnull`: no file.
         resume: Continue from `checkpoint` if that file exists. On a CPU the result is bit-identical to an unbroken run.
+        hyperparameters: Whose learning rates and schedulers a resumed training uses. "checkpoint": those of the file go on. "call": those
+            of the optimisers and schedulers given, which start from their beginning; the optimisers' moments are the file's.
+        after_step: Called with a `Step` after every optimiser step. What it returns is ignored. What it raises ends training; the
+            checkpoint is then that of the last whole epoch.
         after_epoch: Called with the number of epochs done and the history, before the checkpoint is written. `History.note` records
             figures.
         progress: Whether to show the bar. None: yes, except in smoke mode.
@@ -65,28 +84,44 @@ def fit(
     Raises:
         NonFiniteError: If a loss, term or gradient is NaN or infinite. The message names step and term; the parameters are those
             from before that step.
-        ValueError: If `resume` comes without `checkpoint` or `patience` without `valid`, if `train` or `valid` has no batch, or if the
-            checkpoint does not fit.
+        ValueError: If an argument is of another kind, if `resume` comes without `checkpoint` or `patience` without `valid`, if `train` or
+            `valid` has no batch, or if the checkpoint does not fit.
     """
-    optimizers = _as_optimizers(optimizers, objective)
-    file = None if checkpoint is None else Path(checkpoint)
-    if resume and file is None:
+    check_objective(objective)
+    epochs = check_integer(epochs, "epochs", "the passes over the training batches")
+    accumulate = check_integer(accumulate, "accumulate", "the batches of an optimiser step")
+    check_batches(train, "train", epochs)
+    if valid is not None:
+        check_batches(valid, "valid", epochs)
+    optimizers = as_optimizers(optimizers, objective)
+    schedulers = as_schedulers(schedulers, "schedulers", optimizers, objective)
+    epoch_schedulers = as_schedulers(epoch_schedulers, "epoch_schedulers", optimizers, objective)
+    check_clip_norm(clip_norm)
+    check_source(hyperparameters)
+    check_callback(after_step, "after_step", "a Step")
+    check_callback(after_epoch, "after_epoch", "the number of epochs and the history")
+    file = as_checkpoint(checkpoint)
+    if resume and checkpoint is None:
         raise ValueError("Got resume=True without checkpoint; expected checkpoint=FILE, the file to continue from.")
-    if patience is not None and valid is None:
-        raise ValueError(
-            f"Got patience={patience} without valid; expected validation batches, whose bound decides when to stop: valid=..."
-        )
-    state = TrainingState(objective, optimizers, schedulers, History(), best=None)
+    if patience is not None:
+        patience = check_integer(patience, "patience", "None, or the epochs without a better bound")
+        if valid is None:
+            raise ValueError(
+                f"Got patience={patience} without valid; expected validation batches, whose bound decides when to stop: valid=..."
+            )
+    num_steps = -(-len(train) // accumulate) if isinstance(train, Sized) else None
+    given = as_given(optimizers, [*schedulers, *epoch_schedulers], objective)
+    state = TrainingState(objective, optimizers, schedulers, epoch_schedulers, History(), best=None, given=given)
     if resume and file is not None and file.exists():
-        state.load(file)
+        replaced = state.load(file, hyperparameters)
+        _say_what_differs(replaced, lengths_differ(state.history, epochs, num_steps))
     history = state.history
-    if history.stopped == "early":
+    if history.stopped == "early" and patience is not None and state.has_waited(patience):
         state.restore_best()
         return history
     history.stopped = ""
 
     started = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
-    num_steps = len(train) if isinstance(train, Sized) else None
     show = not settings.SMOKE if progress is None else progress
     bar = tqdm(
         total=None if num_steps is None else epochs * num_steps,
@@ -96,15 +131,19 @@ def fit(
         dynamic_ncols=True,
         mininterval=0.5,
     )
+    stepper = Stepper(objective, optimizers, schedulers, clip_norm, accumulate, history)
     try:
         for epoch in range(history.epochs, epochs):
             bar.set_description(f"epoch {epoch + 1}/{epochs}")
             with fast_matmul():
-                averages = _train_epoch(objective, train, optimizers, schedulers, clip_norm, history, bar)
+                averages, norm, rates = _train_epoch(stepper, train, epoch + 1, after_step, bar)
                 validated = {} if valid is None else average_terms(objective, valid)
             _append(history.train, averages)  # all at once, so that Ctrl-C leaves no list longer than another
             _append(history.valid, validated)
+            history.gradient_norm.append(norm)
+            history.learning_rate.append(rates)
             history.seconds.append(time.perf_counter() - started)
+            _step_epoch_schedulers(epoch_schedulers, (validated or averages)["bound"])
             bar.set_postfix_str(_summary(history))
             stop = patience is not None and state.remember_best(patience)
             if stop:
@@ -127,62 +166,49 @@ def fit(
 
 
 def _train_epoch(
-    objective: nn.Module,
-    batches: Iterable[Any],
-    optimizers: list[Optimizer],
-    schedulers: Sequence[Scheduler],
-    clip_norm: float | None,
-    history: History,
-    bar: tqdm,
-) -> dict[str, float]:
-    objective.train()
-    parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+    stepper: Stepper, batches: Iterable[Any], epoch: int, after_step: Callable[[Step], object] | None, bar: tqdm
+) -> tuple[dict[str, float], float, list[float]]:
+    """Averages of the terms, mean norm of the gradient, and the learning rates of the last step."""
+    stepper.objective.train()
+    stepper.pending = stepper.items = 0  # after an interruption the gradients of half a step are left
     totals = TermTotals()
-    for batch in batches:
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        estimate = objective(batch)
-        loss = estimate.auxiliary_loss - estimate.surrogate.mean()
-        # Checked before the step, so that the parameters stay finite.
-        # NaN and infinity survive a sum, so one check of the sum replaces a check of each tensor.
-        if not math.isfinite(loss.detach() + totals.add(estimate)):
-            raise NonFiniteError(_blame(history.steps + 1, estimate, loss), history)
-        loss.backward()
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if not math.isfinite(norm):
-            raise NonFiniteError(_blame_gradient(history.steps + 1, objective), history)
-        if clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
-        for optimizer in optimizers:
-            optimizer.step()
-        for scheduler in schedulers:
-            scheduler.step()
-        history.steps += 1
+    norms: list[float] = []
+    rates: tuple[float, ...] = ()
+
+    def step() -> None:
+        nonlocal rates
+        norm, rates = stepper.step()
+        norms.append(norm)
         bar.update()
-    _zero_subnormals(optimizers)
-    return totals.averages()
+        if after_step is not None:
+            after_step(Step(stepper.history.steps, epoch, estimate, norm, rates))
+
+    for batch in batches:
+        estimate = stepper.add(batch, totals)
+        if stepper.is_due:
+            step()
+    if stepper.pending:
+        step()
+    zero_subnormals(stepper.optimizers)
+    averages = totals.averages()
+    return averages, sum(norms) / len(norms), list(rates)
 
 
-@torch.no_grad()
-def _zero_subnormals(optimizers: list[Optimizer]) -> None:
-    """Set parameters and moments below the smallest normal number, 1e-38 in float32, to zero, on a CPU.
-
-    Weight decay leaves such values in weights without a gradient: a key that no chorale plays, a masked connection. A processor is many
-    times slower on them. torch.set_flush_denormal affects the calling thread only.
-    """
-    for optimizer in optimizers:
-        for parameter in (parameter for group in optimizer.param_groups for parameter in group["params"]):
-            for tensor in (parameter, *optimizer.state.get(parameter, {}).values()):
-                if torch.is_tensor(tensor) and tensor.is_floating_point() and tensor.device.type == "cpu":
-                    tensor.masked_fill_(tensor.abs() < torch.finfo(tensor.dtype).tiny, 0)
+def _step_epoch_schedulers(schedulers: Sequence[Any], bound: float) -> None:
+    for scheduler in schedulers:
+        if isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step(bound if scheduler.mode == "max" else -bound)
+        else:
+            scheduler.step()
 
 
-def _as_optimizers(optimizers: Optimizer | Sequence[Optimizer] | None, objective: nn.Module) -> list[Optimizer]:
-    if optimizers is None:
-        # Fused: one kernel over all parameters. The default runs several small operations per parameter, at many times the cost.
-        return [torch.optim.Adam(objective.parameters(), lr=1e-3, fused=True)]
-    return [optimizers] if isinstance(optimizers, Optimizer) else list(optimizers)
+def _say_what_differs(replaced: list[str], lengths: list[str]) -> None:
+    if replaced:
+        tqdm.write(
+            f"The checkpoint's settings are used, not the call's: {'; '.join(replaced)}. To change them, pass hyperparameters=\"call\"."
+        )
+    for sentence in lengths:
+        tqdm.write(sentence)
 
 
 def _append(record: Record, averages: dict[str, float]) -> None:
@@ -197,20 +223,3 @@ def _summary(history: History) -> str:
 
 def _has_bound(record: Any) -> bool:
     return isinstance(record, dict) and bool(record.get("bound"))
-
-
-def _blame(step: int, estimate: Estimate, loss: Tensor) -> str:
-    named = {**estimate.terms, "bound": estimate.value, "surrogate": estimate.surrogate.detach(), "loss": loss.detach()}
-    bad = [name for name, values in named.items() if not bool(torch.isfinite(values).all())]
-    return (
-        f"Training stopped at step {step}: {' and '.join(bad)} became NaN or infinite. The parameters are those from before this step. "
-        "Usual causes: a learning rate too high (try a tenth, or clip_norm=...), NaN in the data, a scale that vanished."
-    )
-
-
-def _blame_gradient(step: int, objective: nn.Module) -> str:
-    bad = [n for n, p in objective.named_parameters() if p.grad is not None and not bool(torch.isfinite(p.grad).all())]
-    return (
-        f"Training stopped at step {step}: the gradient of {bad[0] if bad else 'the parameters'} became NaN or infinite. The "
-        "parameters are those from before this step. Usual causes: a learning rate too high, a scale that vanished, 0 times infinity."
-    )

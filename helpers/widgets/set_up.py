@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.set_up import Finding, print_report
+from helpers.set_up import Finding, print_report, remedy
+from helpers.widgets.parts.mime import widget_view
 
 WAITING = "waiting for the page to answer; if this line stays as it is, reload the page, then run this cell again"
 STILL = "asleep: no kernel runs behind this page, so explorers show still pictures"
-MISSING = (
-    "ipywidgets cannot be imported ({error}), so explorers cannot move: close JupyterLab and start it with `make lab`"
-)
+MISSING = "ipywidgets cannot be imported ({error}), so explorers stay still pictures. {remedy}"
 
 
 def check_set_up() -> Heartbeat | None:
@@ -25,7 +24,7 @@ def check_set_up() -> Heartbeat | None:
     try:
         return Heartbeat()
     except ImportError as error:
-        print(Finding("widgets", MISSING.format(error=error), False), flush=True)
+        print(Finding("widgets", MISSING.format(error=error, remedy=remedy()), False), flush=True)
         return None
 
 
@@ -60,7 +59,7 @@ class Heartbeat:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         still = Finding("widgets", STILL)
-        return {**self.view._repr_mimebundle_(), "text/html": _html(still), "text/plain": str(still)}
+        return {**widget_view(self.view), "text/html": _html(still), "text/plain": str(still)}
 
 
 def _html(finding: Finding) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,12 +39,13 @@ def real_data() -> Path:
 
 @dataclass
 class Server:
-    """Serves `pages` (path -> bytes). A page is given out whole only once `hold` requests for it have begun."""
+    """Serves `pages` (path -> bytes). A page is given out whole only once `hold` requests for it have begun, after `delay` seconds."""
 
     address: str = ""
     pages: dict[str, bytes] = field(default_factory=dict)
     requests: Counter = field(default_factory=Counter)
     hold: int = 0
+    delay: float = 0.0
     arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def data_file(self, contents: bytes, path: str = "set/raw/pixels", zipped: bool = True) -> DataFile:
@@ -66,6 +68,7 @@ def server():
 
         def answer(self, with_body: bool):
             body = state.pages.get(self.path)
+            time.sleep(state.delay)
             self.send_response(404 if body is None else 200)
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()

@@ -6,11 +6,23 @@ import ast
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from helpers.data import checks
-from helpers.data.checks import check_finite, check_images, check_integer, check_name, describe, is_binary, value_range
+from helpers.data.checks import (
+    between,
+    binary_cause,
+    check_finite,
+    check_function,
+    check_images,
+    check_integer,
+    check_name,
+    describe,
+    is_binary,
+    value_range,
+)
 from helpers.data.images import Split
 
 GOOD = torch.rand(5, 1, 8, 8)
@@ -38,9 +50,18 @@ def with_one(value: float) -> torch.Tensor:
         ((GOOD * 255).byte(), "uint8.*divide by 255 and convert to float32"),
         (GOOD * 255, r"in \[0, 1\].*divide by 255"),
         (GOOD.double(), r"float64.*images.float\(\)"),
-        (GOOD * 2 - 1, "standardised"),
+        (GOOD * 2 - 1, r"scaled to \[-1, 1\]: \(images \+ 1\) / 2"),
+        (GOOD * 4 - 2, "standardised"),
         (with_one(math.nan), "from nan to nan.*NaN pixels"),
-        (with_one(math.inf), "infinite"),
+        (with_one(math.inf), "Infinite pixels"),
+        (with_one(-math.inf), "Infinite pixels"),
+        (with_one(1.0000001), r"to 1\.0000001[0-9]*; .*rounding.*clamp\(0, 1\)"),
+        (with_one(-1e-9), "from -1e-09 to .*rounding"),
+        (with_one(-1e-30), "from -1e-30 to .*rounding"),
+        (with_one(1.3), "to 1.3; .*overshoots"),
+        (with_one(-0.2), "from -0.2 to .*noise"),
+        (with_one(2.0), "divide by 255"),
+        (GOOD * 65_535, "divide by 65,535"),
     ],
 )
 def test_what_cannot_be_right_is_refused(images, message):
@@ -115,3 +136,45 @@ def test_every_error_of_the_data_sets_says_what_was_given_and_what_was_expected(
     ]
     assert len(raised) > 40
     assert [sentence for sentence in raised if "Got " not in sentence or "expected" not in sentence] == []
+
+
+def test_a_range_is_said_with_the_digits_that_tell_it_from_0_and_1():
+    assert between(0.0, 1.0) == "values from 0 to 1"
+    assert between(0.25, 1.0000001) == "values from 0.25 to 1.0000001"
+    assert between(-1e-9, 0.9999999999) == "values from -1e-09 to 0.9999999999"
+    assert between(-123456.789, math.inf) == "values from -123457 to inf"
+    below = 1 - 2.0**-53
+    assert float(between(0.0, below).rpartition(" ")[2]) == below
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.0, 1.0000001], "rounding: x.round()"),
+        ([-1e-9, 1.0], "rounding"),
+        ([0.0, 0.5], "probabilities: torch.bernoulli(x)"),
+        ([0.0, 72.0], "MIDI velocities: use (x > 0)"),
+        ([-1.0, 1.0], "-1 marks a rest"),
+        ([math.nan, 1.0], "missing values"),
+    ],
+)
+def test_the_cause_of_keys_that_are_neither_on_nor_off(values, words):
+    assert words in binary_cause(torch.tensor(values), "x")
+
+
+def test_a_function_or_none():
+    check_function(None, "transform", "a batch", "f")
+    check_function(torch.round, "transform", "a batch", "f")
+    with pytest.raises(ValueError, match="Got transform=3; expected a function of a batch, such as f, or None"):
+        check_function(3, "transform", "a batch", "f")
+
+
+def test_numpys_integers_are_integers():
+    value = check_integer(np.int64(3), "steps", "steps")
+    assert value == 3 and type(value) is int
+    with pytest.raises(ValueError) as error:
+        check_integer(torch.ones(50, 50), "steps", "steps")
+    assert len(str(error.value)) < 200 and "\n" not in str(error.value)
+    for wrong in (np.float64(3), np.bool_(True), np.int64(0)):
+        with pytest.raises(ValueError, match="Got steps="):
+            check_integer(wrong, "steps", "steps")

@@ -108,6 +108,67 @@ def test_the_auxiliary_loss_has_the_gradient_of_the_variance(name):
     assert max(part.abs().max().item() for part in ours) > 1e-3
 
 
+def log_weight_of_one_bit(own: bool):
+    """f = log p(x, z) - log q(z) of one bit, q's parameter, and q; without log q unless `own`."""
+    logit = leaf(1, seed=3)
+    q = Independent(Bernoulli(logits=logit, validate_args=False), 1)
+
+    def f(z):
+        value = (1.2 * z - 0.7 * z**2).sum(-1)
+        return value - q.log_prob(z) if own else value
+
+    return f, q, logit
+
+
+def loss_and_gradient(estimator, f, q, logits, rule):
+    """Exact E[auxiliary loss], E g and E|g|² of the gradient g on the logits, over all outcomes."""
+    loss, mean, second = 0.0, torch.zeros_like(logits), 0.0
+    for probability, estimate in EveryOutcome(uniform=rule).outcomes(
+        lambda: estimator(f, q, estimator.evaluations_per_sample)
+    ):
+        (gradient,) = torch.autograd.grad(estimate.surrogate.sum(), logits)
+        loss += probability * estimate.auxiliary_loss.item()
+        mean += probability * gradient
+        second += probability * gradient.square().sum().item()
+    return loss, mean, second
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["f alone", "f holds log q"])
+def test_the_auxiliary_loss_is_the_variance_and_the_square_of_the_mean(own):
+    """So both have their minimum at one strength, whether or not f depends on q's logits, as every ELBO does."""
+    f, q, logit = log_weight_of_one_bit(own)
+    losses, variances = [], []
+    for eta in (-0.5, 0.0, 0.5, 1.0, 1.5):
+        loss, mean, second = loss_and_gradient(Rebar(eta=eta).double(), f, q, logit, for_logistic_noise(6))
+        assert loss == pytest.approx(second, rel=1e-9)
+        losses.append(loss)
+        variances.append(second - mean.square().sum().item())
+    assert losses.index(min(losses)) == variances.index(min(variances)) in (1, 2, 3)
+
+
+def test_the_auxiliary_loss_of_several_samples_is_a_mean_over_them():
+    """The square of each sample's whole gradient, not of their mean."""
+    f, q, logit = log_weight_of_one_bit(True)
+    estimator = Rebar().double()
+
+    class Fixed(EveryOutcome):
+        def __init__(self, *which):
+            self.which = list(which)
+
+        def sample(self, q, num_samples):
+            return torch.tensor([[0.0], [1.0], [1.0]], dtype=DOUBLE)[self.which]
+
+        def uniform(self, shape, like):
+            return torch.tensor([[0.3], [0.8], [0.1]], dtype=DOUBLE)[self.which]
+
+    def loss(*which):
+        with drawing_from(Fixed(*which)):
+            return estimator(f, q, 3 * len(which)).auxiliary_loss.item()
+
+    assert loss(0, 1, 2) == pytest.approx(sum(loss(one) for one in (0, 1, 2)) / 3)
+    assert len({round(loss(one), 6) for one in (0, 1, 2)}) == 3
+
+
 @pytest.mark.parametrize("name", ["REBAR", "RELAX", "RELAX on REBAR"])
 def test_the_auxiliary_loss_reaches_the_estimator_alone(name):
     make, num_samples = MAKERS[name]

@@ -163,7 +163,7 @@ def test_evaluation_mode_inside_and_every_modules_mode_put_back():
     with pytest.raises(ValueError, match="channel"):
         evaluate_bound(model, guide, torch.rand(3, 3, 2, 2), num_samples=2)
     assert model.training
-    with pytest.raises(ValueError, match="num_samples must be 1 or more; 0"):
+    with pytest.raises(ValueError, match="Got num_samples=0; expected the draws.*1 or more"):
         evaluate_bound(model, guide, torch.rand(3, *image), num_samples=0)
 
 
@@ -216,5 +216,5 @@ def test_accuracy_is_the_share_of_right_guesses():
     measured = accuracy(classifier, images, torch.tensor([0, 1, 2, 0]), batch_size=3)
     assert measured.mean == 0.75
     assert measured.standard_error == pytest.approx(0.5 / 2)
-    with pytest.raises(ValueError, match="one class number"):
+    with pytest.raises(ValueError, match="one class per item"):
         accuracy(classifier, images, torch.tensor([0, 1, 2]))

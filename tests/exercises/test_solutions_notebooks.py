@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from helpers.exercises import registry, solutions
+from helpers.exercises.lessons.pair import lessons
 from tests.exercises.toys import ENERGY, SAMPLE
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def test_stubs_become_solutions_and_checks_assertions(folder):
-    assert solutions.build(folder) == [(folder / "solutions/77_toys.ipynb", 2)]
+    assert solutions.build(folder) == ([(folder / "solutions/77_toys.ipynb", 2)], [])
     notebook = nbformat.read(folder / "solutions/77_toys.ipynb", as_version=4)
     nbformat.validate(notebook)
     codes = [c.source for c in notebook.cells if c.cell_type == "code"]
@@ -63,13 +64,71 @@ def test_stubs_become_solutions_and_checks_assertions(folder):
 
 
 def test_building_twice_gives_the_same_bytes_and_deletes_what_is_stale(folder):
+    nbformat.write(lesson(IMPORTS), folder / "76_gone.ipynb")
     solutions.build(folder)
     path = folder / "solutions/77_toys.ipynb"
     before = path.read_bytes()
-    (folder / "solutions/76_gone.ipynb").write_text("{}")
+    assert (folder / "solutions/76_gone.ipynb").exists()
+    (folder / "76_gone.ipynb").unlink()
     solutions.build(folder)
-    assert path.read_bytes() == before and sorted(folder.glob("solutions/*")) == [path]
+    assert path.read_bytes() == before and sorted(folder.glob("solutions/*.ipynb")) == [path]
     assert "your code" in (folder / "77_toys.ipynb").read_text()  # the lesson itself is as it was
+
+
+def edit(path: Path, change) -> bytes:
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+    return path.read_bytes()
+
+
+def annotated(notebook) -> None:
+    notebook.cells[1].source += "\n\nSay this slowly."
+
+
+def run(notebook) -> None:
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="shown in class")]
+
+
+def test_what_a_teacher_wrote_there_is_neither_replaced_nor_deleted(folder, capsys):
+    nbformat.write(lesson(IMPORTS), folder / "76_gone.ipynb")
+    solutions.build(folder)
+    own = {
+        name: folder / "solutions" / name
+        for name in ("Untitled.ipynb", "77_toys-Copy1.ipynb", "79_mine.ipynb", "a b.ipynb", "é.ipynb")
+    }
+    for path in own.values():
+        path.write_text("mine")
+    edited = {folder / "solutions" / name: b"" for name in ("76_gone.ipynb", "77_toys.ipynb")}
+    for path in edited:
+        edited[path] = edit(path, annotated)
+    (folder / "76_gone.ipynb").unlink()
+    with pytest.raises(SystemExit, match="was edited") as caught:
+        solutions.main(["--notebooks", str(folder)])
+    assert all(path.read_text() == "mine" for path in own.values())
+    assert all(path.read_bytes() == contents for path, contents in edited.items())
+    (copy,) = folder.glob("solutions/77_toys.kept-*.ipynb")
+    assert copy.name in str(caught.value) and copy.read_bytes() == edited[folder / "solutions/77_toys.ipynb"]
+    (folder / "solutions/77_toys.ipynb").rename(folder / "solutions/my 77.ipynb")  # the remedy that the sentence names
+    solutions.main(["--notebooks", str(folder)])
+    assert "Say this slowly" not in (folder / "solutions/77_toys.ipynb").read_text()
+
+
+def test_one_that_was_run_keeps_its_outputs_until_its_lesson_changes(folder):
+    solutions.build(folder)
+    path = folder / "solutions/77_toys.ipynb"
+    contents = edit(path, run)
+    assert solutions.build(folder)[1] == [] and path.read_bytes() == contents
+    edit(folder / "77_toys.ipynb", annotated)
+    assert solutions.build(folder)[1] == [] and "Say this slowly" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["Untitled.ipynb", "77_toys-Copy1.ipynb", "77 toys.ipynb", "77_töys.ipynb", "notes.ipynb"]
+)
+def test_what_is_no_lesson_is_not_read(folder, name):
+    (folder / name).write_text("no notebook at all")
+    assert [path.name for path, _ in solutions.build(folder)[0]] == ["77_toys.ipynb"]
 
 
 def test_they_run_and_every_check_says_passed(folder, monkeypatch):
@@ -135,9 +194,10 @@ def test_the_command(folder, capsys, tmp_path):
     assert "There is no folder" in capsys.readouterr().err
 
 
+@pytest.mark.repository
 def test_every_solution_stands_alone_beside_its_lesson(tmp_path):
     """The real lessons: a solution uses no name but what its lesson's cells define, torch's and Python's."""
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in lessons(ROOT / "notebooks"):
         notebook = nbformat.read(path, as_version=4)
         count = solutions.solve(notebook, path.name)
         assert count >= 1, path.name

@@ -1,7 +1,8 @@
-"""lessons_src/ and notebooks/ say the same, and notebooks/ holds nothing but what the text says.
+"""lessons_src/ and notebooks/ say the same, and notebooks/ holds nothing but what the text says: as they are committed.
 
-`complaints(root)` finds everything that is wrong in a folder that has both; one test holds it against this project, the
-others against a small project that was spoiled in one way each.
+`complaints(root)` finds everything that is wrong in a folder that has both; one test holds it against this project, before a commit and in
+.ci/run, the others against a small project that was spoiled in one way each. A learner's answers are no fault: `make test` leaves that
+one test out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ import jupytext
 import nbformat
 import pytest
 
+from helpers.exercises.lessons.pair import Pair
+from helpers.exercises.lessons.record import prints
+
 ROOT = Path(__file__).parents[2]
+LESSONS = ".venv/bin/python -m helpers.exercises.lessons"
+ACCEPT = f"if text and notebook hold the lesson, run `{LESSONS} accept`"
+CLEAN = f"run `{LESSONS} clean`"
 FOLD = "<details><summary>For the teacher</summary>\n\n", "\n\n</details>"
 SLIDE_TYPES = {"slide", "subslide", "fragment", "notes", "skip", "-"}
 NOTEBOOK_METADATA = {"jupytext", "kernelspec"}
@@ -23,8 +30,8 @@ CELL_METADATA = {"slideshow", "tags", "lines_to_next_cell"}
 
 def complaints(root: Path) -> list[str]:
     """Everything that is wrong with the pairs in root/lessons_src and root/notebooks, one sentence each."""
-    texts = {path.stem: path for path in root.glob("lessons_src/*.py")}
-    notebooks = {path.stem: path for path in root.glob("notebooks/*.ipynb")}
+    texts = {path.stem: path for path in root.glob("lessons_src/[0-9]*.py") if "kept-" not in path.name}
+    notebooks = {path.stem: path for path in root.glob("notebooks/[0-9]*.ipynb") if "kept-" not in path.name}
     found = [
         f"{name}: the text has no notebook: run `make lessons`" for name in sorted(texts.keys() - notebooks.keys())
     ]
@@ -33,6 +40,8 @@ def complaints(root: Path) -> list[str]:
         notebook = nbformat.v4.reads(notebooks[name].read_text(encoding="utf-8"))  # nbformat.read would repair it
         text = jupytext.read(texts[name])
         wrong = [*differences(text, notebook), *impurities(notebook), *misnumbering(name, notebook)]
+        if Pair(root, name).read_record() != prints(text):
+            wrong.append(f"notebooks/.written/ is not up to date: {ACCEPT}")
         found += [f"{name}: {sentence}" for sentence in wrong]
     return found
 
@@ -64,9 +73,9 @@ def impurities(notebook: nbformat.NotebookNode):
         yield "two cells share an id, or one has none"
     for number, cell in enumerate(notebook.cells, 1):
         if cell.get("outputs"):
-            yield f"cell {number} has outputs: run `make lessons`"
+            yield f"cell {number} has outputs: {CLEAN}"
         if cell.get("execution_count") is not None:
-            yield f"cell {number} has an execution count: run `make lessons`"
+            yield f"cell {number} has an execution count: {CLEAN}"
         if extra := cell.metadata.keys() - CELL_METADATA:
             yield f"cell {number} has stray metadata: {', '.join(sorted(extra))}"
         if cell.metadata.get("slideshow", {}).get("slide_type") not in SLIDE_TYPES:
@@ -88,6 +97,7 @@ def misnumbering(name: str, notebook: nbformat.NotebookNode):
         yield f"the title is {titles[0]!r}; it should start with '# {name[:2]} · '"
 
 
+@pytest.mark.repository
 def test_this_project_has_nothing_to_complain_about():
     assert not complaints(ROOT)
 
@@ -125,6 +135,7 @@ def project(tmp_path: Path) -> Path:
     notebook = jupytext.reads(TEXT, fmt="py:percent")
     notebook.metadata.jupytext.pop("text_representation")
     jupytext.write(notebook, tmp_path / "notebooks/01_a_title.ipynb")
+    Pair(tmp_path, "01_a_title").write_record(prints(notebook))
     assert not complaints(tmp_path)
     return tmp_path
 
@@ -177,6 +188,8 @@ SPOILED = {
     "old format": (in_notebook(lambda n: n.update(nbformat_minor=4)), "older than notebook format"),
     "not in the deck": (in_both(' slideshow={"slide_type": "fragment"}', ""), "cell 2 does not say what it is"),
     "notes in sight": (in_both(CODE, PROSE.replace("fragment", "notes")), "cell 2: notes are folded away"),
+    "not recorded": (in_both("A promise", "A threat"), "notebooks/.written/ is not up to date"),
+    "no record": (lambda p: (p / "notebooks/.written/01_a_title.json").unlink(), "notebooks/.written/ is not up to date"),
     "wrong number": (in_both("# # 01 ·", "# # 02 ·"), "should start with '# 01 · '"),
     "two titles": (in_both("# A promise.", "# # 01 · Again"), "2 titles"),
 }
@@ -192,5 +205,5 @@ def test_each_way_to_spoil_a_pair_is_named(name: str, project: Path):
 
 def test_a_file_must_carry_its_number(project: Path):
     for path in (project / "lessons_src/01_a_title.py", project / "notebooks/01_a_title.ipynb"):
-        path.rename(path.with_stem("a_title"))
-    assert complaints(project) == ["a_title: a lesson's file is named NN_words_in_lower_case"]
+        path.rename(path.with_stem("01a_title"))
+    assert "01a_title: a lesson's file is named NN_words_in_lower_case" in complaints(project)

@@ -146,3 +146,30 @@ def test_a_lesson_with_another_opening_fails_alone(house, capsys):
     nbformat.write(notebook, house / "07_a_title.ipynb")
     assert build.main() == 1
     assert "not built: 07_a_title: the first cell must hold a title" in capsys.readouterr().err
+
+
+def test_what_a_teacher_put_or_changed_in_the_folder_stays(house, capsys):
+    build.main()
+    mine = house / "build/07_my_deck.html"
+    mine.write_text("mine")
+    edited = house / "build/07_a_title.html"
+    edited.write_text(edited.read_text() + "<!-- mine -->")
+    contents = edited.read_bytes()
+    build.main()
+    assert edited.read_bytes() == contents  # its lesson has not changed
+    nbformat.write(lesson(prose("## Two")), house / "07_a_title.ipynb")
+    build.main()
+    (copy,) = (house / "build").glob("07_a_title.kept-*.html")
+    assert copy.read_bytes() == contents and copy.name in capsys.readouterr().out
+    assert "Two" in edited.read_text() and mine.read_text() == "mine"
+    edited.write_text("mine")
+    (house / "07_a_title.ipynb").unlink()
+    build.main()
+    assert edited.read_text() == "mine" and copy.exists() and mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["Untitled", "08_b_title-Copy1", "09 c", "09_é"])
+def test_what_is_no_lesson_gets_no_deck(name, house):
+    (house / f"{name}.ipynb").write_text("no notebook at all")
+    assert build.main() == 0
+    assert sorted(path.stem for path in (house / "build").glob("*.html")) == ["07_a_title", "08_b_title", "index"]

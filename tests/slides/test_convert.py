@@ -40,6 +40,19 @@ def test_title_promise_minutes_and_slides_are_read_from_the_lesson(tmp_path):
     )
 
 
+def test_the_first_cell_stays_out_and_an_answer_cells_tags_change_nothing(tmp_path):
+    first = code("import sys\nprint(sys.executable)", "skip", [new_output("stream", text="ok  python")], ["setup"])
+    task = prose("### Your turn · 07.1 · ●○○ · 8 minutes\n\nWrite it.")
+    stub = 'def f(x):\n    ...  # your code\n\n\ncheck("07.1", f)'
+    notebook = lesson(first, task, code(stub, "skip", tags=["answer", "exercise-07.1"]))
+    tagged = deck(notebook, tmp_path).html
+    del notebook.cells[-1].metadata["tags"]
+    untagged = deck(notebook, tmp_path).html
+    assert "sys.executable" not in tagged and "ok  python" not in tagged
+    assert "# your code" in tagged and "check(" not in BeautifulSoup(tagged, "html.parser").get_text()
+    assert tagged.replace(" celltag_answer celltag_exercise-07.1", "") == untagged
+
+
 def test_a_lesson_that_does_not_open_as_one_is_refused(tmp_path):
     notebook = lesson()
     notebook.cells[0].source = "# Untitled"

@@ -17,7 +17,9 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "helpers").mkdir()
     (tmp_path / "helpers/a.py").write_text("a = 1\n")
     (tmp_path / "helpers/weights.safetensors").write_bytes(b"1")
-    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["torch>=2.13"]\n')
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\ndependencies = ["torch>=2.9"]\n[project.optional-dependencies]\nlab = ["jupytext>=1.16"]\n'
+    )
     monkeypatch.setattr(execute, "ROOT", tmp_path)
     monkeypatch.setattr(settings, "_DATA", str(tmp_path / "data"))
     return tmp_path

@@ -49,6 +49,24 @@ def checkpoint(tmp_path):
     return path
 
 
+def test_the_null_device_as_a_checkpoint_keeps_nothing_and_has_nothing_to_resume():
+    before = os.stat(os.devnull)
+    objective = Shift()
+    history = train(objective, os.devnull, epochs=2, resume=True)
+    assert history.epochs == 2 and torch.all(objective.w != 0)
+    save_weights(objective, os.devnull)
+    after = os.stat(os.devnull)
+    assert (after.st_mode, after.st_rdev, after.st_ino) == (before.st_mode, before.st_rdev, before.st_ino)
+
+
+def test_weights_and_checkpoints_may_be_read_by_others(checkpoint):
+    plain = checkpoint.with_name("plain.txt")
+    plain.write_text("")
+    save_weights(Shift(), checkpoint.with_name("w.safetensors"))
+    modes = {path.stat().st_mode for path in (plain, checkpoint, checkpoint.with_name("w.safetensors"))}
+    assert len(modes) == 1
+
+
 def dies(*args, **kwargs):
     raise KeyboardInterrupt
 
@@ -101,7 +119,7 @@ def test_a_file_of_tensors_that_is_no_checkpoint_is_refused(tmp_path, content):
     assert objective.w.tolist() == [0, 0]
 
 
-def test_a_checkpoint_of_another_model_or_other_optimisers_changes_nothing(checkpoint):
+def test_a_checkpoint_of_another_model_or_other_optimisers_changes_nothing(checkpoint, tmp_path):
     for other, wrong in ((Shift(3), "w"), (nn.Sequential(Shift()), "0.w")):
         before = [parameter.detach().clone() for parameter in other.parameters()]
         with pytest.raises(
@@ -110,23 +128,49 @@ def test_a_checkpoint_of_another_model_or_other_optimisers_changes_nothing(check
             train(other, checkpoint, resume=True)
         assert "\n" not in str(caught.value)  # one sentence, not torch's list
         assert all(torch.equal(a, b) for a, b in zip(before, other.parameters(), strict=True))
-    objective = Shift()
-    optimizers = [torch.optim.SGD([objective.w], lr=0.1), torch.optim.SGD([objective.w], lr=0.1)]
-    with pytest.raises(ValueError, match="Got 1 optimizers in the file; expected 2"):
-        train(objective, checkpoint, resume=True, optimizers=optimizers)
+    objective = Three()
+    train(objective, tmp_path / "three.pt", optimizers=torch.optim.SGD(objective.parameters(), lr=0.1))
+    objective = Three()
+    for optimizers, words in (
+        ([torch.optim.SGD([objective.w]), torch.optim.SGD([objective.v])], "Got 1 optimizers in the file; expected 2"),
+        (torch.optim.Adam(objective.parameters()), "Got Adam as optimisers; expected SGD, as in the file"),
+        (torch.optim.SGD([objective.w, objective.v]), "Got an optimiser of 2 parameters; expected 3, as in the file"),
+        (
+            torch.optim.SGD([objective.w, objective.u, objective.v]),
+            "Got an optimiser of u; expected v, as in the file, in the same",
+        ),
+    ):
+        with pytest.raises(ValueError, match=words):
+            train(objective, tmp_path / "three.pt", resume=True, optimizers=optimizers)
     assert objective.w.tolist() == [0, 0]
 
 
-def test_a_checkpoint_that_fits_in_part_changes_no_optimiser(tmp_path):
-    def two(rate: float, second: nn.Module) -> list[torch.optim.Optimizer]:
-        return [torch.optim.SGD([objective.w], lr=rate), torch.optim.SGD(second.parameters(), lr=rate)]
+class Three(Shift):
+    """Two more parameters, which learn nothing."""
 
-    objective = Shift()
-    train(objective, tmp_path / "run.pt", optimizers=two(0.25, nn.Linear(1, 1)))
-    wider = two(0.5, nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)))
+    def __init__(self) -> None:
+        super().__init__()
+        self.v, self.u = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
+
+
+def test_a_checkpoint_that_fits_in_part_changes_no_optimiser(tmp_path):
+    """The first optimiser fits, the second has its parameters in two groups and not in one."""
+    objective = Three()
+    first = [torch.optim.SGD([objective.w], lr=0.25), torch.optim.SGD([objective.v, objective.u], lr=0.25)]
+    train(objective, tmp_path / "run.pt", optimizers=first)
+    groups = [{"params": [objective.v]}, {"params": [objective.u]}]
+    second = [torch.optim.SGD([objective.w], lr=0.5), torch.optim.SGD(groups, lr=0.5)]
     with pytest.raises(ValueError, match="does not fit"):
-        train(objective, tmp_path / "run.pt", optimizers=wider, epochs=2, resume=True)
-    assert [optimizer.param_groups[0]["lr"] for optimizer in wider] == [0.5, 0.5]
+        train(objective, tmp_path / "run.pt", optimizers=second, epochs=2, resume=True)
+    assert [optimizer.param_groups[0]["lr"] for optimizer in second] == [0.5, 0.5]
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(checkpoint):
+    content = torch.load(checkpoint, weights_only=True)
+    del content["given"]
+    torch.save(content, checkpoint)
+    with pytest.raises(ValueError, match="without the settings of its optimisers.*earlier version.*start anew"):
+        train(Shift(), checkpoint, resume=True)
 
 
 def test_a_checkpoint_reads_back_as_tensors_and_plain_values(checkpoint):

@@ -228,7 +228,7 @@ def test_calls_that_cannot_work_are_refused(tmp_path):
         fit(Quadratic(), data, epochs=1, resume=True)
     with pytest.raises(ValueError, match="Got patience=.* without valid; expected .*valid="):
         fit(Quadratic(), data, epochs=1, patience=2)
-    with pytest.raises(ValueError, match="no batch.*used only once"):
+    with pytest.raises(ValueError, match="used only once, for 2 epochs.*no batch left"):
         fit(Quadratic(), iter(data), epochs=2)
     history = fit(
         Quadratic(), data, epochs=1, checkpoint=tmp_path / "new" / "run.pt", resume=True

@@ -76,3 +76,35 @@ def test_several_encoders_are_centred_and_networks_without_images_are_plain():
 
 def test_biases_can_still_be_trained(networks):
     assert all(parameter.requires_grad for module in networks for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("decoder", "encoder", "words"),
+    [
+        (
+            nn.Linear(2, 9, bias=False),
+            nn.Linear(9, 2),
+            "decoder Linear whose last linear layer has no bias; expected one",
+        ),
+        (nn.Linear(2, 9), nn.Linear(9, 2, bias=False), "encoder Linear whose first linear layer has no bias"),
+        (
+            nn.Linear(2, 9),
+            nn.Sequential(nn.Linear(9, 3, bias=False), nn.Linear(3, 2)),
+            "encoder Sequential whose first",
+        ),
+        (nn.Conv2d(1, 1, 1), nn.Linear(9, 2), "decoder Conv2d without a linear layer; expected"),
+        (nn.Linear(2, 9), nn.Identity(), "encoder Identity without a linear layer"),
+    ],
+)
+def test_a_layer_that_cannot_hold_the_mean_is_refused_and_nothing_changes(decoder, encoder, words):
+    before = [parameter.clone() for network in (decoder, encoder) for parameter in network.parameters()]
+    with pytest.raises(ValueError, match=words):
+        initialise_layers(decoder, [encoder], IMAGES.float())
+    after = [parameter for network in (decoder, encoder) for parameter in network.parameters()]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_inner_layers_need_no_bias():
+    encoder = nn.Sequential(nn.Linear(9, 3), nn.Linear(3, 2, bias=False))
+    initialise_layers(nn.Sequential(nn.Linear(2, 3, bias=False), nn.Linear(3, 9)), [encoder], IMAGES.float())
+    assert encoder[0](IMAGES.float().flatten(1)).mean(0).abs().max() < 1e-6

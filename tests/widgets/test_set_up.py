@@ -18,7 +18,7 @@ def empty_folders(monkeypatch: pytest.MonkeyPatch, tmp_path):
 def test_the_report_is_printed_and_the_page_asked(capsys: pytest.CaptureFixture):
     heartbeat = set_up.check_set_up()
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == ["kernel", "versions", "device", "data"]
+    assert [line.split()[1] for line in lines] == ["python", "versions", "device", "data"]
     assert isinstance(heartbeat, set_up.Heartbeat) and not heartbeat.finding.ok
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import tempfile
 import threading
 import urllib.error
 import urllib.request
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -17,17 +15,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from helpers import settings
+from helpers.data.download.contents import verified
+from helpers.data.download.lookup import search
 from helpers.data.download.manifest import DataFile
 from helpers.data.download.torchvision_import import import_torchvision
 from helpers.files import atomic_write
 
-PROBE_SECONDS = 4.0  # time that an address may take to answer
 STALL_SECONDS = 30.0  # time that a download may make no progress
-_REMEDY = (
-    "Connect to the network, or set WORKBOOK_DATA to a folder that holds the file (laid out as torchvision's root)."
-)
-_ZIPPED = b"\x1f\x8b"
-_PIECE = 1 << 18
+_REMEDY = "Connect to the network, or set WORKBOOK_DATA to a folder that holds the file, under any name."
 
 
 class DataUnavailable(RuntimeError):
@@ -47,7 +42,8 @@ def read(file: DataFile, network: bool = True) -> bytearray:
     """Read the verified contents of a data file, unzipped: from disk, else downloaded and kept.
 
     It is looked for in the data folder, `settings.data_dir()`, then in the user's cache folder, which replaces a data folder that cannot be
-    written. If neither can be written, a download is used but not kept. A truncated or altered file is named with the checksums expected
+    written: at its place first, then anywhere in these folders, by its size and checksum. If neither can be written, or if there is no home
+    folder, a download is used but not kept. A truncated or altered file is named with the checksums expected
     and found, and downloaded again; it is replaced only by a whole, verified file, in one step. Nothing is unpickled.
 
     Args:
@@ -60,16 +56,26 @@ def read(file: DataFile, network: bool = True) -> bytearray:
     Raises:
         DataUnavailable: If the file is neither on disk nor can be downloaded.
     """
-    roots = dict.fromkeys((settings.data_dir(), settings.cache_dir()))
+    roots, missing = _roots()
     faults: list[str] = []
+    hints: list[str] = []
+    tried: set[Path] = set()
     for root in roots:
-        contents = _read_from(root, file, faults)
+        contents = _read_from(root, file, faults, tried)
         if contents is not None:
             if faults:
                 print(f"{' '.join(faults)} The copy in {root} is used.", flush=True)
             return contents
+    for root in roots:
+        result = search(root, file, tried)
+        if result.contents is not None:
+            if faults:
+                print(f"{' '.join(faults)} The copy {result.path} is used.", flush=True)
+            return result.contents
+        hints += result.hints
 
-    found = " ".join(faults) or f"{file.path} was not found in {settings.data_dir()}."
+    found = " ".join(faults) or (f"{file.path} was not found in {roots[0]}." if roots else missing)
+    found = " ".join([found, *hints])
     if not network:
         raise DataUnavailable(f"{found} It was not downloaded, because the network may not be used here.")
     folder = next(filter(None, (_writable_folder(root, file) for root in roots)), None)
@@ -83,9 +89,22 @@ def read(file: DataFile, network: bool = True) -> bytearray:
     raise DataUnavailable(f"{found} It could not be downloaded ({'; '.join(errors) or 'no address is known'}).")
 
 
-def _read_from(folder: Path, file: DataFile, faults: list[str]) -> bytearray | None:
+def _roots() -> tuple[list[Path], str]:
+    """The folders to look in, at most two, and why there is none."""
+    roots: list[Path] = []
+    missing = ""
+    for folder in (settings.data_dir, settings.cache_dir):
+        try:
+            roots.append(folder())
+        except settings.NoHomeFolder as error:
+            missing = str(error)
+    return list(dict.fromkeys(roots)), missing
+
+
+def _read_from(folder: Path, file: DataFile, faults: list[str], tried: set[Path]) -> bytearray | None:
     """Contents of the zipped or the plain file in `folder`, or None. What is wrong with either is added to `faults`."""
     for path in (folder / (file.path + ".gz"), folder / file.path):
+        tried.add(path)
         if not os.path.isfile(path):  # unlike Path.is_file, False also if the folder may not be searched
             continue
         try:
@@ -93,37 +112,11 @@ def _read_from(folder: Path, file: DataFile, faults: list[str]) -> bytearray | N
         except OSError as error:
             faults.append(f"{path} cannot be read ({error.strerror}).")
             continue
-        contents, fault = _verified(raw, file)
+        contents, fault = verified(raw, file)
         if fault is None:
             return contents
         faults.append(f"{path} is {fault}.")
     return None
-
-
-def _verified(raw: bytearray, file: DataFile) -> tuple[bytearray, str | None]:
-    """Contents of `raw`, unzipped, and what is wrong with them, in words, or None."""
-    contents = _unzip(raw, file.size) if raw.startswith(_ZIPPED) else raw
-    found = hashlib.sha256(contents).hexdigest()
-    if found == file.sha256:
-        return contents, None
-    fault = "truncated" if len(contents) < file.size else "altered"
-    return contents, (
-        f"{fault}: its contents should be {file.size:,} bytes with sha256 {file.sha256}, "
-        f"but are {len(contents):,} bytes with sha256 {found}"
-    )
-
-
-def _unzip(raw: bytearray, size: int) -> bytearray:
-    """Unzip as far as `raw` goes, but at most one byte beyond `size`. The checksum shows whether it is whole."""
-    unzip, contents = zlib.decompressobj(wbits=31), bytearray()
-    try:
-        for start in range(0, len(raw), _PIECE):
-            contents += unzip.decompress(raw[start : start + _PIECE], size + 1 - len(contents))
-            if len(contents) > size:
-                break
-    except zlib.error:
-        pass
-    return contents
 
 
 def _writable_folder(root: Path, file: DataFile) -> Path | None:
@@ -150,10 +143,10 @@ def _download(url: str, file: DataFile, folder: Path | None, errors: list[str]) 
     name = Path(file.path).name + (".gz" if url.endswith(".gz") else "")
     try:
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder, ignore_cleanup_errors=True) as scratch:
-            with _socket_timeout(STALL_SECONDS):
+            with _socket_timeout(max(STALL_SECONDS, settings.network_timeout())):
                 import_torchvision().datasets.utils.download_url(url, scratch, name)
             part = Path(scratch) / name
-            contents, fault = _verified(bytearray(part.read_bytes()), file)
+            contents, fault = verified(bytearray(part.read_bytes()), file)
             if fault is None:
                 _keep(part, folder)
                 return contents
@@ -175,26 +168,30 @@ def _keep(part: Path, folder: Path | None) -> None:
 
 
 def _why_silent(url: str) -> str | None:
-    """None if `url` answers within `PROBE_SECONDS`, else the reason.
+    """None if `url` answers within `settings.network_timeout()`, else the reason.
 
     In a thread, because a name server that does not answer blocks the caller beyond any timeout of a socket. A probe also saves an offline
     learner the import of torchvision.
     """
-    outcome: list[str | None] = [f"no answer within {PROBE_SECONDS:.0f} seconds"]
+    limit = settings.network_timeout()
+    outcome: list[str | None] = [
+        f"no answer within {limit:g} seconds; WORKBOOK_TIMEOUT={2 * limit:g} would wait longer"
+    ]
 
     def ask() -> None:
         request = urllib.request.Request(url, method="HEAD")
         try:
-            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+            urllib.request.urlopen(request, timeout=limit).close()
             outcome[0] = None
         except urllib.error.HTTPError:  # it answered; the download shows whether it has the file
             outcome[0] = None
         except Exception as error:  # an error must not escape the thread: any failure means "cannot be reached"
-            outcome[0] = _in_one_line(error)
+            if not isinstance(getattr(error, "reason", error), TimeoutError):  # that one has its sentence already
+                outcome[0] = _in_one_line(error)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(PROBE_SECONDS)
+    thread.join(limit)
     return outcome[0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import wave
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -36,16 +37,17 @@ def roll_to_audio(roll: Tensor, seconds_per_step: float = 0.6, rate: int = 22_05
         ValueError: If `roll` is no piano roll, or if duration or rate are out of range.
     """
     check_roll(roll)
-    if not 0.05 <= seconds_per_step <= 10:
+    if (
+        isinstance(seconds_per_step, bool)
+        or not isinstance(seconds_per_step, Real)
+        or not 0.05 <= seconds_per_step <= 10
+    ):
         raise ValueError(
             f"Got seconds_per_step={seconds_per_step!r}; expected 0.05 to 10 seconds, such as 0.6. Usually milliseconds were given."
         )
-    if type(rate) is not int or not 4_000 <= rate <= 192_000:
-        raise ValueError(
-            f"Got rate={rate!r}; expected an integer from 4,000 to 192,000 samples a second, such as 22050. Usually kHz were given."
-        )
+    rate = _check_rate(rate)
     tail = round(RELEASE * rate)
-    samples = torch.zeros(round(len(roll) * seconds_per_step * rate) + tail)
+    samples = torch.zeros(round(len(roll) * seconds_per_step * rate) + tail, dtype=torch.float32)
     for key, begin, end in held_notes(roll):
         first, last = round(begin * seconds_per_step * rate), round(end * seconds_per_step * rate)
         samples[first : last + tail] += _GAIN * _tone(LOWEST_KEY + key, last - first, tail, rate)
@@ -57,14 +59,19 @@ def audio_to_wav(samples: Tensor, rate: int) -> bytes:
 
     Args:
         samples: Samples [n] within ±1.
-        rate: Samples a second.
+        rate: Samples a second, 4,000 to 192,000.
 
     Returns:
         Contents of the file.
 
     Raises:
-        ValueError: If samples have another shape, or values that would clip.
+        ValueError: If samples have another shape, or values that would clip, or if the rate is out of range.
     """
+    if not isinstance(samples, Tensor):
+        raise ValueError(
+            f"Got samples as {type(samples).__name__}; expected a tensor [n]. Usually both results of roll_to_audio: samples, rate = ..."
+        )
+    rate = _check_rate(rate)
     if samples.dim() != 1 or not samples.numel() or not float(samples.abs().max()) <= 1:
         raise ValueError(
             f"Got samples of shape {list(samples.shape)}; expected [n], finite, within ±1. Usually two channels, or a sum."
@@ -78,6 +85,14 @@ def audio_to_wav(samples: Tensor, rate: int) -> bytes:
     return buffer.getvalue()
 
 
+def _check_rate(rate: object) -> int:
+    if isinstance(rate, bool) or not isinstance(rate, Integral) or not 4_000 <= rate <= 192_000:
+        raise ValueError(
+            f"Got rate={rate!r}; expected an integer from 4,000 to 192,000 samples a second, such as 22050. Usually kHz were given."
+        )
+    return int(rate)
+
+
 def _tone(number: int, held: int, tail: int, rate: int) -> Tensor:
     """One note of `held` + `tail` samples. Its partials add up to an amplitude of 1 to 2."""
     frequency = 440.0 * 2.0 ** ((number - 69) / 12)
@@ -88,4 +103,4 @@ def _tone(number: int, held: int, tail: int, rate: int) -> Tensor:
             tone += amplitude * torch.sin(2 * math.pi * partial * frequency * time)
     attack = (time / ATTACK).clamp_max(1.0)
     release = ((held + tail - torch.arange(held + tail)) / tail).clamp_max(1.0)
-    return (tone * attack * release).float()
+    return (tone * attack * release).to(torch.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from helpers.data.download import store
 from helpers.data.download.manifest import MANIFEST
 from helpers.data.music.harmony import HarmonyModel
 from helpers.data.music.midi import LOWEST_KEY, NUM_KEYS
+from helpers.data.music.pitches import check_pitches
 from helpers.data.sequences import check_sequences
 
 JSB_SIZE = (229, 76, 77)  # sequences in train, valid and test
@@ -134,6 +136,7 @@ def load_chorales(
         store.DataUnavailable: If there is neither a file, nor network, nor a fallback.
     """
     _check_request(name, size, seed, fallback)
+    seed = int(seed)
     if name == "synthetic":
         return _synthetic(size or JSB_SIZE, seed)
     if fallback != "synthetic":
@@ -153,28 +156,21 @@ def rolls_from_pitches(sequences: Sequence[Sequence[Sequence[int]]]) -> Chorales
     """Make piano rolls from lists of pitches: `[[[60, 64, 67, 72], [], ...], ...]`.
 
     Args:
-        sequences: Sequences of steps, each a sequence of MIDI numbers, 21 to 108. An empty step is silent.
+        sequences: Sequences of steps, each a sequence of MIDI numbers, 21 to 108, Python's or NumPy's. An empty step is silent.
 
     Returns:
         The rolls, padded to the longest, and their lengths.
 
     Raises:
-        ValueError: If there is no sequence, if one is empty, or if a pitch is off the keyboard or no integer.
+        ValueError: If there is no sequence, if one is empty, or if a pitch is off the keyboard or no integer. The message names the first
+            place, and the usual cause: a mark for a rest, keys counted from 0, frequencies.
     """
-    if not sequences or not all(len(sequence) for sequence in sequences):
-        raise ValueError(
-            "Got no sequence, or one without steps; expected one or more sequences of one step or more. Usually one sequence without the "
-            "list around it, or an empty file."
-        )
+    check_pitches(sequences)
     lengths = torch.tensor([len(sequence) for sequence in sequences])
-    rolls = torch.zeros(len(sequences), int(lengths.max()), NUM_KEYS)
-    notes = [(n, t, pitch) for n, sequence in enumerate(sequences) for t, step in enumerate(sequence) for pitch in step]
-    for n, t, pitch in notes:
-        if type(pitch) is not int or not LOWEST_KEY <= pitch < LOWEST_KEY + NUM_KEYS:
-            raise ValueError(
-                f"Got pitch {pitch!r} at step {t} of sequence {n}; expected MIDI numbers from 21 to 108, the keys of a piano. Usually keys "
-                "counted from 0 (add 21), or frequencies."
-            )
+    rolls = torch.zeros(len(sequences), int(lengths.max()), NUM_KEYS, dtype=torch.float32)
+    notes = [
+        (n, t, int(pitch)) for n, sequence in enumerate(sequences) for t, step in enumerate(sequence) for pitch in step
+    ]
     if notes:
         sequence, step, number = torch.tensor(notes).T
         rolls[sequence, step, number - LOWEST_KEY] = 1.0
@@ -192,7 +188,9 @@ def _check_request(name: str, size: Sequence[int] | None, seed: int, fallback: s
             f"Got size={size!r} for jsb; expected None, because its parts have {JSB_SIZE} sequences. Take fewer with .rolls[:n]."
         )
     if size is not None and (
-        not isinstance(size, (tuple, list)) or len(size) != 3 or any(type(n) is not int or n < 1 for n in size)
+        not isinstance(size, (tuple, list))
+        or len(size) != 3
+        or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in size)
     ):
         raise ValueError(
             f"Got size={size!r}; expected the numbers of sequences in train, valid and test, three integers of 1 or more. "

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from helpers.data.checks import describe
+from helpers.data.checks import check_integer, describe
+from helpers.data.music.harmony_arguments import check_harmony_arguments
 from helpers.data.music.midi import LOWEST_KEY, NUM_KEYS
 from helpers.data.music.phrases import Phrases
 from helpers.data.music.progressions import chord_tables, key_moves
 from helpers.data.music.voice_leading import entering, leading
 from helpers.data.music.voicings import (
     CHORDS,
-    MODES,
     RANGES,
     code_of_notes,
     code_of_rolls,
@@ -77,7 +77,7 @@ class HarmonyModel:
         ornament: Sequence[float] = (0.12, 0.12, 0.12, 0.0),
         silence: Sequence[float] = (0.01, 0.03, 0.04, 0.02),
     ) -> None:
-        _check_arguments(keys, chords, ranges, lengths, ornament, silence)
+        check_harmony_arguments(keys, chords, ranges, lengths, ornament, silence)
         self.keys, self.lengths = list(keys), tuple(lengths)
         self.phrases = Phrases({6: 0.25, 8: 0.55, 10: 0.2} if phrase_lengths is None else phrase_lengths)
         self.phrases.check(torch.tensor(self.lengths))
@@ -105,7 +105,12 @@ class HarmonyModel:
 
         Returns:
             The chorales and their hidden paths.
+
+        Raises:
+            ValueError: If num is no integer of 1 or more, or seed none of 0 or more.
         """
+        num = check_integer(num, "num", "the number of chorales")
+        seed = check_integer(seed, "seed", "a seed", minimum=0)
         generator = torch.Generator().manual_seed(seed)
 
         def draw(weights: Tensor) -> Tensor:  # [N, options] -> [N], by inversion
@@ -139,7 +144,7 @@ class HarmonyModel:
             sung[:, step] = self.notes[key, place, draw(self.odds[key, place])] * inside[:, None]
             hidden[:, :, step] = torch.where(inside, torch.stack([key, chord, left]), -1)
             left = left - 1
-        rolls = torch.zeros(num, longest, NUM_KEYS + 1)  # the last column takes the silence
+        rolls = torch.zeros(num, longest, NUM_KEYS + 1, dtype=torch.float32)  # the last column takes the silence
         rolls.scatter_(2, torch.where(sung > 0, sung - LOWEST_KEY, NUM_KEYS), 1.0)
         return HarmonySample(rolls[..., :NUM_KEYS].contiguous(), lengths, *hidden)
 
@@ -262,38 +267,3 @@ def _pairs(old: Tensor, new: Tensor, num_groups: int) -> tuple[Tensor, Tensor]:
     counts = size[new]
     which = torch.repeat_interleave(counts)
     return begin[new][which] + torch.arange(len(which)) - (counts.cumsum(0) - counts)[which], which
-
-
-def _check_arguments(
-    keys: Sequence[tuple[int, str]],
-    chords: Sequence[str],
-    ranges: Sequence[tuple[int, int]],
-    lengths: Sequence[int],
-    ornament: Sequence[float],
-    silence: Sequence[float],
-) -> None:
-    if (
-        not keys
-        or len(set(keys)) < len(keys)
-        or any(tonic not in range(12) or mode not in MODES for tonic, mode in keys)
-    ):
-        raise ValueError(
-            f"Got keys={keys!r}; expected pairs such as (0, 'major') or (9, 'minor'), tonics from 0 to 11, none twice."
-        )
-    if not set(chords) <= set(CHORDS[:-1]):
-        raise ValueError(f"Got chords={tuple(chords)!r}; expected names out of {', '.join(CHORDS[:-1])}.")
-    if len(ranges) != 4 or any(not 24 <= low <= high <= 105 for low, high in ranges):
-        raise ValueError(
-            f"Got ranges={tuple(ranges)!r}; expected four pairs (lowest, highest) from 24 to 105, soprano first."
-        )
-    if not len(lengths) or any(type(steps) is not int or steps < 1 for steps in lengths):
-        raise ValueError(f"Got lengths={lengths!r}; expected the steps that a chorale may have, integers of 1 or more.")
-    for name, chances in (("ornament", ornament), ("silence", silence)):
-        if (
-            len(chances) != 4
-            or not all(0 <= chance < 1 for chance in chances)
-            or (name == "silence" and sum(chances) >= 1)
-        ):
-            raise ValueError(
-                f"Got {name}={tuple(chances)!r}; expected four probabilities, soprano first; silence below 1 in all."
-            )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from helpers.data.checks import check_integer, describe, is_binary
+from helpers.data.checks import between, binary_cause, check_integer, describe, is_binary, value_range
+from helpers.data.music.midi_tracks import read_tracks
 
 if TYPE_CHECKING:
     import mido
@@ -36,12 +38,21 @@ def roll_to_midi(roll: Tensor, steps_per_minute: float = 90.0, program: int = 19
         Contents of the file.
 
     Raises:
-        ValueError: If `roll` is no piano roll, or if the tempo is out of range.
+        ValueError: If `roll` is no piano roll, or if tempo or instrument are out of range.
     """
     import mido  # only here: lessons without sound do not need it
 
     check_roll(roll)
-    if not 4 <= steps_per_minute <= 1000:
+    program = check_integer(program, "program", "a General MIDI instrument, up to 127", minimum=0)
+    if program > 127:
+        raise ValueError(
+            f"Got program={program}; expected an instrument from 0 to 127. Usually counted from 1: 128 is 127."
+        )
+    if (
+        isinstance(steps_per_minute, bool)
+        or not isinstance(steps_per_minute, Real)
+        or not 4 <= steps_per_minute <= 1000
+    ):
         raise ValueError(
             f"Got steps_per_minute={steps_per_minute!r}; expected 4 to 1000, such as 90. Usually steps per second were given."
         )
@@ -63,7 +74,8 @@ def midi_to_roll(midi: bytes, steps_per_beat: int = 1) -> Tensor:
     """Decode a MIDI file to a piano roll.
 
     Notes of all tracks and channels except drums. Beginnings and ends are rounded to whole steps; a note takes at least one step. T reaches
-    to the end of the longest track. If a note begins when the same key ends, the roll shows one long note.
+    to the end of the longest track. Steps are parts of a quarter note, so that changes of tempo do not move them. If a
+    note begins when the same key ends, the roll shows one long note.
 
     Args:
         midi: Contents of a MIDI file.
@@ -73,20 +85,14 @@ def midi_to_roll(midi: bytes, steps_per_beat: int = 1) -> Tensor:
         Piano roll float32 [T, 88] of 0 and 1.
 
     Raises:
-        ValueError: If the bytes are no MIDI file, if a note is off the keyboard, or if the file has no step or more than 100,000.
+        ValueError: If the bytes are no MIDI file or a damaged one, if its time is in seconds (SMPTE) or its tracks are independent pieces
+            (type 2), if a note is off the keyboard, or if the file has no step or more than 100,000.
     """
-    import mido
-
-    check_integer(steps_per_beat, "steps_per_beat", "steps to a quarter note, such as 4 for sixteenth notes")
-    try:
-        file = mido.MidiFile(file=io.BytesIO(midi))
-        ticks_per_step = file.ticks_per_beat / steps_per_beat
-        tracks = [list(track) for track in file.tracks]
-    except Exception as error:  # mido raises errors of many types
-        fault = f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"Got {len(midi):,} bytes that are no MIDI file ({fault}); expected the bytes of a .mid file. Usually a truncated download."
-        ) from None
+    steps_per_beat = check_integer(
+        steps_per_beat, "steps_per_beat", "steps to a quarter note, such as 4 for sixteenth notes"
+    )
+    ticks_per_beat, tracks = read_tracks(midi)
+    ticks_per_step = ticks_per_beat / steps_per_beat
     notes: list[tuple[int, int, int]] = []
     length = 0
     for track in tracks:
@@ -98,7 +104,7 @@ def midi_to_roll(midi: bytes, steps_per_beat: int = 1) -> Tensor:
     if not 1 <= length <= MOST_STEPS:
         cause = "Usually a file without notes, or a damaged one."
         raise ValueError(f"Got a MIDI file of {length:,} steps; expected 1 to {MOST_STEPS:,}. {cause}")
-    roll = torch.zeros(length, NUM_KEYS)
+    roll = torch.zeros(length, NUM_KEYS, dtype=torch.float32)
     for key, begin, stop in notes:
         if not 0 <= key < NUM_KEYS:
             cause = "Usually another instrument's: transpose it, or leave it out."
@@ -129,8 +135,10 @@ def check_roll(roll: Tensor) -> None:
             cause = "Usually several rolls: give one, cut to its length, such as rolls[0, :lengths[0]]."
         raise ValueError(f"Got {describe(roll, 'a roll')}; {expected}. {cause}")
     if not is_binary(roll):
-        cause = "Usually probabilities: torch.bernoulli(roll) draws a roll."
-        raise ValueError(f"Got a roll with values other than 0 and 1; {expected}. {cause}")
+        low, high = value_range(roll)
+        raise ValueError(
+            f"Got a roll with {between(low, high)}, values other than 0 and 1; {expected}. {binary_cause(roll, 'roll')}"
+        )
 
 
 def held_notes(roll: Tensor) -> list[tuple[int, int, int]]:

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from helpers.distributions import support
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, Target, evaluate
+from helpers.estimators.base import GradientEstimator, Integrand, Target, evaluate
 from helpers.estimators.draws import DrawSource, drawing_from
+from helpers.estimators.estimate import Estimate
 from helpers.estimators.harness.every_outcome import MAX_OUTCOMES, EveryOutcome
 from helpers.estimators.harness.moments import GradientMoments, Moments, gradient_of, same_state
 from helpers.estimators.harness.quadrature import UniformRule
 from helpers.estimators.parts.off_support import differentiable
+from helpers.estimators.parts.possible import possible_outcomes
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ def exact_gradient(
             f"The target {target!r} with {draws} sample(s) is a sum over {len(z)}^{draws} outcomes, and max_outcomes is {max_outcomes:,}. "
             "Use fewer bits or samples, or an unbiased estimator with `sampled_moments`, which has standard errors."
         )
-    with drawing_from(_NoDraws()):
-        inner = evaluate(f, z, q)
     log_prob = q.log_prob(z)  # [support, *batch]
     # Outcomes of probability 0 do not count, even if f is infinite there.
-    reward = torch.where(log_prob > -torch.inf, differentiable(inner), 0.0)
+    with drawing_from(_NoDraws()):
+        inner = evaluate(f, possible_outcomes(z, log_prob.detach().exp(), q), q)
+    reward = differentiable(inner)
     tuples = torch.cartesian_prod(*[torch.arange(len(z), device=z.device)] * draws).reshape(-1, draws)
     log_mean_exp = reward[tuples].logsumexp(1) - math.log(draws)  # [tuples, *batch]; of one draw: itself
     value = (log_prob[tuples].sum(1).exp() * log_mean_exp).sum(0)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand
+from helpers.estimators.base import GradientEstimator, Integrand
+from helpers.estimators.estimate import Estimate
 
 
 @dataclass(frozen=True)

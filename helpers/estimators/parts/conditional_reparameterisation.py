@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, GradientEstimator, Integrand, NeedOfQ, evaluate, multiple_of_cost
+from helpers.estimators.base import GradientEstimator, Integrand, NeedOfQ, evaluate, multiple_of_cost
 from helpers.estimators.draws import draw, draw_uniform
+from helpers.estimators.estimate import Estimate
 from helpers.estimators.parts.discrete import bernoulli_logits, over_event, sum_over_event
+from helpers.estimators.parts.doors import gradients_wanted
 from helpers.estimators.parts.logistic import logistic_given_bit
 
 
@@ -24,9 +26,12 @@ class ConditionalReparameterisation(GradientEstimator):
     f's own parameters get mean_s grad f(b): the relaxed points only add noise.
 
     `auxiliary_loss` is mean |gradient estimate|² per datum, over the logits: its gradient is that of the variance's trace, because
-    the mean does not depend on c. It reaches the control variate's own parameters only. It is computed in training mode if any of
-    these requires a gradient (`requires_grad_(False)` freezes them, and saves a second backward pass through c).
+    the mean does not depend on c. The estimate is the whole one, with f's own gradient on the logits if f depends on them, as the log q
+    in `Elbo` does: without it the loss has its minimum elsewhere. The loss reaches the control variate's own parameters only. It is
+    computed in training mode if any of these requires a gradient (`requires_grad_(False)` freezes them, and saves a second backward
+    pass through c).
 
+    Under `no_grad` or `inference_mode` a call returns the value alone.
     Subclasses define c (`control_variate`) and the cost of a sample.
 
     Attributes:
@@ -58,11 +63,11 @@ class ConditionalReparameterisation(GradientEstimator):
     def estimate(self, f: Integrand, q: Distribution, num_samples: int, context: Tensor | None) -> Estimate:
         logits = bernoulli_logits(q, type(self).__name__)
         b = draw(q, num_samples // self.evaluations_per_sample)  # [samples, *batch, *event]
+        if not gradients_wanted():  # the value alone, which is that of f at the bits
+            return evaluate(f, b, q).mean(dim=0)
         u, v = (draw_uniform(b.shape, logits.detach()) for _ in range(2))
         each = evaluate(f, b, q)
-        trainable = (
-            [p for p in self.parameters() if p.requires_grad] if self.training and torch.is_grad_enabled() else []
-        )
+        trainable = [p for p in self.parameters() if p.requires_grad] if self.training else []
         with torch.enable_grad():
             # A copy of the logits per sample, so that gradients reach it through z alone, not through f's use of q.
             phi = logits.detach().expand(b.shape).clone().requires_grad_()
@@ -71,7 +76,11 @@ class ConditionalReparameterisation(GradientEstimator):
             (path,) = torch.autograd.grad((c - c_given_b).sum(), phi, create_graph=bool(trainable))
             score = b - phi.detach().sigmoid()  # of each bit, on its logit
             gradient = over_event(each.value - c_given_b, q) * score + path  # [samples, *batch, *event]
-            loss = _with_gradient_for(trainable, sum_over_event(gradient**2, q).mean()) if trainable else 0.0
+            loss: Tensor | float = 0.0
+            if trainable:
+                own = _own_gradient(each.surrogate, logits)  # by f's use of q, which is part of the whole estimate
+                complete = gradient + own
+                loss = _with_gradient_for(trainable, sum_over_event(complete**2, q).mean())
         averaged = each.mean(dim=0)
         return Estimate(
             averaged.value,
@@ -95,6 +104,20 @@ class ConditionalReparameterisation(GradientEstimator):
         with torch.no_grad():
             noise = logistic_given_bit(phi, b, u) - phi  # logit(u) for a u that makes b: a standard logistic over all b
         return phi + noise, logistic_given_bit(phi, b, v)
+
+
+def _own_gradient(surrogate: Tensor, logits: Tensor) -> Tensor:
+    """grad_phi f(b_s) of each sample at fixed b_s: surrogate [samples, *batch], logits [*batch, *event] → [samples, *batch, *event].
+
+    One backward pass a sample, from f to the logits only: through log q, not through the networks of f.
+    """
+    if not (surrogate.requires_grad and logits.requires_grad):
+        return torch.zeros_like(logits)
+    each = [
+        torch.autograd.grad(sample.sum(), logits, retain_graph=True, allow_unused=True, materialize_grads=True)[0]
+        for sample in surrogate
+    ]
+    return torch.stack(each)
 
 
 def _with_gradient_for(parameters: Sequence[Tensor], loss: Tensor) -> Tensor:

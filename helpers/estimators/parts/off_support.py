@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.distributions import Distribution
 
-from helpers.estimators.base import Estimate, Integrand, evaluate
+from helpers.estimators.base import Integrand, evaluate
+from helpers.estimators.estimate import Estimate
 
 
 def evaluate_off_support(f: Integrand, z: Tensor, q: Distribution, caller: str) -> Estimate:
@@ -28,7 +29,7 @@ def evaluate_off_support(f: Integrand, z: Tensor, q: Distribution, caller: str) 
             estimators that evaluate f at outcomes only.
     """
     try:
-        estimate = evaluate(f, z, q)
+        return evaluate_with_slope(f, z, q, caller)
     except ValueError as error:
         if "within the support" not in str(error):
             raise
@@ -37,6 +38,24 @@ def evaluate_off_support(f: Integrand, z: Tensor, q: Distribution, caller: str) 
             f"{caller} evaluates f between the outcomes, and f refused: {refusal}. Usual cause: Bernoulli.log_prob, which "
             "checks its argument; make that distribution with validate_args=False. LeaveOneOut and DisArm evaluate f at outcomes only."
         ) from error
+
+
+def evaluate_with_slope(f: Integrand, z: Tensor, q: Distribution, caller: str) -> Estimate:
+    """f at z, with an error that names the cause if it has no gradient in z.
+
+    Args:
+        f: Integrand: z [S, *batch, *event] → [S, *batch].
+        z: Points, [S, *batch, *event].
+        q: Distribution with batch_shape [*batch]; only its shape is used.
+        caller: Name of the estimator, for the message.
+
+    Returns:
+        An `Estimate` of shape [S, *batch].
+
+    Raises:
+        ValueError: If f returns another shape, or has no gradient in z although z requires one.
+    """
+    estimate = evaluate(f, z, q)
     if z.requires_grad and not _depends_on(estimate.surrogate, z):
         raise ValueError(
             f"{caller} needs f differentiable in z, and f's result has no gradient with respect to z. Usual causes: f rounds z or takes "

@@ -12,7 +12,9 @@ from helpers.exercises.engine.run import Gradients, Run
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-8  # in float64; the second in units of the largest number expected, or of 1
 TOLERANCE = "1e-6 of the value in float64"
-LOOSE = 1e-2  # in float32, where only dtype and overflow are judged
+LOOSE = 1e-2  # in float32, where only dtype, overflow and cancellation are judged
+ROUNDING = 1e-5  # absolute, of a gradient in float32, in units of the largest number expected, or of 1
+MORE_ROUNDING = 100  # an answer may lose so many times what the solution itself loses in float32
 
 
 def close(got: Any, want: Any, relative: float = RELATIVE, absolute: float = ABSOLUTE) -> bool:
@@ -81,6 +83,49 @@ def differing_gradients(got: Gradients, want: Gradients) -> list[str]:
         Names of arguments, those of the solution first. Empty if all gradients agree.
     """
     return [name for name in {**want, **got} if not close(*_filled(got.get(name), want.get(name)))]
+
+
+def close_float32_gradients(got: Run, want: Run, exact: Run) -> bool:
+    """Whether gradients taken in float32 are about those in float64.
+
+    Args:
+        got: The answer's run in float32.
+        want: The solution's run in float32, which says how much rounding the task itself brings.
+        exact: The solution's run in float64.
+
+    Returns:
+        True unless a gradient is off by more than 1 % and more than rounding explains. A gradient for which the solution's own is
+        not finite is not judged.
+    """
+    return not float32_gradients_off(got, want, exact)
+
+
+def float32_gradients_off(got: Run, want: Run, exact: Run) -> list[tuple[int, str, Tensor, Tensor]]:
+    """The gradients in float32 that are further off than rounding explains.
+
+    Args:
+        got: The answer's run in float32.
+        want: The solution's run in float32.
+        exact: The solution's run in float64.
+
+    Returns:
+        Index of the output, name of the argument, the given and the right gradient, for each of them.
+    """
+    if got.gradient_error or want.gradient_error or exact.gradient_error:
+        return []  # float64 has judged the backward pass
+    found = []
+    for index, (given, ours, right) in enumerate(zip(got.gradients, want.gradients, exact.gradients, strict=True)):
+        for name, wanted in right.items():
+            rounded, here = ours.get(name), given.get(name)
+            if rounded is None or not torch.isfinite(rounded).all():
+                continue
+            here = torch.zeros_like(wanted) if here is None else here.double()
+            lost = (rounded.double() - wanted).abs().max().item() if wanted.numel() else 0.0
+            scale = max(1.0, wanted.abs().max().item()) if wanted.numel() else 1.0
+            slack = max(ROUNDING * scale, MORE_ROUNDING * lost)
+            if not torch.allclose(here, wanted.double(), rtol=LOOSE, atol=slack):
+                found.append((index, name, here, wanted))
+    return found
 
 
 def _filled(got: Tensor | None, want: Tensor | None) -> tuple[Tensor, Tensor]:

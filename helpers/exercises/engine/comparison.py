@@ -19,7 +19,7 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 Facts = tuple[tuple[str, str], ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fault:
     """One thing that is wrong with an answer.
 
@@ -27,11 +27,17 @@ class Fault:
         sentence: What is wrong, and usually what helps.
         facts: Evidence, as (label, text).
         code: Lines of the answer; "" for none.
+        id: What a table of many answers can count, as "transformation:square:scale"; "" if the fault has no id.
+        notes: What else is wrong, in short.
+        vague: Whether the sentence names no cause.
     """
 
     sentence: str
     facts: Facts = ()
     code: str = ""
+    id: str = ""
+    notes: tuple[str, ...] = ()
+    vague: bool = False
 
 
 @dataclass
@@ -70,6 +76,28 @@ class Comparison:
             return "Your answer"
         names = self.exercise.returns
         return f"Your {ORDINALS[index]} result" + (f", {names[index]}," if index < len(names) else "")
+
+    def ordinal(self, index: int) -> str:
+        """The place of an output in words, as "first".
+
+        Args:
+            index: Position of the output among those returned, from 0.
+
+        Returns:
+            The word.
+        """
+        return ORDINALS[index]
+
+    def arguments(self, case: str) -> dict[str, Any]:
+        """The arguments of a case.
+
+        Args:
+            case: Name of the case.
+
+        Returns:
+            New arguments by name.
+        """
+        return case_arguments(self.exercise, case)
 
     def dimension_names(self, index: int, ndim: int) -> tuple[str, ...] | None:
         """The names of an output's dimensions.
@@ -118,10 +146,11 @@ def exception_fault(comparison: Comparison, got: Trial, error: BaseException, wh
     """
     function = function_behind(comparison.answer)
     line = raising_line(error, function.__code__ if function else None)
-    known = [*comparison.exercise.solution.__code__.co_varnames, *(function.__globals__ if function else ())]
+    own = function.__code__.co_varnames if function else comparison.exercise.solution.__code__.co_varnames
+    known = [*(function.__globals__ if function else ())]
     message = " ".join(str(error).split())
     facts = (("Python says", f"{type(error).__name__}: {message[:300]}"), comparison.case_fact(got.case))
-    means = fixed_size_remark(error, source_of(function) if function else "") or explain(error, known)
+    means = fixed_size_remark(error, source_of(function) if function else "") or explain(error, known, own)
     where = f", in {line.partition(':')[0]}" if line else ""
     return Fault(
         f"Your answer raises {type(error).__name__}{when}{where}. {means}".rstrip(),

@@ -2,51 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from helpers.exercises.engine.argument_changes import likely_changes, rarer_changes
 from helpers.exercises.engine.closeness import LOOSE
 from helpers.exercises.engine.comparison import Comparison, Fault, exception_fault
+from helpers.exercises.engine.result_order import in_another_form, permuted
+from helpers.exercises.engine.solution_edits import rarer_edits, solution_edits
+from helpers.exercises.engine.transformations import transformation
 from helpers.exercises.engine.trial import case_arguments, comparable_in_float32, same_values
-from helpers.exercises.engine.wrong_gradients import wrong_gradients
-from helpers.exercises.engine.wrong_results import dtype_name, not_finite, wrong_dtype, wrong_numbers, wrong_shape
+from helpers.exercises.engine.whole_edits import on_the_way, whole_edits
+from helpers.exercises.engine.wrong_gradients import wrong_gradients, wrong_in_float32
+from helpers.exercises.engine.wrong_results import (
+    dtype_name,
+    named_relation,
+    not_finite,
+    wrong_dtype,
+    wrong_numbers,
+    wrong_shape,
+)
 
 # The likeliest first: if there is an `eps`, `noise` is a standard deviation.
 NAMES_OF_DRAWS = ("eps", "epsilon", "u", "uniforms", "offset", "draws", "noise", "samples", "z")
 
 
-def first_fault(comparison: Comparison) -> Fault:
-    """The most basic fault of an answer that is wrong and equals no known misconception.
+def basic_fault(comparison: Comparison) -> Fault | None:
+    """The first fault that says more than any wrong number: the answer cannot be used, or does something else besides.
 
     Args:
         comparison: The answer beside the solution.
 
     Returns:
-        The first fault found, in the order: exception, type, side effects, shape, dtype, NaN, shared memory, values, gradients,
+        The first fault found, in the order: exception, type and number of results, changed arguments, seeding, drawing, results in
+        another order; None if there is none.
+    """
+    return _first(comparison, (_exception, _wrong_type, _changed_arguments, _seeding, _drawing, permuted))
+
+
+def first_fault(comparison: Comparison) -> Fault:
+    """The most basic fault of an answer that is wrong, has no basic fault and equals no known misconception.
+
+    Args:
+        comparison: The answer beside the solution.
+
+    Returns:
+        The first fault found, in the order: shape, dtype, the solution changed in one way, NaN, values, shared memory, gradients,
         calls without gradients, float32.
     """
-    for find_fault in (
-        _exception,
-        _wrong_type,
-        _changed_arguments,
-        _seeding,
-        _drawing,
-        wrong_shape,
-        wrong_dtype,
-        not_finite,
-        _shared_memory,
-        wrong_numbers,
-        wrong_gradients,
-        _fails_without_gradients,
-        _wrong_in_float32,
-    ):
-        fault = find_fault(comparison)
-        if fault is not None:
-            return fault
-    return Fault("Your answer differs from the right one, but `check` cannot say how.")
+    fault = _first(
+        comparison,
+        (
+            wrong_shape,
+            wrong_dtype,
+            named_relation,
+            _transformed,
+            not_finite,
+            wrong_numbers,
+            _shared_memory,
+            wrong_gradients,
+            _fails_without_gradients,
+            _wrong_in_float32,
+            wrong_in_float32,
+        ),
+    )
+    return fault or Fault("Your answer differs from the right one, but `check` cannot say how.")
+
+
+def also_wrong(comparison: Comparison) -> tuple[str, ...]:
+    """Side effects to mention beside a wrong value, in short.
+
+    Args:
+        comparison: The answer beside the solution.
+
+    Returns:
+        Notes.
+    """
+    fault = None if any(got.graded.error for got in comparison.got) else _shared_memory(comparison)
+    return () if fault is None else (fault.sentence,)
+
+
+def _first(comparison: Comparison, searches: tuple[Callable[[Comparison], Fault | None], ...]) -> Fault | None:
+    return next((fault for find_fault in searches if (fault := find_fault(comparison)) is not None), None)
+
+
+def _transformed(comparison: Comparison) -> Fault | None:
+    arguments = comparison.arguments(comparison.got[0].case)
+    return transformation(
+        comparison,
+        chain(
+            likely_changes(comparison.exercise, arguments, comparison.answer),
+            solution_edits(comparison.exercise),
+            whole_edits(comparison.exercise),
+            rarer_changes(comparison.exercise, arguments),
+            on_the_way(comparison.exercise),
+            rarer_edits(comparison.exercise),
+        ),
+    )
 
 
 def _exception(comparison: Comparison) -> Fault | None:
@@ -71,9 +128,12 @@ def _wrong_type(comparison: Comparison) -> Fault | None:
             return Fault(words, (comparison.case_fact(got.case),))
         if ours.several and (not theirs.several or len(theirs.outputs) != len(ours.outputs)):
             many = len(theirs.outputs) if theirs.several else "one"
+            form = "" if theirs.several else in_another_form(comparison)
             return Fault(
-                f"The exercise asks for {len(ours.outputs)} results, {asked}; your function returns {many}.",
+                f"The exercise asks for {len(ours.outputs)} results, {asked}; your function returns {many}. {form}".rstrip(),
                 (comparison.case_fact(got.case),),
+                "",
+                "transformation:results-in-one" if form else "",
             )
         if theirs.several and not ours.several:
             word = "list" if len(theirs.outputs) != 1 else "list or tuple of one"

@@ -20,12 +20,13 @@ IMPORTS = {
 }  # fmt: skip
 
 
-def explain(error: BaseException, known: Iterable[str] = ()) -> str:
+def explain(error: BaseException, known: Iterable[str] = (), own: Iterable[str] = ()) -> str:
     """What an exception means and what usually causes it.
 
     Args:
         error: The exception that the answer raised.
         known: Names that the answer could have meant, for suggestions after a NameError.
+        own: The answer's own arguments and variables, which are suggested first.
 
     Returns:
         One or two sentences; "" if the exception is not a known one.
@@ -38,7 +39,7 @@ def explain(error: BaseException, known: Iterable[str] = ()) -> str:
     if isinstance(error, UnboundLocalError):
         return "A variable is read before it is given a value: on this path through the function nothing was assigned to it."
     if isinstance(error, NameError):
-        return _unknown_name(error, known)
+        return _unknown_name(error, known, own)
     if isinstance(error, ModuleNotFoundError):
         return f"There is no module `{error.name}` here. The exercise needs nothing beside what the lesson imports."
     if isinstance(error, AttributeError):
@@ -73,13 +74,14 @@ def fixed_size_remark(error: BaseException, source: str) -> str:
     )
 
 
-def _unknown_name(error: NameError, known: Iterable[str]) -> str:
+def _unknown_name(error: NameError, known: Iterable[str], own: Iterable[str]) -> str:
     name = error.name or (re.findall(r"'(\w+)'", str(error)) or ["?"])[0]
     if name in IMPORTS:
         return f"`{name}` is not imported: run the lesson's first cells again, or put `{IMPORTS[name]}` above the function."
-    if hasattr(torch, name):
+    near = difflib.get_close_matches(name, own, n=1)
+    if not near and hasattr(torch, name):
         return f"Nothing is called `{name}` here. Did you mean `torch.{name}`?"
-    near = difflib.get_close_matches(name, [*known, *IMPORTS, *dir(builtins)], n=1)
+    near = near or difflib.get_close_matches(name, [*known, *IMPORTS, *dir(builtins)], n=1)
     if near:
         return f"Nothing is called `{name}` here. Did you mean `{near[0]}`?"
     return f"Nothing is called `{name}` here: it is not an argument, it was not assigned, and no cell that has run defines it."
@@ -113,13 +115,29 @@ def _mismatch(found: re.Match[str]) -> str:
 
 
 def _products(found: re.Match[str]) -> str:
-    return (
-        f"A matrix product of [{found[1].replace('x', ', ')}] with [{found[2].replace('x', ', ')}]: the last "
-        "size of the first must be the first "
-        "size of the second. Is a transpose (`.T`) missing, or is the order reversed?"
+    (rows, inner), (other, columns) = ([int(n) for n in found[i].split("x")] for i in (1, 2))
+    words = (
+        f"A matrix product of [{rows}, {inner}] with [{other}, {columns}]: the last size of the first must be the first size of the "
+        "second."
+    )
+    fits = []
+    if inner == columns:
+        fits.append("if the second is transposed (`.T`)")
+    if rows == other:
+        fits.append("if the first is transposed (`.T`)")
+    if columns == rows:
+        fits.append("in the other order")
+    return words + (
+        f" The sizes would fit {' or '.join(fits)}."
+        if fits
+        else " No transpose makes them fit: look at where they come from."
     )
 
 
+NO_GPU = (
+    'There is no GPU here. Leave out `.cuda()` and `.to("cuda")`: the inputs say where to compute, and new tensors are made like them '
+    "(`torch.zeros_like(x)`, `device=x.device`)."
+)
 MIXED_TYPES = (
     "Two tensors of different dtypes are combined. The inputs are float64 here: make new tensors like them (`torch.zeros_like(x)`, "
     "`torch.eye(n).to(x)`) rather than in the default float32, and leave out `.float()`."
@@ -129,6 +147,7 @@ PYTHON_NUMBER = (
     "`torch.log` and `x.log()` take tensors."
 )
 MEANINGS: tuple[tuple[Any, str, str | Words], ...] = (
+    (Exception, r"not compiled with CUDA|Found no NVIDIA driver|No CUDA GPUs|not linked with support for|CUDA driver", NO_GPU),
     (RuntimeError, r"raised KeyboardInterrupt itself", "The answer raises KeyboardInterrupt itself. "
      "That exception is reserved for the user's interrupt."),
     (RuntimeError, r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\) at non-singleton dimension (\d+)", _mismatch),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import warnings
@@ -11,6 +12,10 @@ from typing import Any
 
 import numpy
 import torch
+from torch._tensor_str import PRINT_OPTS
+from torch.distributions import Distribution
+
+from helpers.exercises.engine.torch_modes import TorchModes
 
 # (read, write) of what an answer can change for the whole process.
 SWITCHES: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
@@ -26,15 +31,25 @@ SWITCHES: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
         lambda pair: torch.use_deterministic_algorithms(pair[0], warn_only=pair[1]),
     ),
     (sys.getrecursionlimit, sys.setrecursionlimit),
+    (sys.getswitchinterval, sys.setswitchinterval),
+    (gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
     (numpy.geterr, lambda modes: numpy.seterr(**modes)),
+    (numpy.get_printoptions, lambda options: numpy.set_printoptions(**options)),
+    (lambda: dict(vars(PRINT_OPTS)), lambda options: vars(PRINT_OPTS).update(options)),
+    (lambda: Distribution._validate_args, Distribution.set_default_validate_args),
+    (torch._C._is_multithreading_enabled, torch._C._set_multithreading_enabled),
+    (torch._C._get_torch_function_state, torch._C._set_torch_function_state),
 )
 
 
 @contextmanager
-def preserved_global_state() -> Iterator[None]:
-    """Context in which an answer runs: float32 by default, gradients on, on the CPU, without warnings.
+def preserved_global_state() -> Iterator[TorchModes]:
+    """Context in which an answer runs: float32 by default, gradients on, distributions checked, on the CPU, without warnings.
 
-    At the end, every setting and every random state is what it was at the start.
+    At the end, every setting, every random state and every mode of torch is what it was at the start.
+
+    Yields:
+        The open modes of torch, which can be restored earlier.
     """
     with ExitStack() as stack:
         stack.callback(_restore_generators, *_read_generators())
@@ -49,7 +64,10 @@ def preserved_global_state() -> Iterator[None]:
             stack.enter_context(torch.device("cpu"))
         if torch.get_default_dtype() != torch.float32:
             torch.set_default_dtype(torch.float32)
-        yield
+        Distribution.set_default_validate_args(True)  # torch's default: other libraries switch it off for the process
+        modes = TorchModes()
+        stack.callback(modes.restore)
+        yield modes
 
 
 def _restore(read: Callable[[], Any], write: Callable[[Any], Any], value: Any) -> None:

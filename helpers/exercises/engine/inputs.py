@@ -1,6 +1,6 @@
 """Random arguments for the cases of exercises: float64 tensors from a seeded generator.
 
-`normal_leaf` and `uniform_leaf` are leaves whose gradients `check` compares; the others need no gradient.
+`normal_leaf`, `uniform_leaf` and `log_uniform_leaf` are leaves whose gradients `check` compares; the others need no gradient.
 """
 
 from __future__ import annotations
@@ -67,6 +67,21 @@ def uniform_leaf(generator: Generator, low: float, high: float, *size: int) -> T
         float64 [*size], requires grad.
     """
     return (low + (high - low) * uniform(generator, *size)).requires_grad_()
+
+
+def log_uniform_leaf(generator: Generator, low: float, high: float, *size: int) -> Tensor:
+    """Draws whose logarithm is uniform on [log low, log high), as a leaf that requires grad: every order of magnitude alike.
+
+    Args:
+        generator: Source of the draws.
+        low: Lower end, above 0.
+        high: Upper end.
+        size: Sizes of the dimensions; none for a scalar.
+
+    Returns:
+        float64 [*size], requires grad.
+    """
+    return (low * (high / low) ** uniform(generator, *size)).requires_grad_()
 
 
 def random_bits(generator: Generator, *size: int) -> Tensor:

@@ -110,17 +110,19 @@ def highlighted(code: str) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Board:
-    """The learner's progress, lesson by lesson.
+    """The learner's progress: one lesson exercise by exercise, each other lesson in one line.
 
     Args:
         lessons: The exercises of each lesson, by its number, such as "01".
         entries: The progress file's entry of each exercise tried, by id: "tries" (a count) and "passed" (a time or None).
         notes: What the learner should know about the progress file.
+        lesson: Number of the lesson that is shown in full; None: no lesson is.
     """
 
     lessons: Mapping[str, tuple[Exercise, ...]]
     entries: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...] = ()
+    lesson: str | None = None
 
     def passed(self, exercise: Exercise) -> bool:
         """Whether an exercise has been passed.
@@ -133,27 +135,36 @@ class Board:
         """
         return bool(self.entries.get(exercise.id, {}).get("passed"))
 
+    def _lines(self, lesson: str) -> list[tuple[str, str]]:
+        """Symbol and text of each exercise of a lesson; none unless the lesson is shown in full."""
+        lines = []
+        for exercise in self.lessons[lesson] if lesson == self.lesson else ():
+            tries = self.entries.get(exercise.id, {}).get("tries", 0)
+            status = "passed" if self.passed(exercise) else "not yet" if tries else "not attempted"
+            words = {
+                "passed": "passed",
+                "not yet": f"tried {tries}×",
+                "not attempted": f"{exercise.minutes} minutes",
+            }[status]
+            lines.append((SYMBOLS[status], f"{exercise.id} {exercise.title} · {exercise.dots} · {words}"))
+        return lines
+
     def _rows(self) -> list[tuple[str, int, int, list[tuple[str, str]]]]:
-        rows = []
-        for lesson, exercises in self.lessons.items():
-            lines = []
-            for exercise in exercises:
-                tries = self.entries.get(exercise.id, {}).get("tries", 0)
-                status = "passed" if self.passed(exercise) else "not yet" if tries else "not attempted"
-                words = {
-                    "passed": "passed",
-                    "not yet": f"tried {tries}×",
-                    "not attempted": f"{exercise.minutes} minutes",
-                }[status]
-                lines.append((SYMBOLS[status], f"{exercise.id} {exercise.title} · {exercise.dots} · {words}"))
-            rows.append((lesson, sum(map(self.passed, exercises)), len(exercises), lines))
-        return rows
+        return [
+            (lesson, sum(map(self.passed, exercises)), len(exercises), self._lines(lesson))
+            for lesson, exercises in self.lessons.items()
+        ]
+
+    def _more(self) -> str:
+        others = [lesson for lesson in self.lessons if lesson != self.lesson]
+        return f'`progress("{others[0]}")` shows lesson {others[0]} in full.' if others else ""
 
     def __repr__(self) -> str:
         parts = ["Progress"]
         for lesson, done, count, lines in self._rows():
             parts.append(f"Lesson {lesson}  {'█' * done}{'░' * (count - done)}  {done} of {count}")
             parts += [f"  {symbol} {text}" for symbol, text in lines]
+        parts += [wrapped(self._more())] if self._more() else []
         parts += [wrapped(f"Note: {note}") for note in self.notes]
         return "\n".join(parts)
 
@@ -163,7 +174,8 @@ class Board:
             share = 100 * done // max(count, 1)
             bar = f'<span aria-hidden="true" style="{FRAME}"><span style="width:{share}%;{FILL}"></span></span>'
             listed = "".join(f"<div>{html.escape(symbol)} {html.escape(text)}</div>" for symbol, text in lines)
-            title = f'<div style="margin-top:0.5em"><b>Lesson {lesson}</b>{bar}{done} of {count}</div>'
-            body += f'{title}<div style="margin-left:1.2em">{listed}</div>'
+            title = f'<div style="margin-top:0.2em"><b>Lesson {lesson}</b>{bar}{done} of {count}</div>'
+            body += title + (f'<div style="margin:0.1em 0 0.5em 1.2em">{listed}</div>' if listed else "")
+        body += f'<div style="margin-top:0.4em">{marked(self._more())}</div>' if self._more() else ""
         body += "".join(f'<div style="margin-top:0.4em"><i>Note: {marked(note)}</i></div>' for note in self.notes)
         return card("Progress", body, EDGES["passed"], "workbook-progress")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from helpers.exercises.engine.global_state import preserved_global_state
-from helpers.exercises.engine.time_limit import Stopped, within_seconds
+from helpers.exercises.engine.leaves import leaves_of
+from helpers.exercises.engine.nobody_answers import nobody_answers
+from helpers.exercises.engine.out_of_sight import out_of_sight
+from helpers.exercises.engine.time_limit import Stopped, TimeLimit
+from helpers.exercises.engine.whole_imports import whole_imports
 
 Gradients = dict[str, Tensor]  # by the argument with respect to which they are taken
 
@@ -32,12 +33,15 @@ class Run:
         gradients: For each output, the gradients of (output * fixed random weights).sum() by argument; empty if it has none.
         gradient_error: What the backward pass raised.
         printed: The first thousand characters it printed.
+        pictures: Figures and other displays it showed.
+        asked: What it asked of a person, a sentence that goes on after "Your answer"; "" if nothing.
+        left_open: Modes of torch that it left open, as ("FakeTensorMode",).
         changed: Arguments that it changed in place.
         shared: Arguments whose memory an output shares.
         drew: Global random generators that it used or set: "torch", "numpy", "random".
         states: States of the global random generators after the call.
         reseeded: Whether it gave torch another seed.
-        seconds: Duration of the call, without the backward pass.
+        seconds: Seconds of the limit that the call took, without the backward pass.
     """
 
     outputs: list[Any] = field(default_factory=list)
@@ -46,6 +50,9 @@ class Run:
     gradients: list[Gradients] = field(default_factory=list)
     gradient_error: BaseException | None = None
     printed: str = ""
+    pictures: int = 0
+    asked: str = ""
+    left_open: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     drew: tuple[str, ...] = ()
@@ -67,7 +74,7 @@ def run(
         answer: The function to call.
         arguments: Its arguments by name.
         signature: The solution's signature, which says which arguments are given by position.
-        seconds: Time limit of call and gradients together; the gradients get at least 0.1 s.
+        seconds: Time limit (`TimeLimit`) of call and gradients together; the gradients get at least 0.5 s.
         seed: Seed of the global random generators before the call.
 
     Returns:
@@ -79,35 +86,35 @@ def run(
     record = Run()
     positional, named = in_order(arguments, signature)
     before = {name: _snapshot(tensor) for name, tensor in tensors(arguments)}
-    printed = _Printed()
-    with preserved_global_state(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    with preserved_global_state() as modes, out_of_sight() as seen, nobody_answers() as asked:
         _seed(seed)
         states = _generators()
-        began = time.perf_counter()
+        limit = TimeLimit(seconds)
         try:
-            value = within_seconds(lambda: answer(*positional, **named), seconds)
+            value = _whole(limit, lambda: answer(*positional, **named))
             record.several = isinstance(value, (tuple, list))
             record.outputs = list(value) if record.several else [value]
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a SystemExit and a Stopped too
             record.error = error
-        record.seconds = time.perf_counter() - began
+        record.seconds = limit.spent
+        record.left_open = tuple(dict.fromkeys(modes.restore()))
         record.states = _generators()
         record.reseeded = torch.initial_seed() != seed
         record.drew = tuple(name for name in states if record.states[name] != states[name])
         if record.error is None:
             try:
-                record.gradients = within_seconds(
-                    lambda: _gradients(record.outputs, arguments), max(seconds - record.seconds, 0.1)
-                )
+                limit = TimeLimit(max(seconds - record.seconds, 0.5))
+                record.gradients = _whole(limit, lambda: _gradients(record.outputs, arguments))
             except KeyboardInterrupt:
                 raise
             except Stopped as error:
                 record.error = error
             except BaseException as error:
                 record.gradient_error = error
-    record.printed = printed.getvalue()
+    record.printed, record.pictures = seen.getvalue(), seen.pictures
+    record.asked = next(iter(asked), "")
     now = dict(tensors(arguments))
     record.changed = tuple(
         name for name in {**before, **now} if name not in before or name not in now or _differs(before[name], now[name])
@@ -160,9 +167,17 @@ def tensors(arguments: Any, label: str = "") -> Iterator[tuple[str, Any]]:
             yield from tensors(value, f"{label}[{index}]")
 
 
+def _whole(limit: TimeLimit, call: Callable[[], Any]) -> Any:
+    with whole_imports():
+        return limit.call(call)
+
+
 def _gradients(outputs: list[Any], arguments: Mapping[str, Any]) -> list[Gradients]:
     leaves = {
-        name: tensor for name, tensor in tensors(arguments) if isinstance(tensor, Tensor) and tensor.requires_grad
+        name: leaf
+        for name, tensor in tensors(arguments)
+        if isinstance(tensor, Tensor) and tensor.requires_grad
+        for name, leaf in leaves_of(name, tensor)
     }
     found: list[Gradients] = []
     for index, output in enumerate(outputs):
@@ -215,11 +230,3 @@ def _generators() -> dict[str, Any]:
         "numpy": (numbers["key"].tobytes(), numbers["pos"]),
         "random": random.getstate(),
     }
-
-
-class _Printed(io.StringIO):
-    """Keeps the first thousand characters, so that a loop that prints does not fill the memory."""
-
-    def write(self, text: str) -> int:
-        super().write(text[: max(0, 1000 - self.tell())])
-        return len(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 from torch import Tensor
@@ -98,11 +98,18 @@ def explain_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping
             return "A dimension of size 1 is left over: is there a `keepdim=True` or an `unsqueeze` too many?"
         return "A dimension of size 1 is missing: is a `keepdim=True` or an `unsqueeze` needed?"
     if len(given) > 1 and sorted(given) == sorted(wanted):
-        return "The dimensions are right but in another order: transpose or permute."
+        if _permuted(got, want):
+            return "The values are right and the dimensions in another order: transpose or permute."
+        return "The sizes are those asked for, in another order."
     if len(given) > len(wanted):
         for extra in _inserted(given, wanted):
             if not got.is_floating_point() or got.dtype != want.dtype:
                 break
+            if len(extra) == 1 and close(got, want.unsqueeze(extra[0]).expand_as(got)):
+                return (
+                    f"The values are right, and repeated along the dimension {called(extra, got)}: something that does not depend "
+                    "on it was expanded. Leave that dimension out."
+                )
             if close(got.sum(extra), want) or close(got.mean(extra), want):
                 how = "unsummed" if close(got.sum(extra), want) else "unaveraged"
                 return (
@@ -112,22 +119,35 @@ def explain_shape(got: Tensor, want: Tensor, names: Names | None, sizes: Mapping
         if len(set(given)) < len(given) and len(set(wanted)) == len(wanted):
             twice = next(n for n in given if given.count(n) > 1)
             return (
-                f"The size {twice} appears twice: broadcasting made every pair, just as [{twice}, 1] with [{twice}] gives "
-                f"[{twice}, {twice}]. Look for a `keepdim=True` or an `unsqueeze` that one side has and the other has not."
+                f"The size {twice} appears twice: has broadcasting made every pair? It does so where [{twice}, 1] meets [{twice}] and "
+                f"gives [{twice}, {twice}]. Look for a `keepdim=True` or an `unsqueeze` that one side has and the other has not."
             )
         for extra in _inserted(given, wanted):
             return f"The dimension {called(extra, got)} is still there: was it left unsummed?"
     for gone in _inserted(wanted, given) if len(given) < len(wanted) else ():
-        if want.is_floating_point() and close(want.mean(gone), got):
-            return f"You averaged over {called(gone, want)} too; it should stay."
-        return f"The dimension {called(gone, want)} is gone: you probably summed over it too, and it should stay."
+        if want.is_floating_point() and got.dtype == want.dtype:
+            for done, reduced in (("averaged", want.mean(gone)), ("summed", want.sum(gone))):
+                if close(got, reduced):
+                    return f"You {done} over {called(gone, want)} too; it should stay."
+            for index, which in ((0, "first"), (-1, "last")):
+                if len(gone) == 1 and close(got, want.select(gone[0], index)):
+                    return f"That is the {which} along {called(gone, want)} alone; all of them should stay."
+        if len(gone) > 1:
+            return f"The dimensions {called(gone, want)} are gone; they should stay."
+        return f"The dimension {called(gone, want)} is gone; it should stay."
     if len(given) == len(wanted):
         other = [d for d in range(len(given)) if given[d] != wanted[d]]
         if len(other) == 1 and (known := [name for name in sizes if sizes[name] == given[other[0]] != 1]):
-            return (
-                f"`{known[0]}` is in the place of {called(other, want)}: you probably reduced over the wrong dimension."
-            )
+            return f"`{known[0]}` is in the place of {called(other, want)}: was the wrong dimension reduced?"
     return ""
+
+
+def _permuted(got: Tensor, want: Tensor) -> bool:
+    """Whether some order of dimensions makes the values those asked for."""
+    orders = permutations(range(got.ndim)) if got.ndim <= 5 else ()
+    return got.dtype == want.dtype and any(
+        close(got.permute(order), want) for order in orders if got.permute(order).shape == want.shape
+    )
 
 
 def _inserted(longer: Sequence[int], shorter: Sequence[int]) -> list[tuple[int, ...]]:

@@ -1,8 +1,10 @@
-"""`within_seconds`: call a function, and stop it if it does not end in time.
+"""`TimeLimit`: calls a function, and stops it if it computes for too long.
 
-On the main thread, where Jupyter runs cells, an interval timer raises `Stopped` inside the call, again and again, in case a bare
-`except:` swallows it; from the second time on also at the next line that runs, which is in the handler that swallowed it. On other
-threads and on Windows, a watching thread does the same. Neither can interrupt one long operation inside torch: the call stops after it.
+On the main thread, where Jupyter runs cells, a timer looks at the answer twenty times a second. On other threads and on Windows, a
+watching thread does. When the time is up (`answer_clock` says how it is counted), `Stopped` is raised in the answer, but only where an
+exception of the answer's own could be raised too: never in an import or a compilation of torch, and not in clean-up, unless that takes
+long as well (`answer_frames` tells these). If the answer swallows it, it is raised again, from then on also at the next line that
+runs, which is in the handler that swallowed it. Neither way can interrupt one long operation inside torch: the call stops after it.
 """
 
 from __future__ import annotations
@@ -16,72 +18,105 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-AGAIN = 0.05  # seconds until the next attempt
+from helpers.exercises.engine.answer_clock import AnswerClock, Stop
+from helpers.exercises.engine.answer_frames import frames_inside, inside, is_own
+
+TICK = 0.05  # seconds between two looks at the answer
 
 
 class Stopped(BaseException):
-    """The time is up. Not an `Exception`, so that an answer's `except Exception:` does not catch it."""
-
-
-def within_seconds(call: Callable[[], Any], seconds: float) -> Any:
-    """Call a function and stop it when the time is up.
+    """The time is up. Not an `Exception`, so that an answer's `except Exception:` does not catch it.
 
     Args:
-        call: The function, without arguments.
-        seconds: Time limit.
-
-    Returns:
-        What `call` returns.
-
-    Raises:
-        Stopped: If the call takes longer than `seconds`.
-        KeyboardInterrupt: If the user interrupts.
-        RuntimeError: If the call itself raises KeyboardInterrupt. Other exceptions of the call pass through.
+        stop: Why; None while the answer is being interrupted.
     """
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
-        return _by_timer(call, seconds)
-    return _by_watcher(call, seconds)
+
+    def __init__(self, stop: Stop | None = None):
+        super().__init__("the time is up")
+        self.stop = stop
 
 
-def _inside(call: Callable[[], Any]) -> Any:
-    """Call the answer. The frame marks where the answer begins: only code inside it is ever interrupted."""
-    return call()
+class TimeLimit:
+    """Calls a function and stops it when the time is up.
+
+    Args:
+        seconds: Limit on the CPU time of the call, without imports and compilations. `answer_clock.WAITING` and `answer_clock.WALL`
+            times as many seconds of waiting and of any kind are allowed.
+    """
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self.spent = 0.0  # seconds of the limit that the last call has used
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Call a function.
+
+        Args:
+            function: The function, without arguments.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            Stopped: If the time is up. Its `stop` says why.
+            KeyboardInterrupt: If the user interrupts.
+            RuntimeError: If the function itself raises KeyboardInterrupt. Other exceptions of the function pass through.
+        """
+        on_main_thread = threading.current_thread() is threading.main_thread()
+        by_timer = on_main_thread and hasattr(signal, "setitimer")
+        clock = AnswerClock(self.seconds, time.thread_time if by_timer else _cpu_time_of_this_thread())
+        try:
+            value = (_by_timer if by_timer else _by_watcher)(function, clock)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            if clock.attempts:  # a Stopped, or what the answer made of it
+                raise Stopped(clock.stop) from None
+            raise
+        finally:
+            clock.end()
+            self.spent = clock.own.counted
+        if clock.attempts:
+            raise Stopped(clock.stop)
+        return value
 
 
-def _is_inside(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if frame.f_code is _inside.__code__:
-            return True
-        frame = frame.f_back
-    return False
+def _cpu_time_of_this_thread() -> Callable[[], float]:
+    """The clock of the calling thread's CPU time that another thread can read; where there is none, the process's."""
+    if hasattr(time, "pthread_getcpuclockid"):
+        clock = time.pthread_getcpuclockid(threading.get_ident())
+        return lambda: time.clock_gettime(clock)
+    return time.process_time
 
 
-def _is_installed(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
-    return "site-packages" in file or file.startswith(("<frozen", sys.base_prefix))
-
-
-def _by_timer(call: Callable[[], Any], seconds: float) -> Any:
-    attempts = 0
-    interrupted = False
+def _by_timer(call: Callable[[], Any], clock: AnswerClock) -> Any:
+    interrupted = looking = False
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if event == "line" and _is_inside(frame):
-            signal.setitimer(signal.ITIMER_REAL, AGAIN / 100, AGAIN)  # Python forgets a trace function that raised
+        if not is_own(frame):
+            return None
+        if event in ("line", "opcode") and clock.at_line(frames_inside(frame)):
+            signal.setitimer(signal.ITIMER_REAL, TICK / 50, TICK)  # Python forgets a trace function that raised
             raise Stopped
         return trace
 
-    def stop(_: int, frame: FrameType | None) -> None:
-        nonlocal attempts
-        if not _is_inside(frame):
+    def look(_: int, frame: FrameType | None) -> None:
+        nonlocal looking
+        if looking:  # it took longer than a tick
             return
-        attempts += 1
-        if attempts > 1:
-            sys.settrace(trace)
-            while frame is not None and frame.f_code is not _inside.__code__:
-                frame.f_trace = trace
-                frame = frame.f_back
-        raise Stopped
+        looking = True
+        try:
+            stop = clock.tick(frames_inside(frame))
+            if clock.by_line and sys.gettrace() is not trace:
+                sys.settrace(trace)
+                while frame is not None and frame.f_code is not inside.__code__:
+                    if is_own(frame):
+                        frame.f_trace = trace
+                    frame = frame.f_back
+        finally:
+            looking = False
+        if stop:
+            raise Stopped
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
@@ -90,12 +125,12 @@ def _by_timer(call: Callable[[], Any], seconds: float) -> Any:
 
     tracer, began = sys.gettrace(), time.monotonic()
     user = signal.getsignal(signal.SIGINT)
-    alarm = signal.signal(signal.SIGALRM, stop)
+    alarm = signal.signal(signal.SIGALRM, look)
     if callable(user):
         signal.signal(signal.SIGINT, interrupt)
-    delay, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    delay, interval = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
     try:
-        return _inside(call)
+        return inside(call)
     except KeyboardInterrupt:
         if (
             user is not None and not interrupted
@@ -114,19 +149,20 @@ def _by_timer(call: Callable[[], Any], seconds: float) -> Any:
             raise KeyboardInterrupt  # the answer had swallowed it
 
 
-def _by_watcher(call: Callable[[], Any], seconds: float) -> Any:
-    watcher, tracer = _Watcher(seconds), sys.gettrace()
+def _by_watcher(call: Callable[[], Any], clock: AnswerClock) -> Any:
+    watcher, tracer = _Watcher(clock), sys.gettrace()
+    clock.by_line = True  # what another thread raises may arrive a few instructions later, perhaps in clean-up
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if event == "line" and watcher.attempts > 1 and _is_inside(frame):
+        if event in ("line", "opcode") and clock.by_line and clock.at_line(frames_inside(frame)):
             raise Stopped
-        return None if _is_installed(frame) else trace  # to follow every line of torch would take seconds
+        return trace if is_own(frame) else None  # to follow every line of torch would take seconds
 
     watcher.start()
     try:
         try:
             sys.settrace(trace)  # now, because the watching thread cannot do it later
-            return _inside(call)
+            return inside(call)
         finally:
             sys.settrace(tracer)
             watcher.end()
@@ -141,31 +177,32 @@ def _by_watcher(call: Callable[[], Any], seconds: float) -> Any:
 
 
 class _Watcher(threading.Thread):
-    """Raises Stopped in the thread that made it, from `seconds` on until `end` is called."""
+    """Raises Stopped in the thread that made it, whenever the clock says so, until `end` is called."""
 
-    def __init__(self, seconds: float):
+    def __init__(self, clock: AnswerClock):
         super().__init__(daemon=True, name="exercise time limit")
-        self.seconds, self.target = seconds, ctypes.c_ulong(threading.get_ident())
-        self.lock, self.over, self.ended, self.attempts = threading.Lock(), threading.Event(), False, 0
+        self.clock, self.target = clock, threading.get_ident()
+        self.lock, self.over, self.ended, self.raised = threading.Lock(), threading.Event(), False, False
 
     def run(self) -> None:
-        wait = self.seconds
-        while not self.over.wait(wait):
-            wait = AGAIN
+        while not self.over.wait(TICK):
             with self.lock:
-                if not self.over.is_set():
-                    self.attempts += 1
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(self.target, ctypes.py_object(Stopped))
+                if not self.over.is_set() and self.clock.tick(frames_inside(sys._current_frames().get(self.target))):
+                    self.raised = True
+                    self._raise_in_target()
 
     def end(self) -> None:
         with self.lock:
             self.over.set()
-        if self.attempts and not self.ended:
+        if self.raised and not self.ended:
             # A Stopped may be pending. Cancelling it with None leaves CPython's flag set, which hangs a tracer: let one arrive.
             try:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(self.target, ctypes.py_object(Stopped))
+                self._raise_in_target()
                 while True:
                     time.sleep(0)
             except Stopped:
                 pass
         self.ended = True
+
+    def _raise_in_target(self) -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.target), ctypes.py_object(Stopped))

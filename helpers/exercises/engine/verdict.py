@@ -6,7 +6,7 @@ import html
 import re
 import textwrap
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Status = Literal["not attempted", "passed", "not yet"]
 SYMBOLS = {"not attempted": "○", "passed": "✓", "not yet": "➜"}
@@ -29,6 +29,9 @@ class Verdict:
         code: Lines of the answer; "" if none help.
         notes: What does not affect the status, such as what the answer printed, or that progress could not be saved.
         misconception: Name of the misconception that the answer equals, or None.
+        misconception_id: What a table of many answers can count: the `id` of the misconception, or of the general slip that was
+            recognised, as "transformation:square:scale". None if neither was.
+        remarks: What could be better about an answer that passed, such as that it is costly.
     """
 
     exercise: str
@@ -39,11 +42,32 @@ class Verdict:
     code: str = ""
     notes: tuple[str, ...] = field(default=())
     misconception: str | None = None
+    misconception_id: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether the answer is right."""
         return self.status == "passed"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict as plain data, for `json.dumps` and for tables.
+
+        Returns:
+            Every field by name; tuples are lists.
+        """
+        return {
+            "exercise": self.exercise,
+            "title": self.title,
+            "status": self.status,
+            "sentence": self.sentence,
+            "facts": [list(fact) for fact in self.facts],
+            "code": self.code,
+            "notes": list(self.notes),
+            "misconception": self.misconception,
+            "misconception_id": self.misconception_id,
+            "remarks": list(self.remarks),
+        }
 
     @property
     def headline(self) -> str:
@@ -56,6 +80,7 @@ class Verdict:
         if self.code:
             parts.append(textwrap.indent(self.code, "    "))
         parts += [wrapped(f"{label}: {text}") for label, text in self.facts]
+        parts += [wrapped(f"Remark: {remark}") for remark in self.remarks]
         parts += [wrapped(f"Note: {note}") for note in self.notes]
         return "\n".join(parts)
 
@@ -66,8 +91,10 @@ class Verdict:
         if self.facts:
             rows = "".join(f"<div><b>{marked(label)}:</b> {marked(text)}</div>" for label, text in self.facts)
             body += f'<div style="margin-top:0.4em;font-size:0.92em">{rows}</div>'
+        below = [("Remark", text) for text in self.remarks] + [("Note", text) for text in self.notes]
         body += "".join(
-            f'<div style="margin-top:0.4em;font-size:0.92em"><i>Note: {marked(note)}</i></div>' for note in self.notes
+            f'<div style="margin-top:0.4em;font-size:0.92em"><i>{kind}: {marked(text)}</i></div>'
+            for kind, text in below
         )
         return card(self.headline, body, EDGES[self.status], "workbook-verdict")
 

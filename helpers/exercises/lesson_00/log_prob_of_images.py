@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform
+from helpers.exercises.engine.inputs import normal, normal_leaf, random_greys, uniform
 from helpers.exercises.exercise import Exercise, Inputs, Misconception
+from helpers.exercises.lesson_00.log_prob_of_images_slips import SLIPS
 
 
 def log_prob_of_images(logits, x):
@@ -92,12 +93,31 @@ def _images(batch: int, channels: int, height: int, width: int, scale: float, gr
     return make
 
 
+def _digits(generator: torch.Generator) -> dict[str, Tensor]:
+    """Greys as in MNIST, many exactly 0 or 1. Each image has logits of its own size: near 0 for the first, in the hundreds for "
+    "the last."""
+    size = torch.logspace(-3, 2.5, 6, dtype=torch.float64).reshape(-1, 1, 1, 1)
+    logits = size * normal(generator, 6, 1, 28, 28)
+    return {"logits": logits.requires_grad_(), "x": random_greys(generator, 6, 1, 28, 28)}
+
+
+def _one_pixel(generator: torch.Generator) -> dict[str, Tensor]:
+    """Images of one pixel, some of which the decoder gives even odds. No logit is exactly 0, where `relu` and `abs` have a "
+    "corner."""
+    logits = normal(generator, 5, 1, 1, 1, scale=3.0)
+    logits[:2] *= 1e-6
+    return {"logits": logits.requires_grad_(), "x": random_greys(generator, 5, 1, 1, 1)}
+
+
 CASES: dict[str, Callable[[torch.Generator], dict[str, Tensor]]] = {
     "bits, one channel": _images(5, 1, 3, 4, 1.5, grey=False),
     "greys, two channels": _images(3, 2, 4, 5, 1.0, grey=True),
     "a batch of one": _images(1, 3, 2, 4, 0.7, grey=True),
     # Beyond ±90 the sigmoid is rounded to 0 or 1 in float32; near ±800 its logarithm is infinite in float64.
     "a very sure decoder": _images(4, 2, 3, 5, 600.0, grey=False),
+    "digits of MNIST's size": _digits,
+    "as many images as channels, rows and columns": _images(3, 3, 3, 3, 2.0, grey=False),
+    "one pixel": _one_pixel,
 }
 
 LOG_PROB = Exercise(
@@ -159,7 +179,8 @@ LOG_PROB = Exercise(
         Misconception(
             "returns the loss",
             _loss,
-            "The sign is turned: this is binary cross-entropy, which is minus the log-probability. A loss goes down, log p(x) goes up.",
+            "The sign is turned: this is binary cross-entropy, which is minus the log-probability. A loss goes down, log p(x) "
+            "goes up.",
         ),
         Misconception(
             "scores only pixels with ink",
@@ -201,5 +222,6 @@ LOG_PROB = Exercise(
             "Right for mild logits, NaN for a decoder that is very sure: its probability was rounded to zero before the logarithm "
             "was taken, and 0 times minus infinity is not a number. `logsigmoid` takes both steps at once.",
         ),
+        *SLIPS,
     ),
 )

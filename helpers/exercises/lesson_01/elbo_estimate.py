@@ -7,8 +7,9 @@ from typing import Any
 from torch import Generator
 from torch.distributions import Normal
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import log_uniform_leaf, normal, normal_leaf, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_01.elbo_estimate_slips import SLIPS
 from helpers.exercises.lesson_01.kl_to_standard_normal import kl_to_standard_normal
 
 
@@ -27,15 +28,25 @@ def elbo_estimate(x, loc, scale, weight, bias, noise, eps):
     return (log_prior + log_likelihood - log_q).mean(0)
 
 
-def _elbo_inputs(generator: Generator, samples: int, batch: int, observed: int, latent: int) -> dict[str, Any]:
+def _elbo_inputs(
+    generator: Generator,
+    samples: int,
+    batch: int,
+    observed: int,
+    latent: int,
+    scale: tuple[float, float] = (0.3, 0.8),
+    noise: float = 0.4,
+    x: float = 2.0,
+) -> dict[str, Any]:
+    """`scale`: the least and the largest of q; `noise`: its least value; `x`: how far the observations spread."""
     return {
-        "x": normal_leaf(generator, batch, observed, scale=2.0).detach(),
+        "x": normal(generator, batch, observed, scale=x),
         "loc": normal_leaf(generator, batch, latent),
-        "scale": uniform_leaf(generator, 0.3, 0.8, batch, latent),
+        "scale": log_uniform_leaf(generator, *scale, batch, latent),
         "weight": normal_leaf(generator, observed, latent),
         "bias": normal_leaf(generator, observed),
-        "noise": uniform_leaf(generator, 0.4, 0.9),
-        "eps": normal_leaf(generator, samples, batch, latent).detach(),
+        "noise": uniform_leaf(generator, noise, 2.2 * noise),
+        "eps": normal(generator, samples, batch, latent),
     }
 
 
@@ -85,6 +96,10 @@ ELBO = Exercise(
         "six samples of four": lambda g: _elbo_inputs(g, 6, 4, 3, 2),
         "one sample": lambda g: _elbo_inputs(g, 1, 2, 5, 3),
         "one observation, more latent than observed": lambda g: _elbo_inputs(g, 5, 1, 2, 4),
+        "scales from 0.001 to 30": lambda g: _elbo_inputs(g, 3, 6, 4, 5, scale=(1e-3, 30.0)),
+        "noise above one, observations far away": lambda g: _elbo_inputs(g, 4, 3, 6, 2, noise=2.0, x=60.0),
+        "one latent, one observed": lambda g: _elbo_inputs(g, 3, 2, 1, 1),
+        "all sizes alike": lambda g: _elbo_inputs(g, 3, 3, 3, 3),
     },
     dimensions={
         "x": ("batch", "observed"),
@@ -112,7 +127,8 @@ ELBO = Exercise(
         Misconception(
             "forgets log p(z)",
             _elbo_with(lambda log_prior, log_likelihood, log_q: (log_likelihood - log_q).mean(0)),
-            "log p(z) is missing: the joint density is log p(z) + log p(x | z). Without the prior nothing holds q back where x says "
+            "log p(z) is missing: the joint density is log p(z) + log p(x | z). Without the prior nothing holds q back where x "
+            "says "
             "little.",
         ),
         Misconception(
@@ -158,5 +174,6 @@ ELBO = Exercise(
             "A good estimate of the same bound, and less noisy than the one asked for: you took the KL in closed form. "
             "Here, estimate it from the same samples too.",
         ),
+        *SLIPS,
     ),
 )

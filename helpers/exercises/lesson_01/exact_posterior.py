@@ -9,6 +9,7 @@ from torch import Generator
 
 from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_01.exact_posterior_slips import SLIPS
 
 
 def exact_posterior(x, weight, bias, noise):
@@ -24,12 +25,21 @@ def exact_posterior(x, weight, bias, noise):
     return loc, precision
 
 
-def _linear_gaussian(generator: Generator, batch: int, observed: int, latent: int) -> dict[str, Any]:
+def _linear_gaussian(
+    generator: Generator,
+    batch: int,
+    observed: int,
+    latent: int,
+    noise: float = 0.4,
+    x: float = 2.0,
+    weight: float = 1.0,
+) -> dict[str, Any]:
+    """`noise`: its least value; `x`, `weight`: how far they spread."""
     return {
-        "x": normal_leaf(generator, batch, observed, scale=2.0),
-        "weight": normal_leaf(generator, observed, latent),
+        "x": normal_leaf(generator, batch, observed, scale=x),
+        "weight": normal_leaf(generator, observed, latent, scale=weight),
         "bias": normal_leaf(generator, observed),
-        "noise": uniform_leaf(generator, 0.4, 0.9),
+        "noise": uniform_leaf(generator, noise, 2.2 * noise),
     }
 
 
@@ -60,6 +70,10 @@ EXACT_POSTERIOR = Exercise(
         "three observed, two latent": lambda g: _linear_gaussian(g, 4, 3, 2),
         "more latent than observed": lambda g: _linear_gaussian(g, 5, 2, 3),
         "one observation, one latent": lambda g: _linear_gaussian(g, 1, 2, 1),
+        "one observed": lambda g: _linear_gaussian(g, 4, 1, 2),
+        "as many observed as latent, far away": lambda g: _linear_gaussian(g, 3, 3, 3, x=100.0),
+        "precise instruments": lambda g: _linear_gaussian(g, 2, 5, 3, noise=0.05),
+        "instruments that see little": lambda g: _linear_gaussian(g, 4, 3, 2, noise=20.0, x=30.0, weight=0.3),
     },
     dimensions={
         "x": ("batch", "observed"),
@@ -116,5 +130,6 @@ EXACT_POSTERIOR = Exercise(
             ),
             "Your precision is right. In the mean, Wᵀ(x − b) must be divided by noise² as well.",
         ),
+        *SLIPS,
     ),
 )

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import normal, normal_leaf, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -33,6 +33,17 @@ def _bounds(generator: Generator, batch: int, gap: float | None = None) -> dict[
     return {"log_marginal": log_marginal, "elbo_best": best, "elbo_encoder": encoder}
 
 
+def _noisy_bounds(generator: Generator, batch: int, scale: float, lower: float = 0.0) -> dict[str, Tensor]:
+    """Estimated bounds: noise of this scale can put the lower bound above the higher one, and the mean gap below zero."""
+    log_marginal = normal(generator, batch, scale=15.0, loc=-400.0)
+    best = log_marginal - normal(generator, batch, scale=scale, loc=lower)
+    return {
+        "log_marginal": log_marginal,
+        "elbo_best": best,
+        "elbo_encoder": best - normal(generator, batch, scale=scale),
+    }
+
+
 def _unpaired(log_marginal, elbo_best, elbo_encoder):
     errors = [bound.std() / math.sqrt(len(bound)) for bound in (log_marginal, elbo_best, elbo_encoder)]
     approximation, _, amortization, _ = gaps(log_marginal, elbo_best, elbo_encoder)
@@ -47,6 +58,22 @@ def _with_errors(error):
         return first.mean(), error(first), second.mean(), error(second)
 
     return answer
+
+
+def _with_gaps(change):
+    """A wrong answer that changes each observation's gap like this before it averages."""
+
+    def answer(log_marginal, elbo_best, elbo_encoder):
+        first, second = change(log_marginal - elbo_best), change(elbo_best - elbo_encoder)
+        root = math.sqrt(len(first))
+        return first.mean(), first.std() / root, second.mean(), second.std() / root
+
+    return answer
+
+
+def _reordered(*order):
+    """The right results in this order."""
+    return lambda *bounds: tuple(gaps(*bounds)[place] for place in order)
 
 
 GAPS = Exercise(
@@ -64,6 +91,9 @@ GAPS = Exercise(
         "seven observations": lambda g: _bounds(g, 7),
         "the same approximation gap everywhere": lambda g: _bounds(g, 5, gap=0.75),
         "two observations": lambda g: _bounds(g, 2),
+        "estimated bounds, some of them in the wrong order": lambda g: _noisy_bounds(g, 9, 2.0),
+        "estimates so noisy that a mean gap is below zero": lambda g: _noisy_bounds(g, 6, 3.0, lower=-4.0),
+        "large gaps": lambda g: _noisy_bounds(g, 12, 200.0, lower=500.0),
     },
     dimensions={
         "log_marginal": ("batch",),
@@ -125,6 +155,82 @@ GAPS = Exercise(
             "variance of the mean for its root",
             _with_errors(lambda difference: difference.var() / len(difference)),
             "Your gaps are right. Your errors are in nats²: take the square root of the variance of the mean.",
+        ),
+        Misconception(
+            "size of each gap",
+            _with_gaps(torch.abs),
+            "You take the absolute value of every gap. Estimated bounds are noisy, so the difference of one observation may be "
+            "below zero; its sign belongs in the mean.",
+        ),
+        Misconception(
+            "no gap below zero",
+            _with_gaps(lambda gap: gap.clamp(min=0)),
+            "You set differences below zero to zero. Estimated bounds are noisy, so one difference may be below zero; without "
+            "these the mean is too large.",
+        ),
+        Misconception(
+            "size of the mean gap",
+            lambda *bounds: tuple(value.abs() for value in gaps(*bounds)),
+            "You take the absolute value of the mean gap. Estimated from noisy bounds, a mean gap may come out below zero: "
+            "return it as it is.",
+        ),
+        Misconception(
+            "no mean gap below zero",
+            lambda *bounds: tuple(value.clamp(min=0) for value in gaps(*bounds)),
+            "You set a mean gap below zero to zero. Estimated from noisy bounds, it may come out below zero: return it as it is.",
+        ),
+        Misconception(
+            "gaps exchanged",
+            _reordered(2, 3, 0, 1),
+            "All four results are right, in the wrong order: the approximation gap, log p(x) − ELBO(best), comes first.",
+        ),
+        Misconception(
+            "both means first",
+            _reordered(0, 2, 1, 3),
+            "All four results are right, in the wrong order: each gap is followed by its own standard error.",
+        ),
+        Misconception(
+            "divided by the batch size",
+            _with_errors(lambda difference: difference.std() / len(difference)),
+            "Your gaps are right. You divide the standard deviation by B; the error of a mean is s / √B.",
+        ),
+        Misconception(
+            "divided by the root of B − 1",
+            _with_errors(lambda difference: difference.std() / math.sqrt(len(difference) - 1)),
+            "Your gaps are right. For the errors you use B − 1 twice: `std` has it already, then divide by √B.",
+        ),
+        Misconception(
+            "errors added",
+            lambda m, best, encoder: (
+                (m - best).mean(),
+                (m.std() + best.std()) / math.sqrt(len(m)),
+                (best - encoder).mean(),
+                (best.std() + encoder.std()) / math.sqrt(len(m)),
+            ),
+            "Your gaps are right. You add the errors of two averages. Both are of the same observations: subtract first, then "
+            "take the spread of the differences.",
+        ),
+        Misconception(
+            "errors of the bounds",
+            lambda m, best, encoder: (
+                (m - best).mean(),
+                best.std() / math.sqrt(len(m)),
+                (best - encoder).mean(),
+                encoder.std() / math.sqrt(len(m)),
+            ),
+            "Your gaps are right. Your errors are those of the bounds themselves; take the spread of the differences, which "
+            "share most of it.",
+        ),
+        Misconception(
+            "the whole gap for the approximation gap",
+            lambda m, best, encoder: (*gaps(m, encoder, encoder)[:2], *gaps(m, best, encoder)[2:]),
+            "Your amortization gap is right. Your approximation gap ends at the encoder's ELBO, so it holds the amortization gap "
+            "as well. End it at the best ELBO.",
+        ),
+        Misconception(
+            "95 % intervals",
+            _with_errors(lambda difference: 1.96 * difference.std() / math.sqrt(len(difference))),
+            "Your gaps are right. Your errors are half a 95 % interval, 1.96 standard errors; return one standard error.",
         ),
     ),
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Bernoulli
 
 from helpers.exercises.engine.inputs import IMAGE_DIMENSIONS, normal_leaf, random_bits, random_greys, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.floor_and_excess_slips import SLIPS
 
 
 def floor_and_excess(logits, x):
@@ -31,6 +30,12 @@ def _grey_inputs(
 
 def _exact_model(x: Tensor) -> dict[str, Tensor]:
     return {"logits": x.logit().requires_grad_(), "x": x}
+
+
+def _nearly_bits(generator: Generator) -> dict[str, Tensor]:
+    """Greys a millionth away from 0 and 1, under logits near 0."""
+    x = (random_bits(generator, 2, 1, 4, 3) - 1e-6).abs()
+    return {"logits": normal_leaf(generator, 2, 1, 4, 3, scale=1e-6), "x": x}
 
 
 def _floor(x):
@@ -113,6 +118,10 @@ FLOOR = Exercise(
         "confident logits": lambda g: _grey_inputs(g, 2, (1, 4, 7), scale=60.0),
         "black and white": lambda g: {"logits": normal_leaf(g, 2, 1, 3, 7), "x": random_bits(g, 2, 1, 3, 7)},
         "a model that says the grey itself": lambda g: _exact_model(uniform_leaf(g, 0.05, 0.95, 3, 1, 4, 5).detach()),
+        "digits of MNIST's size": lambda g: _grey_inputs(g, 6, (1, 28, 28), scale=5.0),
+        "all sizes alike": lambda g: _grey_inputs(g, 3, (3, 3, 3)),
+        "one pixel": lambda g: _grey_inputs(g, 4, (1, 1, 1), scale=0.1),
+        "nearly black, nearly white": lambda g: _nearly_bits(g),
     },
     dimensions={
         "logits": ("batch", *IMAGE_DIMENSIONS),
@@ -136,7 +145,8 @@ FLOOR = Exercise(
         Misconception(
             "zero times log zero",
             _split_with(_floor_by_log),
-            "Your floor is NaN wherever a pixel is 0 or 1: there PyTorch multiplies 0 by log 0 = −∞. In an entropy this product is 0; "
+            "Your floor is NaN wherever a pixel is 0 or 1: there PyTorch multiplies 0 by log 0 = −∞. In an entropy this product "
+            "is 0; "
             "`torch.xlogy` knows.",
         ),
         *(
@@ -152,7 +162,8 @@ FLOOR = Exercise(
             Misconception(
                 f"greys kept {small:g} from 0 and 1",
                 _floor_of_clamped(small),
-                f"You nudged the greys 0 and 1 by {small:g} to survive log 0, and it moves the floor. Leave them as they are: 0 · log 0 "
+                f"You nudged the greys 0 and 1 by {small:g} to survive log 0, and it moves the floor. Leave them as they are: 0 · "
+                "log 0 "
                 "is 0, and `torch.xlogy` knows it.",
             )
             for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
@@ -166,7 +177,8 @@ FLOOR = Exercise(
         Misconception(
             "greys given to Bernoulli of probabilities",
             _excess_from(lambda logits, x: -Bernoulli(probs=logits.sigmoid()).log_prob(x)),
-            "`Bernoulli` refuses greys, because its outcomes are 0 and 1; and from `probs` it would lose confident logits. Per pixel "
+            "`Bernoulli` refuses greys, because its outcomes are 0 and 1; and from `probs` it would lose confident logits. Per "
+            "pixel "
             "the distortion is softplus(ℓ) − x ℓ, for greys too.",
         ),
         Misconception(
@@ -184,13 +196,9 @@ FLOOR = Exercise(
         Misconception(
             "logarithm of a rounded probability",
             _excess_from(_by_log),
-            "Your floor is right, and your excess is infinite or NaN where the model is confident: sigmoid(40) rounds to 1, and log(1 − 1) "
+            "Your floor is right, and your excess is infinite or NaN where the model is confident: sigmoid(40) rounds to 1, and "
+            "log(1 − 1) "
             "is −∞. Stay with the logits: softplus(ℓ) − x ℓ.",
-        ),
-        Misconception(
-            "floor in bits",
-            _split_with(lambda distortion, floor, x: (_total(floor) / math.log(2), _total(distortion - floor))),
-            "Your excess is right, and your floor is in bits. Everything here is in nats: take the natural logarithm.",
         ),
         Misconception(
             "excess is the whole distortion",
@@ -232,5 +240,6 @@ FLOOR = Exercise(
             "You thresholded the pixels, which sets the floor to zero and changes the data set. Keep the greys: a "
             "grey is the probability of a coin.",
         ),
+        *SLIPS,
     ),
 )

@@ -7,8 +7,9 @@ import math
 from torch import Generator, Tensor
 from torch.distributions import Normal
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import log_uniform_leaf, normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.log_aggregate_slips import SLIPS
 
 
 def log_aggregate(z, loc, scale):
@@ -22,12 +23,30 @@ def log_aggregate(z, loc, scale):
 
 
 def _aggregate_inputs(
-    generator: Generator, points: int, images: int, latent: int, spread: float = 1.0
+    generator: Generator,
+    points: int,
+    images: int,
+    latent: int,
+    spread: float = 1.0,
+    scale: tuple[float, float] = (0.2, 0.9),
 ) -> dict[str, Tensor]:
+    """`spread`: how far codes and points lie apart; `scale`: the least and the largest of the codes'."""
     return {
         "z": normal_leaf(generator, points, latent, scale=1.3 * spread),
         "loc": normal_leaf(generator, images, latent, scale=spread),
-        "scale": uniform_leaf(generator, 0.2, 0.9, images, latent),
+        "scale": log_uniform_leaf(generator, *scale, images, latent),
+    }
+
+
+def _near_and_far(generator: Generator) -> dict[str, Tensor]:
+    """Densities high above 1 at three points, since the codes are narrow; one point is a thousand scales away from all codes."""
+    loc = normal(generator, 5, 2)
+    z = loc[:4] + normal(generator, 4, 2, scale=0.003)
+    z[3] = 40.0
+    return {
+        "z": z.requires_grad_(),
+        "loc": loc.requires_grad_(),
+        "scale": log_uniform_leaf(generator, 2e-3, 2e-2, 5, 2),
     }
 
 
@@ -59,6 +78,10 @@ LOG_AGGREGATE = Exercise(
         "far from all codes": lambda g: _aggregate_inputs(g, 3, 6, 2, spread=30.0),
         "one coordinate": lambda g: _aggregate_inputs(g, 3, 5, 1),
         "more images than points": lambda g: _aggregate_inputs(g, 2, 7, 4),
+        "codes narrow and wide, in fifty dimensions": lambda g: _aggregate_inputs(g, 6, 30, 50, scale=(0.02, 20.0)),
+        "one point, one image": lambda g: _aggregate_inputs(g, 1, 1, 2),
+        "as many points as images and coordinates": lambda g: _aggregate_inputs(g, 3, 3, 3),
+        "some points near, one far": _near_and_far,
     },
     dimensions={
         "z": ("points", "latent"),
@@ -77,13 +100,15 @@ LOG_AGGREGATE = Exercise(
         Misconception(
             "points paired with images",
             lambda z, loc, scale: ((z - loc) / scale).sum(-1),  # raises
-            "`z - loc` sets row against row, and there are more or fewer points than images. Every point meets every image: give z a new "
+            "`z - loc` sets row against row, and there are more or fewer points than images. Every point meets every image: give "
+            "z a new "
             "dimension, `z[:, None]`, [points, 1, latent].",
         ),
         Misconception(
             "points paired with images in log_prob",
             lambda z, loc, scale: Normal(loc, scale).log_prob(z).sum(-1),  # raises
-            "`Normal(loc, scale).log_prob(z)` sets row i of z against image i. Every point meets every image: give z a new dimension, "
+            "`Normal(loc, scale).log_prob(z)` sets row i of z against image i. Every point meets every image: give z a new "
+            "dimension, "
             "`log_prob(z[:, None])`, which is [points, images, latent].",
         ),
         Misconception(
@@ -138,5 +163,6 @@ LOG_AGGREGATE = Exercise(
             "Your Gaussians are not normalised: −log σ − ½ log 2π is missing for each coordinate. In a mixture it "
             "changes more than a constant: it weighs narrow against wide.",
         ),
+        *SLIPS,
     ),
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Bernoulli
 
 from helpers.exercises.engine.inputs import IMAGE_DIMENSIONS, normal_leaf, random_bits
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.log_joint_slips import SLIPS
 
 
 def log_joint(z, logits, x):
@@ -25,10 +27,17 @@ def log_joint(z, logits, x):
 
 
 def _log_joint_inputs(
-    generator: Generator, samples: int, batch: int, latent: int, image: tuple[int, int, int], scale: float = 2.0
+    generator: Generator,
+    samples: int,
+    batch: int,
+    latent: int,
+    image: tuple[int, int, int],
+    scale: float = 2.0,
+    z: float = 1.0,
 ) -> dict[str, Tensor]:
+    """`scale`, `z`: how far logits and codes spread."""
     return {
-        "z": normal_leaf(generator, samples, batch, latent),
+        "z": normal_leaf(generator, samples, batch, latent, scale=z),
         "logits": normal_leaf(generator, samples, batch, *image, scale=scale),
         "x": random_bits(generator, batch, *image),
     }
@@ -58,6 +67,14 @@ def _rounded(logits, x):
     return (x * p.log() + (1 - x) * (1 - p).log()).sum((-3, -2, -1))
 
 
+def _even_odds(generator: Generator) -> dict[str, Tensor]:
+    """Blank and full images. No logit is exactly 0, where the `relu` and `abs` of a stable cross-entropy have a corner."""
+    inputs = _log_joint_inputs(generator, 1, 3, 2, (2, 4, 5), scale=1e-6)
+    inputs["x"] = torch.ones_like(inputs["x"])
+    inputs["x"][0] = 0.0
+    return inputs
+
+
 LOG_JOINT = Exercise(
     id="02.1",
     title="A model is a joint density",
@@ -75,6 +92,13 @@ LOG_JOINT = Exercise(
         "three samples of four small images": lambda g: _log_joint_inputs(g, 3, 4, 2, (1, 5, 6)),
         "confident logits": lambda g: _log_joint_inputs(g, 2, 3, 5, (1, 4, 7), scale=40.0),
         "one image in colour": lambda g: _log_joint_inputs(g, 5, 1, 4, (3, 2, 6)),
+        "digits of MNIST's size, codes far out": lambda g: _log_joint_inputs(
+            g, 2, 6, 20, (1, 28, 28), scale=4.0, z=10.0
+        ),
+        "logits in the thousands": lambda g: _log_joint_inputs(g, 1, 3, 2, (2, 4, 5), scale=1000.0),
+        "all sizes alike": lambda g: _log_joint_inputs(g, 3, 3, 3, (3, 3, 3)),
+        "one pixel, one latent": lambda g: _log_joint_inputs(g, 4, 2, 1, (1, 1, 1)),
+        "blank and full images, even odds": _even_odds,
     },
     dimensions={
         "z": ("samples", "batch", "latent"),
@@ -94,7 +118,8 @@ LOG_JOINT = Exercise(
         Misconception(
             "leaves the prior out",
             lambda z, logits, x: _cross_entropy(logits, x).sum((-3, -2, -1)) + 0 * z.sum(-1),
-            "That is log p(x | z) alone, that is, the negative of what section 4 calls distortion. The joint density has the prior's "
+            "That is log p(x | z) alone, that is, the negative of what section 4 calls distortion. The joint density has the "
+            "prior's "
             "log p(z) as well.",
         ),
         Misconception(
@@ -137,7 +162,8 @@ LOG_JOINT = Exercise(
         Misconception(
             "probabilities given to Bernoulli",
             _log_joint_with(lambda logits, x: Bernoulli(probs=logits.sigmoid()).log_prob(x).sum((-3, -2, -1))),
-            "Right where the model is unsure. sigmoid(40) rounds to 1, and `Bernoulli(probs=…)` clamps what it is given away from 0 and "
+            "Right where the model is unsure. sigmoid(40) rounds to 1, and `Bernoulli(probs=…)` clamps what it is given away "
+            "from 0 and "
             "1, so that a pixel that is surely wrong costs 36 nats at most in float64, and 16 in float32. Stay with the logits: "
             "`Bernoulli(logits=logits)`.",
         ),
@@ -150,7 +176,8 @@ LOG_JOINT = Exercise(
                     )
                 )
             ),
-            "Right where the model is unsure. sigmoid(40) rounds to 1, and `binary_cross_entropy` then puts −100 in place of log 0. Stay "
+            "Right where the model is unsure. sigmoid(40) rounds to 1, and `binary_cross_entropy` then puts −100 in place of log "
+            "0. Stay "
             "with the logits: `binary_cross_entropy_with_logits`.",
         ),
         Misconception(
@@ -159,5 +186,6 @@ LOG_JOINT = Exercise(
             "You score ones as zeros and zeros as ones. sigmoid(logit) is the probability of a 1, sigmoid(−logit) "
             "that of a 0.",
         ),
+        *SLIPS,
     ),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import log_uniform_leaf, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.rate_slips import SLIPS
 
 
 def rate(loc, scale, prior_loc, prior_scale):
@@ -20,13 +21,20 @@ def rate(loc, scale, prior_loc, prior_scale):
 
 
 def _rate_inputs(
-    generator: Generator, batch: int, latent: int, low: float = 0.2, high: float = 2.5
+    generator: Generator,
+    batch: int,
+    latent: int,
+    low: float = 0.2,
+    high: float = 2.5,
+    prior: tuple[float, float] = (0.4, 3.0),
+    spread: float = 2.0,
 ) -> dict[str, Tensor]:
+    """`low`, `high`: ends of q's scales; `prior`: of the prior's; `spread`: of q's means."""
     return {
-        "loc": normal_leaf(generator, batch, latent, scale=2.0),
-        "scale": uniform_leaf(generator, low, high, batch, latent),
+        "loc": normal_leaf(generator, batch, latent, scale=spread),
+        "scale": log_uniform_leaf(generator, low, high, batch, latent),
         "prior_loc": normal_leaf(generator, latent),
-        "prior_scale": uniform_leaf(generator, 0.4, 3.0, latent),
+        "prior_scale": log_uniform_leaf(generator, *prior, latent),
     }
 
 
@@ -54,6 +62,9 @@ RATE = Exercise(
     cases={
         "four images": lambda g: _rate_inputs(g, 4, 3),
         "one image, narrow q": lambda g: _rate_inputs(g, 1, 5, 0.01, 0.1),
+        "scales from 0.001 to 300": lambda g: _rate_inputs(g, 6, 8, 1e-3, 300.0, prior=(0.3, 30.0), spread=20.0),
+        "one latent coordinate": lambda g: _rate_inputs(g, 4, 1),
+        "as many images as coordinates": lambda g: _rate_inputs(g, 3, 3),
         "the prior itself": lambda g: {
             "loc": torch.full((3, 2), 0.7, dtype=torch.float64, requires_grad=True),
             "scale": torch.full((3, 2), 1.6, dtype=torch.float64, requires_grad=True),
@@ -163,5 +174,6 @@ RATE = Exercise(
             ),
             "You average over the latent dimension. Divergences of independent coordinates add, so take the sum.",
         ),
+        *SLIPS,
     ),
 )

@@ -6,8 +6,9 @@ import torch
 from torch import Generator, Tensor
 from torch.distributions import Normal, kl_divergence
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import log_uniform_leaf, normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.sample_and_rate_slips import SLIPS
 
 
 def sample_and_rate(loc, scale, eps):
@@ -33,8 +34,8 @@ def _sample_inputs(
 ) -> dict[str, Tensor]:
     return {
         "loc": normal_leaf(generator, batch, latent, scale=spread),
-        "scale": uniform_leaf(generator, low, high, batch, latent),
-        "eps": normal_leaf(generator, samples, batch, latent).detach(),
+        "scale": log_uniform_leaf(generator, low, high, batch, latent),
+        "eps": normal(generator, samples, batch, latent),
     }
 
 
@@ -123,6 +124,14 @@ SAMPLE_AND_RATE = Exercise(
         "one sample": lambda g: _sample_inputs(g, 1, 4, 6),
         "one image": lambda g: _sample_inputs(g, 3, 1, 4),
         "a q that is wider than the prior": lambda g: _sample_inputs(g, 6, 3, 2, 0.3, 1.1, 1.9),
+        "scales from 0.0001 to 100": lambda g: _sample_inputs(g, 3, 5, 7, 20.0, 1e-4, 100.0),
+        "one latent coordinate": lambda g: _sample_inputs(g, 4, 3, 1),
+        "all sizes alike": lambda g: _sample_inputs(g, 3, 3, 3),
+        "q is the prior": lambda g: {
+            "loc": torch.zeros(4, 2, dtype=torch.float64, requires_grad=True),
+            "scale": torch.ones(4, 2, dtype=torch.float64, requires_grad=True),
+            "eps": normal(g, 3, 4, 2),
+        },
     },
     dimensions={
         "loc": ("batch", "latent"),
@@ -176,7 +185,8 @@ SAMPLE_AND_RATE = Exercise(
         Misconception(
             "square root of scale in the density",
             _root_in_density,
-            "Your sample is right; your log q(z) takes the square root of scale. `Normal` takes the standard deviation, and scale is "
+            "Your sample is right; your log q(z) takes the square root of scale. `Normal` takes the standard deviation, and "
+            "scale is "
             "that already.",
         ),
         Misconception(
@@ -188,13 +198,15 @@ SAMPLE_AND_RATE = Exercise(
         Misconception(
             "the KL in closed form",
             _closed_form,
-            "You return the KL in closed form, one number per image. Asked is what *this sample* says: log q(z) − log p(z) at your z, "
+            "You return the KL in closed form, one number per image. Asked is what *this sample* says: log q(z) − log p(z) at "
+            "your z, "
             "[samples, batch]. Its average over many samples is your KL.",
         ),
         Misconception(
             "the KL in closed form, for every sample",
             _closed_form_repeated,
-            "Your rate is the KL in closed form, the same for every sample. Asked is log q(z) − log p(z) at the z that you drew, which "
+            "Your rate is the KL in closed form, the same for every sample. Asked is log q(z) − log p(z) at the z that you drew, "
+            "which "
             "differs from sample to sample; the KL is its average.",
         ),
         Misconception(
@@ -226,5 +238,6 @@ SAMPLE_AND_RATE = Exercise(
             "You made the rate positive. A single sample's log q(z) − log p(z) may well be negative; only its "
             "expectation, the KL, may not.",
         ),
+        *SLIPS,
     ),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_03.categorical_posterior_slips import SLIPS
 
 
 def categorical_posterior(log_prior, log_likelihood):
@@ -26,6 +28,16 @@ def _categories(
     return {
         "log_prior": normal(generator, categories, scale=1.5).log_softmax(-1),
         "log_likelihood": normal_leaf(generator, batch, categories, loc=loc, scale=scale),
+    }
+
+
+def _unlike_data(generator: Generator) -> dict[str, Tensor]:
+    """One datum near 0, one near −20,000 and one with densities above one; a prior that all but excludes some categories."""
+    level = torch.tensor([-2.0, -20_000.0, 900.0, -100.0], dtype=torch.float64).unsqueeze(-1)
+    spread = torch.tensor([1.0, 900.0, 4.0, 15.0], dtype=torch.float64).unsqueeze(-1)
+    return {
+        "log_prior": normal(generator, 6, scale=20.0).log_softmax(-1),
+        "log_likelihood": (level + spread * normal(generator, 4, 6)).requires_grad_(),
     }
 
 
@@ -69,6 +81,10 @@ CATEGORICAL_POSTERIOR = Exercise(
         "four data, three categories": lambda g: _categories(g, 4, 3),
         "images, whose log-likelihoods are near −1000": lambda g: _categories(g, 2, 5, loc=-1000.0, scale=15.0),
         "one datum, seven categories": lambda g: _categories(g, 1, 7, scale=5.0),
+        "digits under ten templates, −400 ± 150": lambda g: _categories(g, 6, 10, loc=-400.0, scale=150.0),
+        "data that differ by thousands of nats": _unlike_data,
+        "as many data as categories": lambda g: _categories(g, 4, 4),
+        "one category": lambda g: _categories(g, 3, 1),
     },
     dimensions={
         "log_prior": ("categories",),
@@ -86,7 +102,8 @@ CATEGORICAL_POSTERIOR = Exercise(
         Misconception(
             "leaves logarithms",
             _by_probabilities,
-            "Right for small data, and −∞ or NaN for images: exp(−1000) rounds to 0, and its logarithm is gone. Sum inside the logarithm "
+            "Right for small data, and −∞ or NaN for images: exp(−1000) rounds to 0, and its logarithm is gone. Sum inside the "
+            "logarithm "
             "with `logsumexp`.",
         ),
         Misconception(
@@ -105,13 +122,15 @@ CATEGORICAL_POSTERIOR = Exercise(
         Misconception(
             "sums logarithms",
             _evidence_with(lambda log_prior, log_likelihood: (log_prior + log_likelihood).sum(-1)),
-            "Your log p(x) is a sum of logarithms, which is the logarithm of a product. Probabilities of different z add: log of the sum "
+            "Your log p(x) is a sum of logarithms, which is the logarithm of a product. Probabilities of different z add: log of "
+            "the sum "
             "of exponentials.",
         ),
         Misconception(
             "average of the joint",
             _evidence_with(lambda log_prior, log_likelihood: (log_prior + log_likelihood).exp().mean(-1).log()),
-            "You average the joint over the categories, and in probabilities, which round to 0 for images. p(x) is its sum: the prior has "
+            "You average the joint over the categories, and in probabilities, which round to 0 for images. p(x) is its sum: the "
+            "prior has "
             "weighed the categories already. Use `logsumexp`.",
         ),
         Misconception(
@@ -157,7 +176,8 @@ CATEGORICAL_POSTERIOR = Exercise(
         Misconception(
             "normalised likelihood",
             _posterior_with(lambda log_prior, log_likelihood: log_likelihood.log_softmax(-1)),
-            "Your log p(x) is right. Your posterior is the likelihood normalised, as if the prior were uniform: normalise the joint.",
+            "Your log p(x) is right. Your posterior is the likelihood normalised, as if the prior were uniform: normalise the "
+            "joint.",
         ),
         Misconception(
             "sums over the data",
@@ -175,5 +195,6 @@ CATEGORICAL_POSTERIOR = Exercise(
             ),
             "Your posterior is right. Your second result is −log p(x), a loss; return log p(x) itself.",
         ),
+        *SLIPS,
     ),
 )

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_03.centre_by_past_slips import SLIPS
 
 
 def centre_by_past(rewards, mean):
@@ -86,6 +87,10 @@ CENTRE = Exercise(
         "five steps": lambda g: _rewards(g, 5, 3, -20.0, -24.0),
         "one step": lambda g: _rewards(g, 1, 4, 2.0, 1.5),
         "a mean that starts far off": lambda g: _rewards(g, 7, 2, -100.0, 0.0),
+        "rewards of both signs, from a mean above zero": lambda g: _rewards(g, 8, 5, -3.0, 60.0),
+        "one datum in each step": lambda g: _rewards(g, 6, 1, 10.0, -2.0),
+        "as many steps as data": lambda g: _rewards(g, 4, 4, 0.0, 1.0),
+        "a hundred steps near −400": lambda g: _rewards(g, 100, 3, -400.0, -150.0),
     },
     dimensions={"rewards": ("steps", "batch"), "mean": (), "return": (("steps", "batch"), ())},
     returns=("the centred rewards", "the running mean"),
@@ -98,7 +103,8 @@ CENTRE = Exercise(
         Misconception(
             "updates first",
             _running(lambda r, m: (r - (0.9 * m + 0.1 * r.mean()), 0.9 * m + 0.1 * r.mean())),
-            "You update the mean before you subtract it, so each reward is measured against a mean that contains it, and the gradient is "
+            "You update the mean before you subtract it, so each reward is measured against a mean that contains it, and the "
+            "gradient is "
             "biased. Subtract first, update after.",
         ),
         Misconception(
@@ -116,7 +122,8 @@ CENTRE = Exercise(
         Misconception(
             "centres with the batch's own mean",
             _running(lambda r, m: (r - r.mean(), 0.9 * m + 0.1 * r.mean())),
-            "You subtract the mean of the same batch, which contains the reward itself. Subtract the running mean of the batches before.",
+            "You subtract the mean of the same batch, which contains the reward itself. Subtract the running mean of the batches "
+            "before.",
         ),
         Misconception(
             "starts from zero",
@@ -136,7 +143,8 @@ CENTRE = Exercise(
         Misconception(
             "without a loop",
             lambda rewards, mean: (rewards - mean, 0.9 * mean + 0.1 * rewards.mean()),
-            "You subtract the starting mean at every step, and update it once, with all steps together. The mean moves after each step: "
+            "You subtract the starting mean at every step, and update it once, with all steps together. The mean moves after "
+            "each step: "
             "go through them one by one.",
         ),
         Misconception(
@@ -147,7 +155,8 @@ CENTRE = Exercise(
         Misconception(
             "average of all so far",
             _average_so_far,
-            "You average over all steps so far, so that old rewards never fade. The model improves, and its rewards with it: 0.9 old, "
+            "You average over all steps so far, so that old rewards never fade. The model improves, and its rewards with it: 0.9 "
+            "old, "
             "0.1 new.",
         ),
         Misconception(
@@ -173,7 +182,9 @@ CENTRE = Exercise(
         Misconception(
             "no batch mean",
             lambda rewards, mean: _running(lambda r, m: (r - m, 0.9 * m + 0.1 * r))(rewards, mean),
-            "You keep a running mean for each place in the batch. The places hold other data at every step: average the batch first.",
+            "You keep a running mean for each place in the batch. The places hold other data at every step: average the batch "
+            "first.",
         ),
+        *SLIPS,
     ),
 )

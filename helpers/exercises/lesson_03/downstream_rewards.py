@@ -22,11 +22,13 @@ def downstream_rewards(log_prior, log_p, log_q):
     return (log_prior + upwards).detach()
 
 
-def _layers(generator: Generator, layers: int, samples: int, batch: int, loc: float = -5.0) -> dict[str, Tensor]:
+def _layers(
+    generator: Generator, layers: int, samples: int, batch: int, loc: float = -5.0, scale: float = 2.0
+) -> dict[str, Tensor]:
     return {
-        "log_prior": normal_leaf(generator, samples, batch, loc=-4.0),
-        "log_p": normal_leaf(generator, layers, samples, batch, loc=loc, scale=2.0),
-        "log_q": normal_leaf(generator, layers, samples, batch, loc=-2.0),
+        "log_prior": normal_leaf(generator, samples, batch, loc=0.8 * loc, scale=scale / 2),
+        "log_p": normal_leaf(generator, layers, samples, batch, loc=loc, scale=scale),
+        "log_q": normal_leaf(generator, layers, samples, batch, loc=0.4 * loc, scale=scale / 2),
     }
 
 
@@ -61,6 +63,9 @@ DOWNSTREAM = Exercise(
         "two layers, images": lambda g: _layers(g, 2, 3, 5, loc=-90.0),
         "one layer": lambda g: _layers(g, 1, 2, 3),
         "four layers, one sample": lambda g: _layers(g, 4, 1, 2),
+        "terms of both signs": lambda g: _layers(g, 5, 2, 3, loc=0.0, scale=40.0),
+        "all sizes alike": lambda g: _layers(g, 3, 3, 3),
+        "one datum, one sample": lambda g: _layers(g, 2, 1, 1),
     },
     dimensions={
         "log_prior": ("samples", "batch"),
@@ -84,18 +89,21 @@ DOWNSTREAM = Exercise(
         Misconception(
             "summed from the data upwards",
             _rewards_with(lambda prior, p, q: prior + (p - q).cumsum(0)),
-            "Your sums run from the data up to the layer. A layer has a say in its own term and in those above it: sum from the layer to "
+            "Your sums run from the data up to the layer. A layer has a say in its own term and in those above it: sum from the "
+            "layer to "
             "the top.",
         ),
         Misconception(
             "its own term alone",
             _rewards_with(lambda prior, p, q: prior + p - q),
-            "Each layer is rewarded by its own term and the prior. The layers above are drawn from it, so their terms depend on it too.",
+            "Each layer is rewarded by its own term and the prior. The layers above are drawn from it, so their terms depend on "
+            "it too.",
         ),
         Misconception(
             "its own term left out",
             _rewards_with(lambda prior, p, q: prior + _upwards(p - q) - (p - q)),
-            "You leave the layer's own term out. log p(h_{l−1} | h_l) and log q(h_l | h_{l−1}) contain h_l: they belong to its reward.",
+            "You leave the layer's own term out. log p(h_{l−1} | h_l) and log q(h_l | h_{l−1}) contain h_l: they belong to its "
+            "reward.",
         ),
         Misconception(
             "the prior left out",
@@ -151,6 +159,46 @@ DOWNSTREAM = Exercise(
             "layers in the wrong order",
             _rewards_with(lambda prior, p, q: prior + (p - q).flip(0).cumsum(0)),
             "Your sums are right, and stand upside down: the reward of h_1, next to the data, comes first.",
+        ),
+        Misconception(
+            "the prior subtracted",
+            _rewards_with(lambda prior, p, q: _upwards(p - q) - prior),
+            "log p(h_L) has the wrong sign: it is added in the log weight.",
+        ),
+        Misconception(
+            "log q less log p",
+            _rewards_with(lambda prior, p, q: prior + _upwards(q - p)),
+            "Your terms are log q − log p. The log weight has log p − log q.",
+        ),
+        Misconception(
+            "the prior for every layer above",
+            _rewards_with(lambda prior, p, q: _upwards(p - q + prior)),
+            "log p(h_L) counts once for each layer from yours to the top. It is one term: add it once, after the sum.",
+        ),
+        Misconception(
+            "the prior divided among the layers",
+            _rewards_with(lambda prior, p, q: prior / len(p) + _upwards(p - q)),
+            "You divide log p(h_L) by the number of layers. Every layer has a say in all of it.",
+        ),
+        Misconception(
+            "the terms below",
+            _rewards_with(lambda prior, p, q: prior + (p - q).cumsum(0) - (p - q)),
+            "You sum the terms below the layer. They were settled before it was drawn: sum its own term and those above.",
+        ),
+        Misconception(
+            "log p of its own term alone",
+            _rewards_with(lambda prior, p, q: prior + p - _upwards(q)),
+            "Your reward has log p of the layer's own term alone. The layers above are drawn from it: sum their log p too.",
+        ),
+        Misconception(
+            "log q of its own term alone",
+            _rewards_with(lambda prior, p, q: prior + _upwards(p) - q),
+            "Your reward has log q of the layer's own draw alone. The layers above are drawn from it: subtract their log q too.",
+        ),
+        Misconception(
+            "the prior alone",
+            _rewards_with(lambda prior, p, q: prior.expand_as(p).clone()),
+            "Your rewards are log p(h_L) alone. Add log p − log q of the layer and of those above.",
         ),
     ),
 )

@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_03.learned_baseline_losses_slips import SLIPS
 
 
 def learned_baseline_losses(f, log_q, baseline):
@@ -31,7 +32,8 @@ def _baseline_inputs(
 
 
 def _losses_with(surrogate=None, loss=None):
-    """A wrong answer: this surrogate [samples, batch] or this loss, a scalar, of f, log q and baseline, in place of the right one."""
+    """A wrong answer: this surrogate [samples, batch] or this loss, a scalar, of f, log q and baseline, in place of the right "
+    "one."""
 
     def answer(f, log_q, baseline):
         ours, right = learned_baseline_losses(f, log_q, baseline)
@@ -57,6 +59,9 @@ LEARNED_BASELINE = Exercise(
         "three samples of four data": lambda g: _baseline_inputs(g, 3, 4),
         "one sample": lambda g: _baseline_inputs(g, 1, 3),
         "rewards of an image, near −100": lambda g: _baseline_inputs(g, 5, 2, loc=-100.0, scale=6.0),
+        "rewards above zero, one datum": lambda g: _baseline_inputs(g, 4, 1, loc=30.0),
+        "as many samples as data": lambda g: _baseline_inputs(g, 3, 3),
+        "a minibatch near −400 ± 150": lambda g: _baseline_inputs(g, 2, 40, loc=-400.0, scale=150.0),
     },
     dimensions={
         "f": ("samples", "batch"),
@@ -74,19 +79,22 @@ LEARNED_BASELINE = Exercise(
         Misconception(
             "the surrogate reaches the baseline",
             _losses_with(lambda f, log_q, b: f + (f.detach() - b) * log_q),
-            "The values are right, and the surrogate's gradient reaches the baseline: it would learn to make the surrogate large rather "
+            "The values are right, and the surrogate's gradient reaches the baseline: it would learn to make the surrogate large "
+            "rather "
             "than to predict the reward. Detach f − b as a whole.",
         ),
         Misconception(
             "the reward keeps its graph",
             _losses_with(lambda f, log_q, b: f + (f - b.detach()) * log_q),
-            "The values are right, and the f in f − b lets gradients through to the model, times log q. As a reward it is a number: detach "
+            "The values are right, and the f in f − b lets gradients through to the model, times log q. As a reward it is a "
+            "number: detach "
             "f − b as a whole.",
         ),
         Misconception(
             "nothing detached in the surrogate",
             _losses_with(lambda f, log_q, b: f + (f - b) * log_q),
-            "The values are right, and f − b is not detached in your surrogate: gradients pass through the reward to the model and through "
+            "The values are right, and f − b is not detached in your surrogate: gradients pass through the reward to the model "
+            "and through "
             "b to the baseline.",
         ),
         Misconception(
@@ -97,18 +105,21 @@ LEARNED_BASELINE = Exercise(
         Misconception(
             "the auxiliary loss reaches the model",
             _losses_with(loss=lambda f, log_q, b: ((f - b) ** 2).mean()),
-            "The values are right, and the auxiliary loss reaches f: the model would make its reward easy to predict. Detach f there.",
+            "The values are right, and the auxiliary loss reaches f: the model would make its reward easy to predict. Detach f "
+            "there.",
         ),
         Misconception(
             "the baseline learns nothing",
             _losses_with(loss=lambda f, log_q, b: ((f - b).detach() ** 2).mean()),
-            "The values are right, and the auxiliary loss has no gradient: the baseline never learns. There, f is the number, and b must "
+            "The values are right, and the auxiliary loss has no gradient: the baseline never learns. There, f is the number, "
+            "and b must "
             "not be detached.",
         ),
         Misconception(
             "baseline detached in its own loss",
             _losses_with(loss=lambda f, log_q, b: ((f - b.detach()) ** 2).mean()),
-            "The values are right, and your auxiliary loss teaches the model instead of the baseline: you detached b where f is to be.",
+            "The values are right, and your auxiliary loss teaches the model instead of the baseline: you detached b where f is "
+            "to be.",
         ),
         Misconception(
             "without the model's own route",
@@ -128,7 +139,8 @@ LEARNED_BASELINE = Exercise(
         Misconception(
             "the baseline leaves f's own term too",
             _losses_with(lambda f, log_q, b: (f - b).detach() * log_q + f - b.detach()),
-            "Your auxiliary loss is right. You subtracted b from the first f as well: the baseline changes the reward that multiplies "
+            "Your auxiliary loss is right. You subtracted b from the first f as well: the baseline changes the reward that "
+            "multiplies "
             "log q, "
             "and nothing else.",
         ),
@@ -145,7 +157,8 @@ LEARNED_BASELINE = Exercise(
         Misconception(
             "baseline less reward",
             _losses_with(lambda f, log_q, b: f + (b - f).detach() * log_q),
-            "Your auxiliary loss is right. In your surrogate the reward has the wrong sign: f − b, not b − f. Better samples must become "
+            "Your auxiliary loss is right. In your surrogate the reward has the wrong sign: f − b, not b − f. Better samples "
+            "must become "
             "more probable.",
         ),
         Misconception(
@@ -171,7 +184,8 @@ LEARNED_BASELINE = Exercise(
         Misconception(
             "absolute residuals",
             _losses_with(loss=lambda f, log_q, b: (f.detach() - b).abs().mean()),
-            "Your surrogate is right. Your auxiliary loss takes absolute values, whose minimum is a median; the square's is the mean.",
+            "Your surrogate is right. Your auxiliary loss takes absolute values, whose minimum is a median; the square's is the "
+            "mean.",
         ),
         Misconception(
             "residual not squared",
@@ -188,5 +202,6 @@ LEARNED_BASELINE = Exercise(
             _losses_with(lambda f, log_q, b: len(f) * (f + (f - b).detach() * log_q)),
             "Your auxiliary loss is right. Your surrogate adds up the samples; an expectation is estimated by their mean.",
         ),
+        *SLIPS,
     ),
 )

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_03.optimal_baseline_slips import SLIPS
 
 
 def optimal_baseline(probability, f, score):
@@ -37,6 +38,18 @@ def _outcomes(
         "probability": (z * p + (1 - z) * (1 - p)).prod(-1),
         "f": normal(generator, len(z), loc=loc, scale=scale),
         "score": score,
+    }
+
+
+def _categories(
+    generator: Generator, categories: int, logits: float = 1.0, loc: float = 0.0, scale: float = 2.0
+) -> dict[str, Tensor]:
+    """One category: the score of its logits is the one-hot vector less the probabilities. `logits`: how unequal these are."""
+    probability = normal(generator, categories, scale=logits).softmax(-1)
+    return {
+        "probability": probability,
+        "f": normal(generator, categories, loc=loc, scale=scale),
+        "score": torch.eye(categories, dtype=torch.float64) - probability,
     }
 
 
@@ -99,6 +112,9 @@ OPTIMAL_BASELINE = Exercise(
         "one bit, where no variance is left": lambda g: _outcomes(g, 1),
         "rewards near −50, a linear encoder": lambda g: _outcomes(g, 2, inputs=3, loc=-50.0, scale=6.0),
         "four bits": lambda g: _outcomes(g, 4, loc=3.0),
+        "as many outcomes as parameters: a category of five": lambda g: _categories(g, 5),
+        "rewards near −400 ± 150, some outcomes hardly possible": lambda g: _categories(g, 6, 3.0, -400.0, 150.0),
+        "the same reward for all": lambda g: {**_outcomes(g, 2), "f": torch.full((4,), 2.5, dtype=torch.float64)},
     },
     dimensions={
         "probability": ("outcomes",),
@@ -116,7 +132,8 @@ OPTIMAL_BASELINE = Exercise(
         Misconception(
             "the mean reward",
             _baseline_with(lambda p, f, score: p @ f),
-            "Your b is the mean reward E[f]: a good baseline, and not the best one. An outcome makes noise in proportion to |s|², and b "
+            "Your b is the mean reward E[f]: a good baseline, and not the best one. An outcome makes noise in proportion to "
+            "|s|², and b "
             "must predict f there.",
         ),
         Misconception(
@@ -132,7 +149,8 @@ OPTIMAL_BASELINE = Exercise(
         Misconception(
             "plain mean over outcomes",
             _baseline_with(lambda p, f, score: f.mean()),
-            "Your b is the plain mean of f over the outcomes, as if all were equally probable and equally noisy: weigh each by q(z) "
+            "Your b is the plain mean of f over the outcomes, as if all were equally probable and equally noisy: weigh each by "
+            "q(z) "
             "|s(z)|².",
         ),
         Misconception(
@@ -202,5 +220,6 @@ OPTIMAL_BASELINE = Exercise(
             _variance_with(lambda p, f, score, b: p @ f**2 - (p @ f) ** 2),
             "Your b is right. Your variance is that of the reward f; return that of the gradient, (f − b) s.",
         ),
+        *SLIPS,
     ),
 )

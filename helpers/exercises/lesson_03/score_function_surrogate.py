@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Bernoulli
 
 from helpers.exercises.engine.inputs import normal_leaf, random_bits
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_03.score_function_surrogate_slips import SLIPS
 
 
 def score_function_surrogate(f, logits, z):
@@ -27,6 +29,11 @@ def _surrogate_inputs(
         "logits": normal_leaf(generator, batch, bits, scale=logits),
         "z": random_bits(generator, samples, batch, bits),
     }
+
+
+def _nothing_known(generator: Generator) -> dict[str, Tensor]:
+    zeros = [torch.zeros(size, dtype=torch.float64, requires_grad=True) for size in ((4, 2), (2, 3))]
+    return {"f": zeros[0], "logits": zeros[1], "z": random_bits(generator, 4, 2, 3)}
 
 
 def _surrogate_with(combine):
@@ -64,6 +71,10 @@ SURROGATE = Exercise(
         "rewards of an image, near −100": lambda g: _surrogate_inputs(g, 5, 2, 3, loc=-100.0, scale=8.0),
         "one datum": lambda g: _surrogate_inputs(g, 2, 1, 6),
         "bits that q is sure of, logits beyond ±50": lambda g: _surrogate_inputs(g, 4, 3, 5, logits=60.0),
+        "two hundred bits, rewards of both signs": lambda g: _surrogate_inputs(g, 2, 6, 200, loc=10.0, scale=40.0),
+        "all sizes alike": lambda g: _surrogate_inputs(g, 3, 3, 3),
+        "one bit, rewards above zero": lambda g: _surrogate_inputs(g, 4, 2, 1, loc=30.0),
+        "no reward, even odds": _nothing_known,
     },
     dimensions={
         "f": ("samples", "batch"),
@@ -73,7 +84,8 @@ SURROGATE = Exercise(
     },  # fmt: skip
     returns=("the surrogate",),
     hints=(
-        "Automatic differentiation would take the product apart both ways. In f log q, which of the two factors must it see as a number?",
+        "Automatic differentiation would take the product apart both ways. In f log q, which of the two factors must it see as a "
+        "number?",
         "log q(z) = Σ_d log Bernoulli(z_d; sigmoid(ℓ_d));   surrogate = mean_s [f + detach(f) log q].",
         "log_q = Bernoulli(logits=logits).log_prob(z).sum(-1)  # [samples, batch]",
     ),
@@ -81,7 +93,8 @@ SURROGATE = Exercise(
         Misconception(
             "the reward keeps its graph",
             _surrogate_with(lambda f, log_q: (f + f * log_q).mean(0)),
-            "The value is right and the gradient of f is not: the f that multiplies log q lets gradients through, so the model learns "
+            "The value is right and the gradient of f is not: the f that multiplies log q lets gradients through, so the model "
+            "learns "
             "log q times ∇f on top. A reward is a number: detach it.",
         ),
         Misconception(
@@ -93,13 +106,15 @@ SURROGATE = Exercise(
         Misconception(
             "log q detached",
             _surrogate_with(lambda f, log_q: (f + f * log_q.detach()).mean(0)),
-            "The value is right and the gradients are not: you detached log q, the only factor that knows the logits. Detach the reward "
+            "The value is right and the gradients are not: you detached log q, the only factor that knows the logits. Detach the "
+            "reward "
             "instead.",
         ),
         Misconception(
             "without the model's own route",
             _surrogate_with(lambda f, log_q: (f.detach() * log_q).mean(0)),
-            "Only the score term is there. f depends on the model's parameters too, and the first term, f itself, is how their gradient "
+            "Only the score term is there. f depends on the model's parameters too, and the first term, f itself, is how their "
+            "gradient "
             "gets through.",
         ),
         Misconception(
@@ -111,7 +126,8 @@ SURROGATE = Exercise(
         Misconception(
             "log q left out",
             _surrogate_with(lambda f, log_q: f.mean(0) + 0 * log_q.mean(0)),
-            "Your surrogate is the mean of f. Samples carry no gradient to the logits: the score term, f log q with f detached, is what "
+            "Your surrogate is the mean of f. Samples carry no gradient to the logits: the score term, f log q with f detached, "
+            "is what "
             "brings it.",
         ),
         Misconception(
@@ -128,7 +144,8 @@ SURROGATE = Exercise(
         Misconception(
             "a loss",
             _surrogate_with(lambda f, log_q: -(f + f.detach() * log_q).mean(0)),
-            "Yours has the wrong sign: it is a loss. The surrogate's gradient estimates that of E_q[f]; leave the minus to the training "
+            "Yours has the wrong sign: it is a loss. The surrogate's gradient estimates that of E_q[f]; leave the minus to the "
+            "training "
             "loop, which minimises −surrogate.",
         ),
         Misconception(
@@ -139,7 +156,8 @@ SURROGATE = Exercise(
         Misconception(
             "averages before it multiplies",
             _surrogate_with(lambda f, log_q: f.mean(0) + f.detach().mean(0) * log_q.mean(0)),
-            "You average f and log q before you multiply them, so every sample gets the same reward. Multiply sample by sample, then "
+            "You average f and log q before you multiply them, so every sample gets the same reward. Multiply sample by sample, "
+            "then "
             "average.",
         ),
         Misconception(
@@ -150,7 +168,8 @@ SURROGATE = Exercise(
         Misconception(
             "one number for the whole batch",
             _surrogate_with(lambda f, log_q: (f + f.detach() * log_q).mean()),
-            "You average over the batch as well. Each datum keeps a surrogate of its own: average over the samples, the first dimension.",
+            "You average over the batch as well. Each datum keeps a surrogate of its own: average over the samples, the first "
+            "dimension.",
         ),
         Misconception(
             "averages over the batch",
@@ -188,7 +207,8 @@ SURROGATE = Exercise(
         Misconception(
             "scores only the ones",
             _log_q_with(lambda logits, z: (z * nn.functional.logsigmoid(logits)).sum(-1)),
-            "Only bits that are 1 count in your log q. A bit that is 0 has probability sigmoid(−logit), and its logarithm belongs in "
+            "Only bits that are 1 count in your log q. A bit that is 0 has probability sigmoid(−logit), and its logarithm "
+            "belongs in "
             "it too.",
         ),
         Misconception(
@@ -207,5 +227,6 @@ SURROGATE = Exercise(
             "`Bernoulli(logits)` takes its first argument for probabilities, and refuses what is not between 0 and 1. Name it: "
             "`Bernoulli(logits=logits)`.",
         ),
+        *SLIPS,
     ),
 )

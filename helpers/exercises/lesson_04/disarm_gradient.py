@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal, uniform
@@ -21,12 +22,20 @@ def disarm_gradient(logits, u, f_first, f_second):
     return (0.5 * difference * (b - other) * logits.abs().sigmoid()).mean(0)
 
 
-def _pair_inputs(generator: Generator, pairs: int, batch: int, bits: int, scale: float = 1.5) -> dict[str, Tensor]:
+def _pair_inputs(
+    generator: Generator,
+    pairs: int,
+    batch: int,
+    bits: int,
+    scale: float = 1.5,
+    loc: float = -4.0,
+    spread: float = 2.0,
+) -> dict[str, Tensor]:
     return {
         "logits": normal(generator, batch, bits, scale=scale),
         "u": uniform(generator, pairs, batch, bits),
-        "f_first": normal(generator, pairs, batch, loc=-4.0, scale=2.0),
-        "f_second": normal(generator, pairs, batch, loc=-4.0, scale=2.0),
+        "f_first": normal(generator, pairs, batch, loc=loc, scale=spread),
+        "f_second": normal(generator, pairs, batch, loc=loc, scale=spread),
     }
 
 
@@ -71,6 +80,15 @@ DISARM = Exercise(
         "five pairs of three, four bits": lambda g: _pair_inputs(g, 5, 3, 4),
         "one pair": lambda g: _pair_inputs(g, 1, 4, 6),
         "decided bits, one datum": lambda g: _pair_inputs(g, 12, 1, 5, scale=3.0),
+        "all sizes alike, f of both signs": lambda g: _pair_inputs(g, 3, 3, 3, loc=0.0),
+        "f between 0 and a thousandth": lambda g: _pair_inputs(g, 6, 2, 3, loc=4e-4, spread=2e-4),
+        "coins and saturated bits, data far apart": lambda g: {
+            **_pair_inputs(g, 8, 3, 5, loc=-400.0, spread=150.0),
+            "logits": torch.tensor([[0.0, 40.0, -40.0, 6.0, -6.0]], dtype=torch.float64) * torch.ones(3, 1).double(),
+            "u": 1e-4
+            + 0.9998
+            * (3 * uniform(g, 8, 3, 5) - 1).clamp(0, 1),  # a third so low and a third so high that logits of ±6 differ
+        },
     },
     dimensions={
         "logits": ("batch", "bits"),
@@ -155,6 +173,52 @@ DISARM = Exercise(
                 lambda difference, b, other, u, logits: 0.5 * difference * (b - other).abs() * logits.abs().sigmoid()
             ),
             "You only ask whether the bits differ. b − b′ also says which of the two was 1, and with it the sign of the gradient.",
+        ),
+        Misconception(
+            "the weight of the less likely outcome",
+            _disarm_with(
+                lambda difference, b, other, u, logits: 0.5 * difference * (b - other) * (-logits.abs()).sigmoid()
+            ),
+            "Your weight is sigmoid(−|φ|), the smaller of p and 1 − p. It is the larger one: sigmoid(|φ|).",
+        ),
+        Misconception(
+            "f of the first alone",
+            lambda logits, u, f_first, f_second: (
+                0.5 * f_first[..., None] * (_pair(logits, u)[0] - _pair(logits, u)[1]) * logits.abs().sigmoid()
+            ).mean(0),
+            "f(b′) is not used. The estimate has the difference f(b) − f(b′): what both share must cancel.",
+        ),
+        Misconception(
+            "the sum of the pair's f",
+            lambda logits, u, f_first, f_second: _disarm_with(
+                lambda difference, b, other, u, logits: 0.5 * difference * (b - other) * logits.abs().sigmoid()
+            )(logits, u, f_first, -f_second),
+            "You add f(b) and f(b′). The estimate has their difference.",
+        ),
+        Misconception(
+            "the score of the first bit",
+            _disarm_with(lambda difference, b, other, u, logits: 0.5 * difference * (b - logits.sigmoid())),
+            "You multiply the difference with ½ (b − p), half the score of b alone. DisARM has ½ (b − b′) sigmoid(|φ|), which is 0 "
+            "where the pair agrees.",
+        ),
+        Misconception(
+            "the score of the first bit, in full",
+            _disarm_with(lambda difference, b, other, u, logits: difference * (b - logits.sigmoid())),
+            "You multiply the difference with b − p, the score of b alone. DisARM has ½ (b − b′) sigmoid(|φ|), which is 0 where the "
+            "pair agrees.",
+        ),
+        Misconception(
+            "the size of the difference",
+            _disarm_with(
+                lambda difference, b, other, u, logits: 0.5 * difference.abs() * (b - other) * logits.abs().sigmoid()
+            ),
+            "You take the absolute value of f(b) − f(b′). Its sign says which of the two is better; keep it.",
+        ),
+        Misconception(
+            "half of ARM",
+            _disarm_with(lambda difference, b, other, u, logits: 0.5 * difference * (u - 0.5)),
+            "That is half of ARM's estimate, (f(b) − f(b′)) (u − ½). DisARM has ½ (b − b′) sigmoid(|φ|) in the place of u − ½, and no "
+            "other half.",
         ),
     ),
 )

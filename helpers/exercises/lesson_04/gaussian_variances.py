@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy
 import torch
 from torch import Generator, Tensor
 
@@ -24,16 +27,40 @@ def gaussian_variances(f, slope, scale, eps, weight):
 def _quadrature_inputs(
     generator: Generator, nodes: int, batch: int, frequency: float, offset: float = 0.0, low: float = 0.3
 ) -> dict[str, Tensor]:
-    """A wave on a parabola, at places and with scales of its own for each datum."""
-    eps = torch.linspace(-4.0, 4.0, nodes, dtype=torch.float64)
-    scale = low + 1.2 * uniform(generator, batch)
+    """A wave on a parabola, at places and with scales of its own for each datum.
+
+    Gauss-Hermite nodes, enough of them for the wave: then E[f eps / scale] and E[f'] agree to many digits, and either may stand for
+    the mean of both gradients.
+    """
+    eps, weight = _hermite(nodes)
+    scale = low * (1 + uniform(generator, batch))
     z = normal(generator, batch) + scale * eps[:, None]  # [nodes, batch]
     return {
         "f": offset + (frequency * z).sin() - 0.3 * z**2,
         "slope": frequency * (frequency * z).cos() - 0.6 * z,
         "scale": scale,
         "eps": eps,
-        "weight": (-0.5 * eps**2).softmax(0),
+        "weight": weight,
+    }
+
+
+def _hermite(nodes: int) -> tuple[Tensor, Tensor]:
+    """Places and weights that give the mean of any polynomial below degree 2 nodes under a standard normal."""
+    eps, weight = (torch.from_numpy(values) for values in numpy.polynomial.hermite_e.hermegauss(nodes))
+    return eps, weight / math.sqrt(2 * math.pi)
+
+
+def _cubic_inputs(generator: Generator, nodes: int, batch: int, scale: Tensor) -> dict[str, Tensor]:
+    """A polynomial of third degree for each datum, for which few nodes are enough."""
+    eps, weight = _hermite(nodes)
+    a, b, c = normal(generator, 3, batch)
+    z = normal(generator, batch) + scale * eps[:, None]
+    return {
+        "f": 2.0 + a * z + b * z**2 - 0.3 * c * z**3,
+        "slope": a + 2 * b * z - 0.9 * c * z**2,
+        "scale": scale,
+        "eps": eps,
+        "weight": weight,
     }
 
 
@@ -70,7 +97,9 @@ GAUSSIAN = Exercise(
         "a slow wave": lambda g: _quadrature_inputs(g, 41, 3, 1.0),
         "a fast wave, far from zero": lambda g: _quadrature_inputs(g, 61, 2, 6.0, offset=-5.0),
         "one narrow Gaussian": lambda g: _quadrature_inputs(g, 31, 1, 2.0, low=0.05),
-        "as many nodes as Gaussians": lambda g: _quadrature_inputs(g, 7, 7, 1.5, offset=1.0),
+        "as many nodes as Gaussians": lambda g: _cubic_inputs(g, 7, 7, 0.3 + uniform(g, 7)),
+        "narrow and wide": lambda g: _cubic_inputs(g, 9, 4, torch.tensor([1e-3, 0.1, 1.0, 30.0], dtype=torch.float64)),
+        "log-likelihoods": lambda g: _quadrature_inputs(g, 21, 3, 0.5, offset=-400.0),
     },
     dimensions={
         "f": ("nodes", "batch"),
@@ -102,7 +131,8 @@ GAUSSIAN = Exercise(
         Misconception(
             "nodes weighed alike, as a sample",
             _variances_with(_score, spread=lambda values, weight: values.var(0)),
-            "`var` takes the nodes for draws, all alike. They are places on a grid: `weight` says how probable each of them is.",
+            "Your variances take the nodes for draws, all alike, and divide by their number less 1. They are places "
+            "on a grid: `weight` says how probable each of them is.",
         ),
         Misconception(
             "forgets to divide by the scale",
@@ -153,6 +183,37 @@ GAUSSIAN = Exercise(
             "the two exchanged",
             lambda f, slope, scale, eps, weight: gaussian_variances(f, slope, scale, eps, weight)[::-1],
             "Both numbers are right, and stand in the wrong order: the score function's first, then the pathwise gradient's.",
+        ),
+        Misconception(
+            "the score on the scale",
+            _variances_with(lambda f, scale, eps: f * (eps**2 - 1) / scale),
+            "The pathwise one is right. (ε² − 1)/σ is the score on σ; the score on μ is ε/σ.",
+        ),
+        Misconception(
+            "the variance divided by the scale once",
+            lambda f, slope, scale, eps, weight: (
+                _variance(f * eps[:, None], weight) / scale,
+                _variance(slope, weight),
+            ),
+            "The pathwise one is right. A constant factor 1/σ enters the variance squared: 1/σ². Divide the gradient by σ before you "
+            "take its variance.",
+        ),
+        Misconception(
+            "the noise for the score",
+            _variances_with(lambda f, scale, eps: f * eps * scale),
+            "The pathwise one is right. You multiply f ε by the scale; the score on μ is ε/σ: divide.",
+        ),
+        Misconception(
+            "mean absolute deviations",
+            _variances_with(_score, spread=lambda values, weight: weight @ (values - weight @ values).abs()),
+            "Those are mean distances from the mean. The variance is the mean of the squared distances.",
+        ),
+        Misconception(
+            "weights squared with the deviations",
+            _variances_with(
+                _score, spread=lambda values, weight: ((weight[:, None] * (values - weight @ values)) ** 2).sum(0)
+            ),
+            "The weights are squared along with the distances. The mean of squared distances weighs each with `weight` itself.",
         ),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal
@@ -26,6 +27,12 @@ def _loo_inputs(
         "f": normal(generator, samples, batch, loc=loc, scale=scale).requires_grad_(),
         "log_q": normal(generator, samples, batch, loc=-2.0).requires_grad_(),
     }
+
+
+def _far_apart(generator: Generator, samples: int, batch: int) -> dict[str, Tensor]:
+    """Log-likelihoods as of images: each datum lies elsewhere, and its samples differ by hundreds of nats."""
+    f = normal(generator, samples, batch, scale=150.0) + normal(generator, batch, loc=-400.0, scale=150.0)
+    return {"f": f.requires_grad_(), "log_q": normal(generator, samples, batch, loc=-60.0, scale=15.0).requires_grad_()}
 
 
 def _others(f):
@@ -53,6 +60,9 @@ LEAVE_ONE_OUT = Exercise(
         "five samples of three": lambda g: _loo_inputs(g, 5, 3),
         "two samples": lambda g: _loo_inputs(g, 2, 4),
         "four samples of one": lambda g: _loo_inputs(g, 4, 1, loc=-90.0, scale=10.0),
+        "as many samples as data, f of both signs": lambda g: _loo_inputs(g, 3, 3, loc=0.3),
+        "f between 0 and a thousandth": lambda g: _loo_inputs(g, 6, 2, loc=4e-4, scale=2e-4),
+        "data far apart": lambda g: _far_apart(g, 4, 3),
     },
     dimensions={"f": ("samples", "batch"), "log_q": ("samples", "batch"), "return": ("batch",)},
     returns=("the surrogate",),
@@ -150,6 +160,69 @@ LEAVE_ONE_OUT = Exercise(
             _surrogate_with(lambda f: f - f.mean(1, keepdim=True)),
             "You compare a datum with the other data of the batch. Compare it with the other samples of the same datum: that is "
             "dimension 0.",
+        ),
+        Misconception(
+            "the previous sample as baseline",
+            _surrogate_with(lambda f: f - f.roll(1, 0)),
+            "Your baseline is a single sample, the previous one (for the first, the last). No bias comes of it, and more noise: "
+            "take the mean of all other samples.",
+        ),
+        Misconception(
+            "the next sample as baseline",
+            _surrogate_with(lambda f: f - f.roll(-1, 0)),
+            "Your baseline is a single sample, the next one (for the last, the first). No bias comes of it, and more noise: "
+            "take the mean of all other samples.",
+        ),
+        Misconception(
+            "one mean for all data",
+            _surrogate_with(lambda f: f - f.mean()),
+            "Your baseline is one number, the mean f of all samples of all data. Each datum needs its own: the mean over the other "
+            "samples of the same datum, along dimension 0.",
+        ),
+        Misconception(
+            "the other data as baseline",
+            _surrogate_with(lambda f: f - (f.sum(1, keepdim=True) - f) / (f.shape[1] - 1)),
+            "Your baseline is the mean of the other data, for the same sample number. The other samples of the same datum stand "
+            "along dimension 0.",
+        ),
+        Misconception(
+            "divides the sum of all by S − 1",
+            _surrogate_with(lambda f: f - f.sum(0) / (len(f) - 1)),
+            "Your baseline is the sum of all samples over S − 1. Take f(z_s) from that sum first: S − 1 is the number of the others.",
+        ),
+        Misconception(
+            "divided by the standard deviation",
+            _surrogate_with(lambda f: (f - f.mean(0)) / f.std(0)),
+            "You standardise f: the sample stands in its own mean, and dividing by the standard deviation changes the gradient's "
+            "length. Subtract the others' mean, and divide by nothing.",
+        ),
+        Misconception(
+            "the baseline taken from f itself too",
+            lambda f, log_q: (f - _others(f.detach()) + (f - _others(f)).detach() * log_q).mean(0),
+            "The gradient is right. The value is too small by the baseline: it belongs to the bracket that weighs log q, and f itself "
+            "is added as it is.",
+        ),
+        Misconception(
+            "the probability for its logarithm",
+            lambda f, log_q: (f + (f - _others(f)).detach() * log_q.exp()).mean(0),
+            "You weigh q(z_s). The surrogate weighs log q(z_s): the score is the gradient of the log.",
+        ),
+        Misconception(
+            "a loss",
+            lambda f, log_q: -(f + (f - _others(f)).detach() * log_q).mean(0),
+            "That is the surrogate with its sign turned, a loss. The exercise asks for the surrogate of E[f] itself.",
+        ),
+        Misconception(
+            "the mean of the samples so far",
+            _surrogate_with(lambda f: f - torch.cat([0 * f[:1], (f.cumsum(0)[:-1].T / torch.arange(1, len(f))).T])),
+            "Your baseline is the mean of the previous samples, 0 for the first. No bias comes of it, and more noise: take the mean of "
+            "all other samples, before and after.",
+        ),
+        Misconception(
+            "f times log q alone",
+            lambda f, log_q: (f.detach() * log_q).mean(0),
+            "Your surrogate is the mean of f log q. f's own term is missing, and so is the baseline: add f, and subtract the others' mean "
+            "from the weight of log q.",
         ),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal, random_bits
@@ -19,12 +20,20 @@ def local_gradient(logits, z, f, f_flipped):
     return (p * (1 - p) * one_less_zero).mean(0)
 
 
-def _local_inputs(generator: Generator, samples: int, batch: int, bits: int, scale: float = 1.5) -> dict[str, Tensor]:
+def _local_inputs(
+    generator: Generator,
+    samples: int,
+    batch: int,
+    bits: int,
+    scale: float = 1.5,
+    loc: float = -4.0,
+    spread: float = 2.0,
+) -> dict[str, Tensor]:
     return {
         "logits": normal(generator, batch, bits, scale=scale),
         "z": random_bits(generator, samples, batch, bits),
-        "f": normal(generator, samples, batch, loc=-4.0, scale=2.0),
-        "f_flipped": normal(generator, samples, batch, bits, loc=-5.0, scale=2.0),
+        "f": normal(generator, samples, batch, loc=loc, scale=spread),
+        "f_flipped": normal(generator, samples, batch, bits, loc=loc - 0.5 * spread, scale=spread),
     }
 
 
@@ -47,6 +56,12 @@ LOCAL = Exercise(
         "five samples of three, four bits": lambda g: _local_inputs(g, 5, 3, 4),
         "one sample": lambda g: _local_inputs(g, 1, 4, 6),
         "decided bits, one datum": lambda g: _local_inputs(g, 7, 1, 5, scale=3.0),
+        "all sizes alike, f of both signs": lambda g: _local_inputs(g, 3, 3, 3, loc=0.0),
+        "f between 0 and a thousandth": lambda g: _local_inputs(g, 6, 2, 3, loc=4e-4, spread=2e-4),
+        "coins and saturated bits, data far apart": lambda g: {
+            **_local_inputs(g, 6, 3, 5, loc=-400.0, spread=150.0),
+            "logits": torch.tensor([[0.0, 40.0, -40.0, 1.0, -1.0]], dtype=torch.float64) * torch.ones(3, 1).double(),
+        },
     },
     dimensions={
         "logits": ("batch", "bits"),
@@ -120,6 +135,31 @@ LOCAL = Exercise(
             "summed over the bits",
             _local_with(lambda p, z, f, flipped: (p * (1 - p) * (2 * z - 1) * (f - flipped)).sum(-1)),
             "You sum over the bits. Every bit has a logit of its own, and the gradient one number for each.",
+        ),
+        Misconception(
+            "logits for probabilities",
+            lambda logits, z, f, f_flipped: (logits * (1 - logits) * (2 * z - 1) * (f[..., None] - f_flipped)).mean(0),
+            "You multiply with φ (1 − φ), the logit in place of the probability. p is sigmoid(φ).",
+        ),
+        Misconception(
+            "the slope of the sigmoid is 1 − p",
+            _local_with(lambda p, z, f, flipped: (1 - p) * (2 * z - 1) * (f - flipped)),
+            "You multiply with 1 − p. The slope of the sigmoid is p (1 − p): it vanishes at both ends.",
+        ),
+        Misconception(
+            "only the ones",
+            _local_with(lambda p, z, f, flipped: p * (1 - p) * z * (f - flipped)),
+            "Samples in which the bit is 0 count nothing in your sum. They tell f₁ − f₀ as well, with f_flipped in the place of f₁.",
+        ),
+        Misconception(
+            "the size of the difference",
+            _local_with(lambda p, z, f, flipped: p * (1 - p) * (f - flipped).abs()),
+            "You take the absolute value of the difference. f₁ − f₀ may be negative, and then the logit must fall.",
+        ),
+        Misconception(
+            "the probability of the sampled bit",
+            _local_with(lambda p, z, f, flipped: (z * p + (1 - z) * (1 - p)) * (2 * z - 1) * (f - flipped)),
+            "You multiply with the probability of the sampled bit. The slope of the sigmoid is p (1 − p), whatever was sampled.",
         ),
     ),
 )

@@ -63,6 +63,15 @@ STRAIGHT_THROUGH = Exercise(
         "one bit": lambda g: _one_bit_inputs(g, 1),
         "decided bits": lambda g: _one_bit_inputs(g, 5, scale=4.0),
         "a square": lambda g: _square(g, 3),
+        "as many bits as outcomes": lambda g: _one_bit_inputs(g, 2),
+        "f between 0 and a thousandth": lambda g: {
+            name: value * (1 if name == "logits" else 1e-3) for name, value in _one_bit_inputs(g, 6).items()
+        },
+        "coins and saturated bits, f in the hundreds": lambda g: {
+            "logits": torch.tensor([0.0, 40.0, -40.0, 0.0, 8.0, -8.0, 1e-3], dtype=torch.float64),
+            "f": normal(g, 2, 7, loc=-400.0, scale=150.0),
+            "slope": normal(g, 2, 7, scale=150.0),
+        },
     },
     dimensions={
         "logits": ("batch",),
@@ -138,6 +147,52 @@ STRAIGHT_THROUGH = Exercise(
                 - _slope_at(logits.sigmoid(), f[0], f[1]),
             ),
             "Your first number is E[f(b)] = (1 − p) f(0) + p f(1). Asked is its derivative by the logit.",
+        ),
+        Misconception(
+            "logits for probabilities",
+            lambda logits, f, slope: (
+                logits * (1 - logits) * (f[1] - f[0]),
+                logits * (1 - logits) * (_slope_at(logits, slope[0], slope[1]) - f[1] + f[0]),
+            ),
+            "You use the logit φ as if it were the probability. p = sigmoid(φ), and its slope is p (1 − p).",
+        ),
+        Misconception(
+            "logits for probabilities in the mean of the slopes",
+            lambda logits, f, slope: (
+                logits.sigmoid() * (-logits).sigmoid() * (f[1] - f[0]),
+                logits.sigmoid() * (-logits).sigmoid() * (_slope_at(logits, slope[0], slope[1]) - f[1] + f[0]),
+            ),
+            "Your exact gradient is right. In the mean of straight-through you weigh the slopes with φ and 1 − φ: the weights are p and "
+            "1 − p.",
+        ),
+        Misconception(
+            "slopes for values",
+            _bias_with(
+                lambda p, rise, low, high: (
+                    p * (1 - p) * (high - low),
+                    p * (1 - p) * (_slope_at(p, low, high) - high + low),
+                )
+            ),
+            "Your exact gradient has f′(1) − f′(0). What counts is the difference of the values, f(1) − f(0).",
+        ),
+        Misconception(
+            "the slope where b is 1 alone",
+            _bias_with(lambda p, rise, low, high: (p * (1 - p) * rise, p * (1 - p) * (high - rise))),
+            "Your exact gradient is right. In the mean of straight-through you take f′(1) alone; b is 0 with probability 1 − p, and "
+            "then f′(0) counts.",
+        ),
+        Misconception(
+            "the size of the bias",
+            _bias_with(
+                lambda p, rise, low, high: (p * (1 - p) * rise, (p * (1 - p) * (_slope_at(p, low, high) - rise)).abs())
+            ),
+            "Your exact gradient is right. You return the size of the bias; keep its sign, which says to which side straight-through "
+            "errs.",
+        ),
+        Misconception(
+            "the slopes summed",
+            _bias_with(lambda p, rise, low, high: (p * (1 - p) * rise, p * (1 - p) * (low + high - rise))),
+            "Your exact gradient is right. You add both slopes; their mean over b weighs them with 1 − p and p.",
         ),
     ),
 )

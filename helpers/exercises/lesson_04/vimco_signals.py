@@ -93,6 +93,13 @@ VIMCO = Exercise(
         "two samples": lambda g: _weights(g, 2, 4),
         "very small weights": lambda g: _weights(g, 4, 2, loc=-800.0, scale=12.0),
         "six samples of one": lambda g: _weights(g, 6, 1, loc=1.0, scale=0.5),
+        "as many samples as data": lambda g: _weights(g, 3, 3, loc=40.0),
+        "nearly equal weights": lambda g: _weights(g, 4, 3, loc=0.0, scale=1e-3),
+        "data far apart, weights that differ by hundreds of nats": lambda g: {
+            "log_weight": (
+                normal(g, 5, 4, scale=150.0) + torch.tensor([-400.0, 300.0, -900.0, 0.0], dtype=torch.float64)
+            ).requires_grad_()
+        },
     },
     dimensions={"log_weight": ("samples", "batch"), "return": ("samples", "batch")},
     returns=("the learning signals",),
@@ -176,6 +183,41 @@ VIMCO = Exercise(
             "normalised weights",
             lambda log_weight: log_weight.detach().softmax(0),
             "Those are the normalised weights, which f's own gradient is weighed with. The signal for log q is L − L_s.",
+        ),
+        Misconception(
+            "L_s without its log S",
+            lambda log_weight: vimco_signals(log_weight) - math.log(len(log_weight)),
+            "Your signals are all too small by log S: L and L_s are both means of S weights. Subtract log S from both, or from neither.",
+        ),
+        Misconception(
+            "L_s divided by S − 1",
+            lambda log_weight: vimco_signals(log_weight) + math.log((len(log_weight) - 1) / len(log_weight)),
+            "In L_s you divide by S − 1. The others' mean stands in for sample s, so L_s too is a mean of S weights: subtract log S.",
+        ),
+        Misconception(
+            "the previous sample in its place",
+            _signals_with(_replaced_by(lambda log_weight: log_weight.roll(1, 0))),
+            "You replace log w_s by that of one sample, the previous one. Replace it by the mean of all the others.",
+        ),
+        Misconception(
+            "L_s itself",
+            lambda log_weight: _replaced_by(_others)(log_weight.detach()),
+            "That is L_s, the baseline. The signal is what remains when it is subtracted: L − L_s.",
+        ),
+        Misconception(
+            "L less the log weight",
+            lambda log_weight: (log_weight.logsumexp(0) - math.log(len(log_weight)) - log_weight).detach(),
+            "You subtract log w_s from L. Subtract L_s, the bound with log w_s replaced by the mean of the others' log w.",
+        ),
+        Misconception(
+            "the log weight less L",
+            lambda log_weight: (log_weight - log_weight.logsumexp(0) + math.log(len(log_weight))).detach(),
+            "You subtract L from log w_s. The signal is L − L_s: how much the whole bound would lose with sample s replaced.",
+        ),
+        Misconception(
+            "the mean of the logs for L",
+            lambda log_weight: log_weight.detach().mean(0) - _replaced_by(_others)(log_weight.detach()),
+            "Your L is the mean of log w, the bound of one sample; L_s is right. L is the log of the mean of w.",
         ),
     ),
 )

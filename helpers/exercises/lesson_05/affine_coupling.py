@@ -22,12 +22,14 @@ def affine_coupling(z, log_q, weight, context):
     return y, log_q - log_scale.sum(-1)
 
 
-def _coupling_inputs(generator: Generator, batch: int, kept: int, moved: int) -> dict[str, Tensor]:
+def _coupling_inputs(
+    generator: Generator, batch: int, kept: int, moved: int, spread: float = 0.6, loc: float = -4.0
+) -> dict[str, Tensor]:
     return {
         "z": normal_leaf(generator, batch, kept + moved),
-        "log_q": normal_leaf(generator, batch, loc=-4.0),
+        "log_q": normal_leaf(generator, batch, loc=loc, scale=-loc / 4),
         "weight": normal_leaf(generator, kept, 2 * moved, scale=0.4),
-        "context": normal_leaf(generator, batch, 2 * moved, scale=0.6),
+        "context": normal_leaf(generator, batch, 2 * moved, scale=spread),
     }
 
 
@@ -61,6 +63,23 @@ def _other_order(z, log_q, weight, context):
     return torch.cat([y[:, len(weight) :], y[:, : len(weight)]], -1), log_density
 
 
+def _cut_at(place):
+    """A wrong answer that keeps this many coordinates, a function of z and the weight; where it is too many or few, it raises."""
+
+    def answer(z, log_q, weight, context):
+        kept, moved = z[:, : place(z, weight)], z[:, place(z, weight) :]
+        shift, log_scale = (kept @ weight + context).chunk(2, -1)
+        return torch.cat([kept, _moved(moved, shift, log_scale)], -1), log_q - log_scale.sum(-1)
+
+    return answer
+
+
+def _last_stay(z, log_q, weight, context):
+    moved, kept = z[:, : -len(weight)], z[:, -len(weight) :]
+    shift, log_scale = (kept @ weight + context).chunk(2, -1)
+    return torch.cat([_moved(moved, shift, log_scale), kept], -1), log_q - log_scale.sum(-1)
+
+
 def _interleaved(z, log_q, weight, context):
     kept, moved = z[:, : len(weight)], z[:, len(weight) :]
     parameters = kept @ weight + context
@@ -84,6 +103,8 @@ COUPLING = Exercise(
         "four stay, one moves": lambda g: _coupling_inputs(g, 3, 4, 1),
         "one stays, two move": lambda g: _coupling_inputs(g, 5, 1, 2),
         "one datum": lambda g: _coupling_inputs(g, 1, 3, 4),
+        "all sizes alike": lambda g: _coupling_inputs(g, 2, 2, 2),
+        "stretched and shrunk a thousandfold": lambda g: _coupling_inputs(g, 6, 2, 3, spread=3.0, loc=-400.0),
     },
     dimensions={
         "z": ("batch", "kept + moved"),
@@ -184,6 +205,45 @@ COUPLING = Exercise(
                 torch.cat([z[:, : len(weight)].detach(), z[:, len(weight) :]], -1), log_q, weight, context
             ),
             "The values are right. The coordinates that stay are detached, so no gradient reaches what made them.",
+        ),
+        Misconception(
+            "z cut in halves",
+            _cut_at(lambda z, weight: (z.shape[1] + 1) // 2),
+            "You cut z in halves, the larger one first. As many coordinates stay as `weight` has rows: cut at `len(weight)`.",
+        ),
+        Misconception(
+            "z cut in halves, the smaller first",
+            _cut_at(lambda z, weight: z.shape[1] // 2),
+            "You cut z in halves, the smaller one first. As many coordinates stay as `weight` has rows: cut at `len(weight)`.",
+        ),
+        Misconception(
+            "z cut at the number that moves",
+            _cut_at(lambda z, weight: z.shape[1] - len(weight)),
+            "You keep as many coordinates as should move. As many stay as `weight` has rows: cut at `len(weight)`.",
+        ),
+        Misconception(
+            "z cut at the columns of the weight",
+            _cut_at(lambda z, weight: weight.shape[1]),
+            "You cut z at the number of the weight's columns, 2 for each coordinate that moves. As many coordinates stay as `weight` has "
+            "rows: cut at `len(weight)`.",
+        ),
+        Misconception(
+            "the last coordinates stay",
+            _last_stay,
+            "You keep the last coordinates and move the first. Asked is the other way: the first ones stay.",
+        ),
+        Misconception(
+            "shrunk in place of stretched",
+            _coupling_with(lambda moved, shift, log_scale: moved * (-log_scale).exp() + shift, _log_det),
+            "log q(y) is right. You divide by e^s. Asked is e^s z + t, which fits the density.",
+        ),
+        Misconception(
+            "a tanh on the log scale",
+            _coupling_with(
+                lambda moved, shift, log_scale: moved * log_scale.tanh().exp() + shift,
+                lambda shift, log_scale: log_scale.tanh().sum(-1),
+            ),
+            "You take the tanh of the log scale, which keeps scales bounded. Here s enters as it is.",
         ),
     ),
 )

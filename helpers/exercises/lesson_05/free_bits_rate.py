@@ -58,6 +58,19 @@ FREE_BITS = Exercise(
         "nearly all below": lambda g: _codes(g, 3, 4, 0.8),
         "one image": lambda g: _codes(g, 1, 5, 0.2),
         "two that are little used": lambda g: _codes(g, 6, 2, 0.25),
+        "as many images as coordinates": lambda g: _codes(g, 4, 4, 0.2),
+        "one coordinate, wider than the prior": lambda g: {
+            "loc": normal(g, 7, 1).requires_grad_(),
+            "scale": (1.5 + uniform(g, 7, 1)).requires_grad_(),
+            "floor": 0.1,
+        },
+        "very narrow and very wide": lambda g: {
+            "loc": (normal(g, 5, 6) * torch.tensor([0.0, 1e-3, 0.3, 1.0, 5.0, 30.0])).requires_grad_(),
+            "scale": (
+                torch.tensor([1.0, 1.02, 30.0, 1e-3, 1.6, 0.1]) * (0.9 + 0.2 * uniform(g, 5, 6))
+            ).requires_grad_(),
+            "floor": 0.5,
+        },
     },
     dimensions={"loc": ("batch", "latent"), "scale": ("batch", "latent"), "return": ()},
     returns=("the rate",),
@@ -162,6 +175,26 @@ FREE_BITS = Exercise(
             "a half forgotten",
             lambda loc, scale, floor: _floored(loc**2 + scale**2 - 1 - scale.log(), floor),
             "μ² + σ² − 1 is halved in the KL.",
+        ),
+        Misconception(
+            "log scale added",
+            lambda loc, scale, floor: _floored((loc**2 + scale**2 - 1) / 2 + scale.log(), floor),
+            "You add log σ. In the KL it is subtracted: a narrow posterior says more than the prior, and costs.",
+        ),
+        Misconception(
+            "the one forgotten",
+            lambda loc, scale, floor: _floored((loc**2 + scale**2) / 2 - scale.log(), floor),
+            "The − 1 in the bracket is missing: with μ = 0 and σ = 1 the KL is 0.",
+        ),
+        Misconception(
+            "the size of log scale",
+            lambda loc, scale, floor: _floored((loc**2 + scale**2 - 1) / 2 + scale.log().abs(), floor),
+            "Right where σ is at most 1. Where σ is larger log σ is positive, and is subtracted all the same.",
+        ),
+        Misconception(
+            "the rate of the mean code",
+            lambda loc, scale, floor: _kl(loc.mean(0), scale.mean(0)).clamp(min=floor).sum(),
+            "You average μ and σ over the batch and take one KL. Take the KL of each image, then average.",
         ),
     ),
 )

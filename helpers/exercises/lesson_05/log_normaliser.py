@@ -23,7 +23,9 @@ def log_normaliser(logits):
     return torch.where(small, series, (away / (away / 2).tanh()).log())
 
 
-_PLACES = (0.0, 2e-5, -5e-4, 0.15, -0.3, 0.9, -2.5, 6.0, -14.0, 45.0, 800.0)
+_PLACES = (0.0, 2e-5, -5e-4, 0.15, -0.3, 0.9, -2.5, 6.0, -14.0, 45.0, 800.0, -800.0)
+_ADDED = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)  # what is often added so that nothing is divided by 0
+_NEAR = (1.2e-4, -1.2e-4, 2e-3, -2e-3, 5e-3, -0.01, 0.02)  # where digits of the slope are lost, in float32 above all
 
 
 def _logits(generator: Generator, batch: int, pixels: int, *places: float) -> dict[str, Tensor]:
@@ -64,6 +66,21 @@ def _by_probabilities(logits):
     return (2 * torch.atanh(1 - 2 * p) / (1 - 2 * p)).log()
 
 
+def _a_little_added(name, little):
+    return Misconception(
+        name,
+        lambda logits: ((logits + little) / ((logits + little) / 2).tanh()).log(),
+        f"A little added to the logit moves the place of 0 / 0 to −{little:g}, where the result is NaN, and near 0 the slope is lost: it "
+        "should be η/6, and is a difference of large numbers. Take the series there.",
+    )
+
+
+_LITTLE = (
+    ("a little added to the logit", 1e-6),
+    *((f"{little:g} added to the logit", little) for little in _ADDED if little != 1e-6),
+)
+
+
 LOG_NORMALISER = Exercise(
     id="05.1",
     title="What a grey pixel's density lacks",
@@ -82,6 +99,8 @@ LOG_NORMALISER = Exercise(
         "all near 0": lambda g: _logits(g, 2, 5, 0.0, 1e-7, -1e-7, 9e-4, -9e-4, -3e-4, 0.03, -0.06, 0.095, 0.099),
         "ordinary ones": lambda g: _logits(g, 4, 3),
         "one pixel, black": lambda g: _logits(g, 1, 1, -60.0),
+        "just beside 0": lambda g: _logits(g, 3, 5, *(-little for little in _ADDED), *_NEAR),
+        "as many pixels as images": lambda g: _logits(g, 2, 2),
     },
     dimensions={"logits": ("batch", "pixels"), "return": ("batch", "pixels")},
     returns=("the log-normaliser",),
@@ -116,12 +135,7 @@ LOG_NORMALISER = Exercise(
             _near_zero(lambda logits: torch.full_like(logits, math.log(2))),
             "Near 0 your log C is constant. Its series goes on after log 2: + η²/12 − 7η⁴/1440.",
         ),
-        Misconception(
-            "a little added to the logit",
-            lambda logits: ((logits + 1e-6) / ((logits + 1e-6) / 2).tanh()).log(),
-            "The values are right to the digits asked for. A little added to the logit moves the place where the slope is 0, and leaves a "
-            "difference of large numbers there. Near 0 the slope should be η/6: take the series.",
-        ),
+        *(_a_little_added(name, little) for name, little in _LITTLE),
         Misconception(
             "the first term of the series alone",
             _near_zero(lambda logits: math.log(2) + logits**2 / 12),
@@ -191,6 +205,28 @@ LOG_NORMALISER = Exercise(
             "Zero is the log-normaliser of bits. A grey pixel can be any number between 0 and 1, and over all of them the Bernoulli's "
             "formula does not "
             "integrate to 1.",
+        ),
+        Misconception(
+            "negative logits taken for small",
+            lambda logits: torch.where(
+                logits < 0.1, _series(logits), (logits.clamp(min=0.1) / (logits.clamp(min=0.1) / 2).tanh()).log()
+            ),
+            "Right for logits that are positive or near 0. A logit of −14 is not near 0 either: the series is for |η| < 0.1.",
+        ),
+        Misconception(
+            "the second order subtracted",
+            _near_zero(lambda logits: math.log(2) - logits**2 / 12 - 7 * logits**4 / 1440),
+            "Away from 0 it is right. In the series the term of second order is added: + η²/12.",
+        ),
+        Misconception(
+            "the series of half the logit",
+            _near_zero(lambda logits: _series(logits / 2)),
+            "Away from 0 it is right. The series takes η itself, and not η/2.",
+        ),
+        Misconception(
+            "the tanh left out",
+            _away_from_zero(lambda away: away.abs().log()),
+            "Near 0 it is right. Farther out that is log |η|: the division by tanh(η/2) is missing.",
         ),
     ),
 )

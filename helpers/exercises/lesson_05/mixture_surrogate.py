@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf
+from helpers.exercises.engine.inputs import normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -24,12 +24,12 @@ def mixture_surrogate(logits, log_normal, log_joint):
 
 
 def _mixture_inputs(
-    generator: Generator, batch: int, components: int, loc: float = -3.0, spread: float = 2.0
+    generator: Generator, batch: int, components: int, loc: float = -3.0, spread: float = 2.0, joint: float = -8.0
 ) -> dict[str, Tensor]:
     return {
         "logits": normal_leaf(generator, batch, components, scale=1.2),
         "log_normal": normal_leaf(generator, batch, components, components, loc=loc, scale=spread),
-        "log_joint": normal_leaf(generator, batch, components, loc=-8.0, scale=3.0),
+        "log_joint": normal_leaf(generator, batch, components, loc=joint, scale=3.0),
     }
 
 
@@ -63,6 +63,23 @@ MIXTURE = Exercise(
         "densities too small for a float": lambda g: _mixture_inputs(g, 2, 3, loc=-900.0, spread=5.0),
         "two components": lambda g: _mixture_inputs(g, 5, 2),
         "a mixture of one": lambda g: _mixture_inputs(g, 4, 1),
+        "all sizes alike, bounds of both signs": lambda g: _mixture_inputs(g, 3, 3, joint=-3.0),
+        "components without weight, log-likelihoods of images": lambda g: {
+            "logits": (normal(g, 4, 5) - 800.0 * torch.eye(4, 5, dtype=torch.float64)).requires_grad_(),
+            "log_normal": normal_leaf(g, 4, 5, 5, loc=-50.0, scale=30.0),
+            "log_joint": normal_leaf(g, 4, 5, loc=-400.0, scale=100.0),
+        },
+        # The weights stay, and the exponentials of the logits are infinite, or all 0.
+        "logits moved by a constant": lambda g: {
+            **_mixture_inputs(g, 2, 3),
+            "logits": (normal(g, 2, 3) + torch.tensor([[800.0], [-800.0]], dtype=torch.float64)).requires_grad_(),
+        },
+        "data far apart": lambda g: {
+            **_mixture_inputs(g, 2, 6),
+            "log_normal": (
+                normal(g, 2, 6, 6, scale=3.0) + torch.tensor([900.0, -900.0], dtype=torch.float64)[:, None, None]
+            ).requires_grad_(),
+        },
     },
     dimensions={
         "logits": ("batch", "components"),
@@ -183,6 +200,22 @@ MIXTURE = Exercise(
             ).sum(-1),
             "The gradient is right, by way of log w and a score function, and the value is not the bound. Where you sum over all "
             "components, w_k itself carries the gradient: Σ_k w_k […].",
+        ),
+        Misconception(
+            "log q left out",
+            _surrogate_with(lambda logits, log_normal: torch.zeros_like(logits)),
+            "log q(z_k) is missing. Without it the mixture would shrink to the best point: the bound is E[log p(x, z) − log q(z)].",
+        ),
+        Misconception(
+            "log weights for log q",
+            _surrogate_with(lambda logits, log_normal: logits.log_softmax(-1)),
+            "You subtract log w_k, the log probability of the component alone. log q(z_k) is the density of the point under the mixture.",
+        ),
+        Misconception(
+            "log weights by way of probabilities",
+            _surrogate_with(lambda logits, log_normal: (log_normal + logits.softmax(-1).log()[:, None]).logsumexp(-1)),
+            "The values are right, and the gradient is NaN where a weight rounds to 0: log 0 is −∞. `log_softmax` gives the log without "
+            "the detour.",
         ),
     ),
 )

@@ -30,6 +30,12 @@ def _rate_inputs(generator: Generator, images: int, distance: float, loc: float 
     return {"log_q": log_q + loc, "log_prior": -0.5 * (z**2).sum(-1) - 2.0 + loc}
 
 
+def _collapsed(generator: Generator, images: int) -> dict[str, Tensor]:
+    """All q(z | x_j) alike to a thousandth of a nat, at z whose densities differ."""
+    log_q = normal(generator, images, 1, scale=3.0) + normal(generator, images, images, scale=1e-3)
+    return {"log_q": log_q, "log_prior": log_q[:, 0] + normal(generator, images, scale=1e-3)}
+
+
 def _split_with(aggregate, own=lambda log_q: log_q.diagonal()):
     """A wrong answer with this log q(z_i) and this log q(z_i | x_i), functions of log q."""
     return lambda log_q, log_prior: ((own(log_q) - aggregate(log_q)).mean(), (aggregate(log_q) - log_prior).mean())
@@ -63,6 +69,12 @@ SPLIT_RATE = Exercise(
         "five images, close together": lambda g: _rate_inputs(g, 5, 0.3),
         "very small densities": lambda g: _rate_inputs(g, 4, 0.8, loc=-900.0),
         "two images": lambda g: _rate_inputs(g, 2, 0.5),
+        "densities far above one": lambda g: _rate_inputs(g, 3, 1.0, loc=900.0),
+        "densities that differ by hundreds of nats, the own one seldom the largest": lambda g: {
+            "log_q": normal(g, 6, 6, loc=-400.0, scale=150.0),
+            "log_prior": normal(g, 6, scale=150.0),
+        },
+        "a collapsed encoder": lambda g: _collapsed(g, 8),
     },
     dimensions={"log_q": ("images", "images"), "log_prior": ("images",), "return": ((), ())},
     returns=("the mutual information", "the marginal divergence"),
@@ -139,6 +151,18 @@ SPLIT_RATE = Exercise(
             "the two exchanged",
             lambda log_q, log_prior: split_rate(log_q, log_prior)[::-1],
             "Both numbers are right, in the wrong order: the mutual information first.",
+        ),
+        Misconception(
+            "the size of the divergence",
+            lambda log_q, log_prior: (split_rate(log_q, log_prior)[0], split_rate(log_q, log_prior)[1].abs()),
+            "The first part is right. You take the absolute value of the second. From a few z this estimate may be negative, "
+            "and then it is.",
+        ),
+        Misconception(
+            "the information never negative",
+            lambda log_q, log_prior: (split_rate(log_q, log_prior)[0].clamp(min=0), split_rate(log_q, log_prior)[1]),
+            "The second part is right. You keep the first from being negative. From a few z this estimate may be, and then the parts "
+            "no longer sum to the rate.",
         ),
     ),
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
+from helpers.exercises.engine.inputs import normal, normal_leaf, uniform, uniform_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -29,6 +30,16 @@ def _vamp_inputs(
         "loc": normal_leaf(generator, components, latent, scale=spread),
         "scale": uniform_leaf(generator, 0.3, 2.0, components, latent),
     }
+
+
+def _uneven(generator: Generator, batch: int, components: int, latent: int) -> dict[str, Tensor]:
+    """Scales from a hundredth to a hundred; the first z stands on the narrowest component, each next one ten times farther away."""
+    loc = normal(generator, components, latent)
+    scale = torch.logspace(-2, 2, components, dtype=torch.float64)[:, None] * (
+        1 + uniform(generator, components, latent)
+    )
+    z = loc[:1] + 10.0 ** torch.arange(-2, batch - 2)[:, None] * (0.5 + uniform(generator, batch, latent))
+    return {"z": z.requires_grad_(), "loc": loc.requires_grad_(), "scale": scale.requires_grad_()}
 
 
 def _log_normals(z, loc, scale):
@@ -61,6 +72,8 @@ VAMP = Exercise(
         "far away": lambda g: _vamp_inputs(g, 2, 5, 3, spread=60.0),
         "many components in one dimension": lambda g: _vamp_inputs(g, 3, 8, 1),
         "one component": lambda g: _vamp_inputs(g, 5, 1, 4),
+        "all sizes alike": lambda g: _vamp_inputs(g, 3, 3, 3),
+        "narrow and wide components, z near and far": lambda g: _uneven(g, 4, 6, 2),
     },
     dimensions={
         "z": ("batch", "latent"),
@@ -177,6 +190,16 @@ VAMP = Exercise(
             "the point detached",
             lambda z, loc, scale: vamp_log_prob(z.detach(), loc, scale),
             "The value is right, and z gets no gradient: the posterior must feel where the prior is high.",
+        ),
+        Misconception(
+            "the log of the number of coordinates",
+            lambda z, loc, scale: vamp_log_prob(z, loc, scale) + math.log(len(loc) / loc.shape[1]),
+            "You subtract the log of the number of coordinates. The mean is over the K components: subtract log K, `len(loc)`.",
+        ),
+        Misconception(
+            "the log of the number of points",
+            lambda z, loc, scale: vamp_log_prob(z, loc, scale) + math.log(len(loc) / len(z)),
+            "You subtract the log of the number of z. The mean is over the K components: subtract log K, `len(loc)`.",
         ),
     ),
 )

@@ -25,12 +25,12 @@ def compare_over_splits(correct, other):
 
 
 def _split_inputs(
-    generator: Generator, splits: int, images: int, low: float = 0.5, high: float = 0.7
+    generator: Generator, splits: int, images: int, low: float = 0.5, high: float = 0.7, together: float = 0.25
 ) -> dict[str, Tensor]:
-    """Right and wrong answers of two methods whose accuracies rise and fall together from split to split."""
-    common = 0.25 * uniform(generator, splits, 1)
-    draw = uniform(generator, 2, splits, images)
-    correct, other = (draw < torch.tensor([high, low], dtype=torch.float64)[:, None, None] + common).double()
+    """Right and wrong answers of two methods whose accuracies rise and fall together from split to split; against each other if < 0."""
+    luck = abs(together) * uniform(generator, splits, 1)
+    share = torch.stack([high + luck, low + (luck if together > 0 else -together - luck)])
+    correct, other = (uniform(generator, 2, splits, images) < share).double()
     return {"correct": correct, "other": other}
 
 
@@ -71,6 +71,10 @@ SPLITS = Exercise(
         "two splits": lambda g: _split_inputs(g, 2, 30),
         "worse, not better": lambda g: _split_inputs(g, 4, 25, low=0.65, high=0.4),
         "many small ones": lambda g: _split_inputs(g, 9, 12),
+        "as many images as splits": lambda g: _split_inputs(g, 6, 6),
+        "one rises where the other falls": lambda g: _split_inputs(g, 7, 50, low=0.1, high=0.1, together=-0.6),
+        "one never right": lambda g: {**_split_inputs(g, 3, 20), "other": torch.zeros(3, 20, dtype=torch.float64)},
+        "five splits of a thousand images": lambda g: _split_inputs(g, 5, 1000, low=0.74, high=0.745),
     },
     dimensions={"correct": ("splits", "images"), "other": ("splits", "images"), "return": ((), (), ())},
     returns=("the difference", "the paired standard error", "the unpaired standard error"),
@@ -147,8 +151,8 @@ SPLITS = Exercise(
         Misconception(
             "the mean over the splits",
             lambda correct, other: compare_over_splits(correct.T, other.T),
-            "The difference is right. You average over the splits first (`mean(0)`), so your errors are over images. Average over the "
-            "images, `mean(1)`: one accuracy a split.",
+            "The difference is right. Your errors are those of a mean over images: you have one number for each image, its average over "
+            "the splits. Take one accuracy for each split, averaged over the images.",
         ),
         Misconception(
             "in per cent",
@@ -164,6 +168,57 @@ SPLITS = Exercise(
             "the median",
             _splits_with(difference=lambda a, b: (a - b).median()),
             "Both errors are right. You take the median difference; take the mean.",
+        ),
+        Misconception(
+            "the size of the difference",
+            _splits_with(difference=lambda a, b: (a - b).mean().abs()),
+            "Both errors are right. You take the absolute value of the difference; its sign says which variant is better.",
+        ),
+        Misconception(
+            "the mean size of the differences",
+            _splits_with(difference=lambda a, b: (a - b).abs().mean()),
+            "Both errors are right. You average the sizes of the differences; average the differences with their signs.",
+        ),
+        Misconception(
+            "the standard error of the first alone",
+            _splits_with(unpaired=lambda a, b: (a.var() / len(a)).sqrt()),
+            "Difference and paired error are right. For the unpaired one add the variances of both variants; you have that of `correct` "
+            "alone.",
+        ),
+        Misconception(
+            "the shared luck taken off by its size",
+            _splits_with(
+                paired=lambda a, b: (
+                    (a.var() + b.var() - 2 * torch.stack([a, b]).cov()[0, 1].abs()).clamp(min=0) / len(a)
+                ).sqrt()
+            ),
+            "Right where both accuracies rise and fall together. The covariance has a sign: where one rises as the other falls, the "
+            "paired error is the larger one. Take var(d).",
+        ),
+        Misconception(
+            "divided by n − 1",
+            _splits_with(
+                paired=lambda a, b: ((a - b).var() / (len(a) - 1)).sqrt(),
+                unpaired=lambda a, b: ((a.var() + b.var()) / (len(a) - 1)).sqrt(),
+            ),
+            "The difference is right. In the standard errors you divide the variances by n − 1, once more. The variance of a mean of n is "
+            "var / n.",
+        ),
+        Misconception(
+            "the number of images for that of the splits",
+            lambda correct, other: (
+                compare_over_splits(correct, other)[0],
+                *(
+                    (len(correct) / correct.shape[1]) ** 0.5 * error
+                    for error in compare_over_splits(correct, other)[1:]
+                ),
+            ),
+            "The difference is right. You divide the variances by the number of images. n is the number of splits.",
+        ),
+        Misconception(
+            "counts for accuracies",
+            lambda correct, other: tuple(correct.shape[1] * value for value in compare_over_splits(correct, other)),
+            "You count right answers. An accuracy is their share: divide by the number of images, `mean(1)`.",
         ),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf
+from helpers.exercises.engine.inputs import normal_leaf, random_greys
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -36,6 +36,16 @@ def _layer_with(combine, activation=torch.nn.functional.softplus):
     return lambda x, weight, bias: activation(combine(x, weight[:, : x.shape[1]], weight[:, x.shape[1] :], bias))
 
 
+def _cut_at(place):
+    """A wrong answer that takes this many columns for the image's, a function of x and the weight; where they do not fit, it raises."""
+
+    def answer(x, weight, bias):
+        of_image, of_label = weight[:, : place(x, weight)], weight[:, place(x, weight) :]
+        return torch.nn.functional.softplus(x @ of_image.T + bias + of_label.T[:, None])
+
+    return answer
+
+
 def _halves(x, image, label, bias):
     return x @ image.T + bias + label.T[:, None]
 
@@ -56,6 +66,12 @@ HIDDEN = Exercise(
         "more classes than pixels": lambda g: _layer_inputs(g, 4, 2, 7, 3),
         "one image": lambda g: _layer_inputs(g, 1, 5, 3, 2),
         "large numbers": lambda g: _layer_inputs(g, 2, 3, 5, 4, scale=400.0),
+        "all sizes alike": lambda g: _layer_inputs(g, 3, 3, 3, 3),
+        "black and white images of 784 pixels, ten classes": lambda g: {
+            **_layer_inputs(g, 2, 784, 10, 6, scale=0.05),
+            "x": random_greys(g, 2, 784).requires_grad_(),
+        },
+        "one pixel, one hidden number": lambda g: _layer_inputs(g, 5, 1, 4, 1),
     },
     dimensions={
         "x": ("batch", "pixels"),
@@ -158,6 +174,41 @@ HIDDEN = Exercise(
             "the weights detached",
             lambda x, weight, bias: hidden_of_every_class(x, weight.detach(), bias),
             "The values are right, and the layer does not learn: nothing is to be detached.",
+        ),
+        Misconception(
+            "the last ten columns for the label",
+            _cut_at(lambda x, weight: weight.shape[1] - 10),
+            "You take the last ten columns for the label's. There are not always ten classes: the image's columns end at `x.shape[1]`.",
+        ),
+        Misconception(
+            "784 columns for the image",
+            _cut_at(lambda x, weight: 784),
+            "You take 784 columns for the image's. Images are not always that large: the image's columns end at `x.shape[1]`.",
+        ),
+        Misconception(
+            "cut at the number of images",
+            _cut_at(lambda x, weight: len(x)),
+            "You cut the columns at the number of images. The image's columns are as many as it has pixels: `x.shape[1]`.",
+        ),
+        Misconception(
+            "cut at the number of hidden numbers",
+            _cut_at(lambda x, weight: len(weight)),
+            "You cut the columns at the number of rows of the weight. The image's columns are as many as it has pixels: `x.shape[1]`.",
+        ),
+        Misconception(
+            "cut in halves",
+            _cut_at(lambda x, weight: weight.shape[1] // 2),
+            "You cut the columns in halves. The image's columns are as many as it has pixels: `x.shape[1]`.",
+        ),
+        Misconception(
+            "the size of the halves' sum",
+            _layer_with(lambda x, image, label, bias: _halves(x, image, label, bias).abs()),
+            "You take the absolute value before the softplus. It takes numbers of both signs.",
+        ),
+        Misconception(
+            "the bias subtracted",
+            _layer_with(lambda x, image, label, bias: _halves(x, image, label, -bias)),
+            "You subtract the bias. It is added.",
         ),
     ),
 )

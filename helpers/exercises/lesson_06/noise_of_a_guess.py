@@ -25,11 +25,11 @@ def noise_of_a_guess(logits, bound, baseline):
 
 
 def _guess_inputs(
-    generator: Generator, batch: int, classes: int, spread: float = 1.0, baseline: float = 1.0
+    generator: Generator, batch: int, classes: int, spread: float = 1.0, baseline: float = 1.0, loc: float = -6.0
 ) -> dict[str, Tensor]:
     return {
         "logits": normal(generator, batch, classes, scale=spread, loc=0.4),
-        "bound": normal(generator, batch, classes, scale=3.0, loc=-6.0),
+        "bound": normal(generator, batch, classes, scale=3.0, loc=loc),
         "baseline": baseline * normal(generator, batch, loc=-4.0, scale=2.0),
     }
 
@@ -57,6 +57,11 @@ def _as_if_independent(logits, bound, baseline):
     return mean, variance + (mean**2).sum(-1)
 
 
+def _variance_of_the_signal(log_q, bound, baseline):
+    q, signal = log_q.exp(), bound - log_q - baseline[:, None]
+    return (q * (signal - (q * signal).sum(-1, keepdim=True)) ** 2).sum(-1)
+
+
 def _mean_of_all_alike(logits, bound, baseline):
     log_q = logits.log_softmax(-1)
     q = log_q.exp()
@@ -82,6 +87,12 @@ NOISE = Exercise(
         "no baseline": lambda g: _guess_inputs(g, 5, 3, baseline=0.0),
         "unsure": lambda g: _guess_inputs(g, 2, 6, spread=0.2, baseline=0.5),
         "one image, ten classes": lambda g: _guess_inputs(g, 1, 10, spread=2.0),
+        "as many images as classes, signals of both signs": lambda g: _guess_inputs(g, 3, 3, loc=-4.0),
+        "a sure classifier, images far apart": lambda g: {
+            "logits": normal(g, 6, 5, scale=700.0),
+            "bound": normal(g, 6, 5, scale=15.0) + normal(g, 6, 1, loc=-400.0, scale=150.0),
+            "baseline": normal(g, 6, loc=-400.0, scale=150.0),
+        },
     },
     dimensions={
         "logits": ("batch", "classes"),
@@ -193,6 +204,36 @@ NOISE = Exercise(
             "the variance of every logit",
             _guess_with(variance=lambda q, gradient, mean: (q[:, :, None] * (gradient - mean[:, None]) ** 2).sum(1)),
             "The mean is right. You return the variance of each logit; return their sum, one number per image.",
+        ),
+        Misconception(
+            "log q by way of probabilities",
+            lambda logits, bound, baseline: _guess_with(
+                signal=lambda log_q, bound, baseline: bound - logits.softmax(-1).log() - baseline[:, None]
+            )(logits, bound, baseline),
+            "Right while no probability rounds to 0. Where the classifier is sure, log 0 is −∞, and 0 times infinity is NaN. "
+            "`log_softmax` gives the log without the detour.",
+        ),
+        Misconception(
+            "the variance of the signal",
+            lambda logits, bound, baseline: (
+                noise_of_a_guess(logits, bound, baseline)[0],
+                _variance_of_the_signal(logits.log_softmax(-1), bound, baseline),
+            ),
+            "The mean is right. You return the variance of the learning signal, a number. The gradient is the signal times the score, and "
+            "its variance is that of this vector.",
+        ),
+        Misconception(
+            "one baseline for all images",
+            lambda logits, bound, baseline: noise_of_a_guess(logits, bound, baseline.mean().expand_as(baseline)),
+            "The mean is right, as with every baseline. In the variance you use the average baseline; each image has its own: "
+            "`baseline[:, None]`.",
+        ),
+        Misconception(
+            "weights squared with the deviations",
+            _guess_with(
+                variance=lambda q, gradient, mean: ((q[:, :, None] * (gradient - mean[:, None])) ** 2).sum((1, 2))
+            ),
+            "The mean is right. In the variance the probabilities are squared along with the distances; weigh the squares with q_y itself.",
         ),
     ),
 )

@@ -23,16 +23,36 @@ def semi_supervised_objective(bound_labelled, bound_unlabelled, log_q, labels, c
 
 
 def _objective_inputs(
-    generator: Generator, labelled: int, unlabelled: int, classes: int, counts: tuple[int, int], weight: float
+    generator: Generator,
+    labelled: int,
+    unlabelled: int,
+    classes: int,
+    counts: tuple[int, int],
+    weight: float,
+    loc: float = -20.0,
+    scale: float = 4.0,
+    spread: float = 1.5,
 ) -> dict[str, Tensor | tuple[int, int] | float]:
     return {
-        "bound_labelled": normal_leaf(generator, labelled, loc=-20.0, scale=4.0),
-        "bound_unlabelled": normal_leaf(generator, unlabelled, loc=-33.0, scale=6.0),
-        "log_q": normal(generator, labelled, classes, scale=1.5).log_softmax(-1).requires_grad_(),
+        "bound_labelled": normal_leaf(generator, labelled, loc=loc, scale=scale),
+        "bound_unlabelled": normal_leaf(generator, unlabelled, loc=1.6 * loc, scale=1.5 * scale),
+        "log_q": _log_probabilities(normal(generator, labelled, classes, scale=spread)),
         "labels": torch.randint(classes, (labelled,), generator=generator),
         "counts": counts,
         "weight": weight,
     }
+
+
+def _log_probabilities(logits: Tensor) -> Tensor:
+    """log_softmax(logits) as a leaf, whose gradient is the one that reaches the logits, up to a constant per image.
+
+    Answers that normalise once more, as `cross_entropy` does, have another gradient with respect to log q, and the same one with
+    respect to what log q is made of. So the hook passes on what `log_softmax` would.
+    """
+    log_q = logits.log_softmax(-1).requires_grad_()
+    q = log_q.detach().exp()
+    log_q.register_hook(lambda gradient: gradient - q.to(gradient) * gradient.sum(-1, keepdim=True))
+    return log_q
 
 
 def _of_label(log_q, labels):
@@ -71,6 +91,12 @@ OBJECTIVE = Exercise(
         "no classifier loss": lambda g: _objective_inputs(g, 2, 4, 5, (20, 60), 0.0),
         "one of each": lambda g: _objective_inputs(g, 1, 1, 6, (7, 9), 1.5),
         "a batch of all": lambda g: _objective_inputs(g, 4, 9, 2, (4, 9), 2.5),
+        "as many labelled as others, bounds above zero": lambda g: _objective_inputs(
+            g, 3, 3, 3, (500, 500), 0.5, loc=40.0
+        ),
+        "images far apart, a classifier that is sure and wrong": lambda g: _objective_inputs(
+            g, 5, 7, 10, (600, 49_400), 46.0, loc=-400.0, scale=150.0, spread=150.0
+        ),
     },
     dimensions={
         "bound_labelled": ("labelled",),
@@ -124,12 +150,6 @@ OBJECTIVE = Exercise(
             "You subtract log q(y | x): the classifier learns to avoid the true label. The objective is maximised, so it is added.",
         ),
         Misconception(
-            "normalised twice",
-            _objective_with(classifier=lambda log_q, labels: -torch.nn.functional.cross_entropy(log_q, labels)),
-            "Your value is right, and the gradient with respect to `log_q` is another: `cross_entropy` takes logits and normalises them; "
-            "`log_q` is normalised already. Use `nll_loss` or `gather`.",
-        ),
-        Misconception(
             "the mean over all classes",
             _objective_with(classifier=lambda log_q, labels: log_q.mean()),
             "You average log q over all classes. Only that of the image's own label counts: `gather`.",
@@ -174,6 +194,37 @@ OBJECTIVE = Exercise(
             "a loss",
             lambda *given, **named: -semi_supervised_objective(*given, **named),
             "That is the objective with its sign turned, a loss. Asked is what is maximised.",
+        ),
+        Misconception(
+            "the first class",
+            _objective_with(classifier=lambda log_q, labels: log_q[:, 0].mean()),
+            "You take log q of the first class for every image. Each image has its own label: `gather`.",
+        ),
+        Misconception(
+            "the classifier's own guess",
+            _objective_with(classifier=lambda log_q, labels: log_q.amax(1).mean()),
+            "You take the class that q holds most likely. The true label counts, whatever q holds: `gather` with `labels`.",
+        ),
+        Misconception(
+            "bounds summed over the data set",
+            lambda bound_labelled, bound_unlabelled, log_q, labels, counts, weight: (
+                counts[0] * bound_labelled.mean()
+                + counts[1] * bound_unlabelled.mean()
+                + weight * _of_label(log_q, labels).mean()
+            ),
+            "Your bounds are those of the whole data set. The objective is per image: divide the counts by their sum.",
+        ),
+        Misconception(
+            "the weight over the share",
+            _objective_with(factor=lambda weight, share: weight / share),
+            "You divide the classifier loss's weight by s. Here `weight` stands alone.",
+        ),
+        Misconception(
+            "sums of everything",
+            lambda bound_labelled, bound_unlabelled, log_q, labels, counts, weight: (
+                bound_labelled.sum() + bound_unlabelled.sum() + weight * _of_label(log_q, labels).sum()
+            ),
+            "You sum all terms over the batch. The exercise asks for means, the bounds weighed with s and 1 − s.",
         ),
     ),
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor
 
-from helpers.exercises.engine.inputs import normal_leaf
+from helpers.exercises.engine.inputs import normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
 
 
@@ -18,10 +19,12 @@ def unlabelled_bound(logits, bound):
     return (log_q.exp() * (bound - log_q)).sum(-1)
 
 
-def _unlabelled_inputs(generator: Generator, batch: int, classes: int, spread: float = 1.5) -> dict[str, Tensor]:
+def _unlabelled_inputs(
+    generator: Generator, batch: int, classes: int, spread: float = 1.5, loc: float = -9.0
+) -> dict[str, Tensor]:
     return {
         "logits": normal_leaf(generator, batch, classes, scale=spread, loc=0.7),
-        "bound": normal_leaf(generator, batch, classes, scale=4.0, loc=-9.0),
+        "bound": normal_leaf(generator, batch, classes, scale=4.0, loc=loc),
     }
 
 
@@ -46,6 +49,11 @@ UNLABELLED = Exercise(
         "a classifier that is sure": lambda g: _unlabelled_inputs(g, 4, 5, spread=700.0),
         "two classes": lambda g: _unlabelled_inputs(g, 5, 2),
         "one image, ten classes": lambda g: _unlabelled_inputs(g, 1, 10, spread=3.0),
+        "as many images as classes, bounds of both signs": lambda g: _unlabelled_inputs(g, 3, 3, loc=0.0),
+        "images far apart": lambda g: {
+            "logits": (normal(g, 6, 10) + 300.0 * normal(g, 6, 1)).requires_grad_(),
+            "bound": (normal(g, 6, 10, scale=15.0) + normal(g, 6, 1, loc=-400.0, scale=150.0)).requires_grad_(),
+        },
     },
     dimensions={"logits": ("batch", "classes"), "bound": ("batch", "classes"), "return": ("batch",)},
     returns=("the bound",),
@@ -128,6 +136,34 @@ UNLABELLED = Exercise(
             "the mean over the batch",
             lambda logits, bound: unlabelled_bound(logits, bound).mean(),
             "You average over the images. Asked is one number for each image.",
+        ),
+        Misconception(
+            "the mean of the terms",
+            _unlabelled_with(lambda log_q, bound: (log_q.exp() * (bound - log_q)).mean(-1)),
+            "You average over the classes. Their probabilities q_k weigh them already: sum.",
+        ),
+        Misconception(
+            "the entropy alone",
+            _unlabelled_with(lambda log_q, bound: -(log_q.exp() * log_q).sum(-1)),
+            "That is the entropy of q alone. The mean of L(x, k) under q is missing.",
+        ),
+        Misconception(
+            "the entropy once for each class",
+            _unlabelled_with(lambda log_q, bound: (log_q.exp() * bound - log_q).sum(-1)),
+            "q_k weighs L(x, k) alone, and −log q_k counts in full. q_k weighs the whole bracket.",
+        ),
+        Misconception(
+            "the best bound",
+            lambda logits, bound: bound.amax(-1) + 0 * logits.sum(-1),
+            "You take the largest L(x, k), which asks no classifier. U(x) is the mean over all classes, each with its probability q_k.",
+        ),
+        Misconception(
+            "sigmoids for the softmax",
+            _unlabelled_with(
+                lambda log_q, bound: (log_q.exp() * (bound - log_q)).sum(-1),
+                lambda logits: torch.nn.functional.logsigmoid(logits),
+            ),
+            "Your probabilities are sigmoids, one for each class by itself. q(y | x) is one distribution over the classes: the softmax.",
         ),
     ),
 )

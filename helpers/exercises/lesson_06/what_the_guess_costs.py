@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal
@@ -30,6 +31,15 @@ def _weight_inputs(
         "log_weight": normal(generator, samples, batch, classes, scale=1.1)
         + normal(generator, batch, classes, scale=spread, loc=loc),
         "log_q": normal(generator, batch, classes, scale=1.4).log_softmax(-1),
+    }
+
+
+def _both_sure(generator: Generator) -> dict[str, Tensor]:
+    """One class for each image to which both give all probability: that of the others rounds to 0."""
+    others = -900.0 * (1 - torch.eye(4, 5, dtype=torch.float64))
+    return {
+        "log_weight": normal(generator, 2, 4, 5, scale=15.0, loc=-400.0) + others,
+        "log_q": (normal(generator, 4, 5) + others).log_softmax(-1),
     }
 
 
@@ -64,6 +74,10 @@ def _bound_for_evidence(log_weight, log_q):
     return log_marginal - divergence, log_posterior, divergence
 
 
+def _posterior_and_divergence(log_posterior, log_q):
+    return log_posterior, (log_q.exp() * (log_q - log_posterior)).sum(-1)
+
+
 def _evidence_by_the_mean(log_weight, log_q):
     log_marginal, log_posterior, divergence = what_the_guess_costs(log_weight, log_q)
     return log_marginal - math.log(log_q.shape[-1]), log_posterior, divergence
@@ -86,6 +100,13 @@ COST = Exercise(
         "weights too small for a float": lambda g: _weight_inputs(g, 4, 3, 2, loc=-900.0),
         "one draw": lambda g: _weight_inputs(g, 1, 4, 3),
         "far from sure": lambda g: _weight_inputs(g, 5, 1, 4, spread=0.2),
+        "all sizes alike, densities above one": lambda g: _weight_inputs(g, 3, 3, 3, loc=90.0),
+        "images far apart": lambda g: {
+            "log_weight": normal(g, 5, 6, 3, scale=8.0)
+            + torch.tensor([-100.0, -400.0, -900.0, 50.0, -1500.0, -600.0], dtype=torch.float64)[:, None],
+            "log_q": normal(g, 6, 3, scale=8.0).log_softmax(-1),
+        },
+        "model and classifier sure": _both_sure,
     },
     dimensions={
         "log_weight": ("samples", "batch", "classes"),
@@ -186,6 +207,24 @@ COST = Exercise(
             "the bound for the evidence",
             _bound_for_evidence,
             "log p(y | x) and the divergence are right. The first is log p(x) − KL, a bound; log p(x) itself asks no classifier.",
+        ),
+        Misconception(
+            "log p(y | x) by way of probabilities",
+            lambda log_weight, log_q: (
+                _cost_with()(log_weight, log_q)[:1]
+                + _posterior_and_divergence(log_weight.logsumexp(0).softmax(-1).log(), log_q)
+            ),
+            "log p(x) is right. log p(y | x) is −∞ where p(y | x) rounds to 0: take `log_softmax`, or log p(x, y) − log p(x).",
+        ),
+        Misconception(
+            "log S added",
+            _cost_with(joint=lambda log_weight: log_weight.logsumexp(0) + math.log(len(log_weight))),
+            "log p(y | x) and the divergence are right. You add log S to log p(x); a mean divides by S, so log S is subtracted.",
+        ),
+        Misconception(
+            "the best class for log p(x)",
+            _cost_with(evidence=lambda log_joint: log_joint.amax(-1)),
+            "Your log p(x) is the largest log p(x, y). p(x) is the sum over all classes: `logsumexp`.",
         ),
     ),
 )

@@ -24,12 +24,12 @@ def bound_per_step(log_likelihood, rate, lengths):
 
 
 def _step_inputs(
-    generator: Generator, lengths: list[int], steps: int, beyond: float | None = None
+    generator: Generator, lengths: list[int], steps: int, beyond: float | None = None, loc: Tensor | float = -7.0
 ) -> dict[str, Tensor]:
     """Per-step terms; beyond the ends random numbers as well, or `beyond`."""
     ends = torch.tensor(lengths)
     terms = {
-        "log_likelihood": normal(generator, len(lengths), steps, scale=2.0, loc=-7.0),
+        "log_likelihood": normal(generator, len(lengths), steps, scale=2.0) + loc,
         "rate": normal(generator, len(lengths), steps, loc=2.0).abs() + 0.1,
     }
     if beyond is not None:
@@ -86,6 +86,13 @@ PER_STEP = Exercise(
         "NaN beyond the ends": lambda g: _step_inputs(g, [1, 6, 3, 2], 6, math.nan),
         "one short sequence": lambda g: _step_inputs(g, [2], 5),
         "large numbers beyond the ends": lambda g: _step_inputs(g, [5, 1], 8, 1e6),
+        "minus infinity beyond the ends": lambda g: _step_inputs(g, [1, 4, 2], 5, -math.inf),
+        "densities above one": lambda g: _step_inputs(g, [3, 5, 1, 4], 6, loc=9.0),
+        "as many sequences as steps, terms of both signs": lambda g: _step_inputs(g, [4, 1, 3, 2], 4, loc=2.0),
+        "sequences far apart": lambda g: _step_inputs(
+            g, [7, 3, 9], 10, loc=torch.tensor([[-400.0], [150.0], [-0.5]], dtype=torch.float64)
+        ),
+        "one step each": lambda g: _step_inputs(g, [1, 1, 1], 1),
     },
     dimensions={
         "log_likelihood": ("batch", "steps"),
@@ -186,6 +193,43 @@ PER_STEP = Exercise(
             "the likelihood detached",
             _bound_with(step=lambda log_likelihood, rate: log_likelihood.detach() - rate),
             "The values are right, and no gradient reaches the likelihood: nothing is to be detached.",
+        ),
+        Misconception(
+            "the size of each term",
+            _bound_with(step=lambda log_likelihood, rate: (log_likelihood - rate).abs()),
+            "You take the absolute value of each step's term. Terms keep their signs: a density may be below 1 or above.",
+        ),
+        Misconception(
+            "the size of the log-likelihood",
+            _bound_with(step=lambda log_likelihood, rate: -log_likelihood.abs() - rate),
+            "Right where log p(x_t | z_t) is negative. A density may be above 1, and its log positive: keep the sign.",
+        ),
+        Misconception(
+            "the bounds never positive",
+            _bound_with(
+                each=lambda bound, lengths: -bound.abs(),
+                whole=lambda bound, lengths, steps: -bound.abs().sum() / lengths.sum(),
+            ),
+            "Right where a bound is negative. With densities above 1 it may be positive: keep its sign.",
+        ),
+        Misconception(
+            "over the steps of the table",
+            _bound_with(whole=lambda bound, lengths, steps: bound.sum() / steps),
+            "The sequences' bounds are right. You divide their sum by the steps of the table; divide by the sum of the lengths.",
+        ),
+        Misconception(
+            "over the mean length",
+            _bound_with(whole=lambda bound, lengths, steps: bound.sum() / lengths.to(bound).mean()),
+            "The sequences' bounds are right. You divide their sum by the mean length; divide by the sum of the lengths.",
+        ),
+        Misconception(
+            "steps counted from one",
+            _bound_with(
+                masked=lambda step, lengths: torch.where(
+                    (torch.arange(step.shape[1]) > 0) & (torch.arange(step.shape[1]) <= lengths[:, None]), step, 0.0
+                )
+            ),
+            "You leave out the first step and count one beyond the end: steps are counted from 0, so t runs from 0 to lengths − 1.",
         ),
     ),
 )

@@ -43,6 +43,14 @@ def _forbidden(generator: Generator) -> dict[str, Tensor]:
     return {**given, "log_initial": log_initial, "log_transition": log_transition.log_softmax(-1)}
 
 
+def _far_apart(generator: Generator) -> dict[str, Tensor]:
+    """Sequences that lie thousands of nats apart, and steps that decide between the states by hundreds."""
+    loc = torch.tensor([-400.0, -2.0, 90.0, -900.0], dtype=torch.float64)[:, None, None]
+    scale = torch.tensor([150.0, 1.0, 5.0, 15.0], dtype=torch.float64)[:, None, None]
+    emission = (loc + scale * normal(generator, 4, 6, 5)).requires_grad_()
+    return {**_chain_inputs(generator, 4, 6, 5), "log_emission": emission}
+
+
 def _forward_with(
     first=lambda log_initial, log_transition, emission: log_initial + emission,
     ahead=lambda log_forward, log_transition: (log_forward[:, :, None] + log_transition).logsumexp(1),
@@ -90,6 +98,9 @@ FORWARD = Exercise(
         "one step": lambda g: _chain_inputs(g, 4, 1, 3),
         "forbidden transitions": _forbidden,
         "one sequence of two states": lambda g: _chain_inputs(g, 1, 7, 2, spread=0.8),
+        "all sizes alike, densities above one": lambda g: _chain_inputs(g, 3, 3, 3, loc=9.0),
+        "sequences and states far apart": _far_apart,
+        "one state": lambda g: _chain_inputs(g, 2, 4, 1),
     },
     dimensions={
         "log_initial": ("states",),
@@ -223,6 +234,16 @@ FORWARD = Exercise(
             "a loss",
             lambda *given, **named: -forward_log_marginal(*given, **named),
             "That is −log p(x), a loss. Return log p(x).",
+        ),
+        Misconception(
+            "p(x) for its logarithm",
+            _forward_with(last=lambda log_forward: log_forward.exp().sum(1)),
+            "That is p(x), 0 in floating point for most sequences. Return its logarithm: `logsumexp`.",
+        ),
+        Misconception(
+            "the first observation alone",
+            _forward_with(seen=lambda log_ahead, emission: log_ahead),
+            "Only x_1 counts in your sum. Each step adds its log p(x_t | z_t = j).",
         ),
     ),
 )

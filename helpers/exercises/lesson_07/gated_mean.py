@@ -54,6 +54,13 @@ GATED = Exercise(
         "three vectors of four": lambda g: _gated_inputs(g, 3, 4),
         "gates wide open and shut": lambda g: _gated_inputs(g, 5, 2, scale=30.0),
         "one vector": lambda g: _gated_inputs(g, 1, 3),
+        "all sizes alike": lambda g: _gated_inputs(g, 3, 3),
+        "one number": lambda g: _gated_inputs(g, 4, 1),
+        "numbers in the hundreds": lambda g: {
+            **_gated_inputs(g, 2, 6),
+            "z": normal_leaf(g, 2, 6, scale=100.0),
+            "proposal": normal_leaf(g, 2, 6, scale=300.0),
+        },
         "gates half open": lambda g: {
             **_gated_inputs(g, 2, 5),
             "gate_logit": torch.zeros(2, 5, dtype=torch.float64).requires_grad_(),
@@ -160,6 +167,48 @@ GATED = Exercise(
             "z detached",
             _gated_with(linear=lambda z, weight, bias: z.detach() @ weight.T + bias),
             "The value is right, and no gradient flows back along the chain through z. Nothing is to be detached.",
+        ),
+        Misconception(
+            "the sigmoid twice",
+            _gated_with(gate=lambda logit: logit.sigmoid().sigmoid()),
+            "You take the sigmoid twice, so your gate lies between 0.5 and 0.73. Once is enough.",
+        ),
+        Misconception(
+            "the exponential for the gate",
+            _gated_with(gate=torch.exp),
+            "Your gate is e to the logit, which has no upper end. A share lies between 0 and 1: take the sigmoid.",
+        ),
+        Misconception(
+            "only the diagonal of A",
+            _gated_with(linear=lambda z, weight, bias: z * weight.diagonal() + bias),
+            "You multiply z with the diagonal of A, coordinate by coordinate. A z is a product of matrix and vector.",
+        ),
+        Misconception(
+            "the bias before A",
+            _gated_with(linear=lambda z, weight, bias: (z + bias) @ weight.T),
+            "You add the bias to z before A. It is A z + a: multiply first, then add.",
+        ),
+        Misconception(
+            "the linear step alone",
+            _gated_with(lambda gate, linear, proposal: (1 - gate) * linear + 0 * proposal),
+            "The proposal is missing: + g h.",
+        ),
+        Misconception(
+            "A on the proposal too",
+            lambda z, gate_logit, proposal, weight, bias: (
+                ((1 - gate_logit.sigmoid()) * z + gate_logit.sigmoid() * proposal) @ weight.T + bias
+            ),
+            "You mix z and h, then take the linear step of the mixture. Only z takes it; h enters as it is.",
+        ),
+        Misconception(
+            "the gate on both",
+            _gated_with(lambda gate, linear, proposal: gate * (linear + proposal)),
+            "Your gate multiplies both parts. The linear step has the rest of the share, 1 − g.",
+        ),
+        Misconception(
+            "a softplus for the gate",
+            _gated_with(gate=torch.nn.functional.softplus),
+            "Your gate is a softplus, which has no upper end. A share lies between 0 and 1: take the sigmoid.",
         ),
     ),
 )

@@ -24,10 +24,10 @@ def importance_sampled(log_joint, log_q):
 
 
 def _path_inputs(
-    generator: Generator, samples: int, batch: int, loc: float = -12.0, spread: float = 1.4
+    generator: Generator, samples: int, batch: int, loc: Tensor | float = -12.0, spread: float = 1.4
 ) -> dict[str, Tensor]:
     log_q = normal(generator, samples, batch, scale=2.0, loc=-5.0)
-    centre = normal(generator, batch, scale=3.0, loc=loc)
+    centre = normal(generator, batch, scale=3.0) + loc
     return {"log_joint": log_q + centre + normal(generator, samples, batch, scale=spread), "log_q": log_q}
 
 
@@ -62,6 +62,12 @@ IMPORTANCE = Exercise(
         "one path": lambda g: _path_inputs(g, 1, 4),
         "one path carries all": lambda g: _path_inputs(g, 6, 2, spread=25.0),
         "weights nearly alike": lambda g: _path_inputs(g, 5, 4, spread=0.1),
+        "as many paths as sequences": lambda g: _path_inputs(g, 3, 3, loc=0.0),
+        "sequences far apart": lambda g: _path_inputs(
+            g, 7, 4, loc=torch.tensor([-2500.0, 300.0, -400.0, -30.0], dtype=torch.float64), spread=3.0
+        ),
+        "paths that differ by hundreds of nats": lambda g: _path_inputs(g, 8, 2, loc=-400.0, spread=150.0),
+        "one sequence": lambda g: _path_inputs(g, 6, 1),
     },
     dimensions={"log_joint": ("samples", "batch"), "log_q": ("samples", "batch"), "return": (("batch",), ("batch",))},
     returns=("the estimate of log p(x)", "the effective sample size"),
@@ -170,6 +176,32 @@ IMPORTANCE = Exercise(
             "the mean over the sequences",
             _importance_with(estimate=lambda log_weight: (log_weight.logsumexp(0) - math.log(len(log_weight))).mean()),
             "You average over the sequences. Return one estimate for each.",
+        ),
+        Misconception(
+            "the log of the number of sequences",
+            _importance_with(estimate=lambda log_weight: log_weight.logsumexp(0) - math.log(log_weight.shape[1])),
+            "The size is right. You subtract the log of the number of sequences. The mean is over the S paths: subtract log S.",
+        ),
+        Misconception(
+            "the joint for the weights in the size",
+            lambda log_joint, log_q: (
+                (log_joint - log_q).logsumexp(0) - math.log(len(log_q)),
+                1 / log_joint.softmax(0).square().sum(0),
+            ),
+            "The estimate is right. The size is that of p(x, z) without q. Its weights too are p(x, z) / q(z | x).",
+        ),
+        Misconception(
+            "the variance of a sample in the size",
+            _importance_with(
+                effective=lambda log_weight: len(log_weight) / (1 + (len(log_weight) * log_weight.softmax(0)).var(0))
+            ),
+            "The estimate is right. Your size is S / (1 + variance of the normalised weights), with a variance that divides by S − 1; "
+            "(Σ w)² / Σ w² has one that divides by S.",
+        ),
+        Misconception(
+            "a loss",
+            _importance_with(estimate=lambda log_weight: math.log(len(log_weight)) - log_weight.logsumexp(0)),
+            "The size is right. The estimate has its sign turned. Return log p(x).",
         ),
     ),
 )

@@ -29,12 +29,11 @@ def particle_step(log_z, log_weight, z, offset):
 
 
 def _particle_inputs(
-    generator: Generator, batch: int, particles: int, latent: int, loc: float = -6.0, spread: float = 1.2
+    generator: Generator, batch: int, particles: int, latent: int, loc: Tensor | float = -6.0, spread: float = 1.2
 ) -> dict[str, Tensor]:
     return {
-        "log_z": normal(generator, batch, scale=4.0, loc=-20.0),
-        "log_weight": normal(generator, batch, particles, scale=spread)
-        + normal(generator, batch, 1, scale=2.0, loc=loc),
+        "log_z": normal(generator, batch, scale=20.0, loc=-20.0),
+        "log_weight": normal(generator, batch, particles, scale=spread) + normal(generator, batch, 1, scale=2.0) + loc,
         "z": normal(generator, batch, particles, latent),
         "offset": uniform(generator, batch),
     }
@@ -72,6 +71,12 @@ PARTICLES = Exercise(
             "offset": torch.full((2,), 1 - 2**-53, dtype=torch.float64),
         },
         "one particle": lambda g: _particle_inputs(g, 3, 1, 2),
+        "all sizes alike": lambda g: _particle_inputs(g, 3, 3, 3, loc=40.0),
+        "sequences far apart": lambda g: _particle_inputs(
+            g, 4, 7, 3, loc=torch.tensor([[-2500.0], [300.0], [-400.0], [0.0]], dtype=torch.float64)
+        ),
+        "particles that differ by hundreds of nats": lambda g: _particle_inputs(g, 5, 8, 2, loc=-400.0, spread=150.0),
+        "one sequence": lambda g: _particle_inputs(g, 1, 6, 4),
     },
     dimensions={
         "log_z": ("batch",),

@@ -52,6 +52,13 @@ def _unclamped(log_z, log_weight, z, offset):
     return _right(log_z, log_weight, z, offset)[0], drawn
 
 
+def _indices(log_z, log_weight, z, offset):
+    count = log_weight.shape[1]
+    points = (torch.arange(count) + offset[:, None]) / count
+    chosen = torch.searchsorted(log_weight.softmax(1).cumsum(1), points, right=True).clamp(max=count - 1)
+    return _right(log_z, log_weight, z, offset)[0], chosen
+
+
 def _sorted_first(log_z, log_weight, z, offset):
     order = log_weight.argsort(1, descending=True)
     return _right(log_z, log_weight.gather(1, order), z.gather(1, order[:, :, None].expand_as(z)), offset)
@@ -181,5 +188,32 @@ MISCONCEPTIONS = (
         _unclamped,
         "Right, until rounding puts the last point at 1 or the last edge just below it: then no edge lies beyond the point, and the "
         "index is K. The last piece ends at 1: `.clamp(max=K - 1)`.",
+    ),
+    Misconception(
+        "the indices for the particles",
+        _indices,
+        "log Z_hat is right. You return which particle each point draws. Return the particles themselves, z at these indices: `gather`.",
+    ),
+    Misconception(
+        "the mean weight of all sequences",
+        _with_parts(
+            total=lambda log_z, gain: log_z + gain.logsumexp(0) - math.log(len(gain)),
+        ),
+        "The particles are right. You average the weights over the sequences too; each sequence has a log Z_hat of its own.",
+    ),
+    Misconception(
+        "the offset subtracted",
+        _with_parts(teeth=lambda index, offset, count: (index - offset[:, None]) / count),
+        "log Z_hat is right. Your points stand at (j − u) / K, the first one below 0. Add u: (j + u) / K.",
+    ),
+    Misconception(
+        "points over K + 1",
+        _with_parts(teeth=lambda index, offset, count: (index + offset[:, None]) / (count + 1)),
+        "log Z_hat is right. Your points stand at (j + u) / (K + 1), and leave the end of the interval out. There are K: (j + u) / K.",
+    ),
+    Misconception(
+        "points over one fewer",
+        _with_parts(teeth=lambda index, offset, count: (index + offset[:, None]) / max(count - 1, 1)),
+        "log Z_hat is right. Your points stand at (j + u) / (K − 1), the last one beyond 1. There are K: (j + u) / K.",
     ),
 )

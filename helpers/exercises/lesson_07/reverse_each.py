@@ -59,6 +59,9 @@ REVERSED = Exercise(
         "all of full length": lambda g: _padded_inputs(g, [4, 4], 4, 3),
         "one step": lambda g: _padded_inputs(g, [1, 5, 3, 4], 7, 2),
         "one sequence, one feature": lambda g: _padded_inputs(g, [3], 8, 1),
+        "all sizes alike": lambda g: _padded_inputs(g, [2, 3, 1], 3, 3),
+        "one step in all": lambda g: _padded_inputs(g, [1, 1], 1, 3),
+        "88 keys": lambda g: _padded_inputs(g, [5, 9, 2, 7], 10, 88),
     },
     dimensions={"x": ("batch", "steps", "features"), "lengths": ("batch",), "return": ("batch", "steps", "features")},
     returns=("the reversed batch",),
@@ -78,8 +81,7 @@ REVERSED = Exercise(
         Misconception(
             "padding reversed behind the sequence",
             _taken(lambda time, length, steps: (length - 1 - time) % steps),
-            "The sequences are right, and what stands beyond their ends is reversed too, for a negative index counts from the back. Beyond "
-            "the end, place t keeps what it has.",
+            "The sequences are right, and what stands beyond their ends is reversed too. Beyond the end, place t keeps what it has.",
         ),
         Misconception(
             "the first step for the padding",
@@ -157,6 +159,28 @@ REVERSED = Exercise(
             "detached",
             lambda x, lengths: reverse_each(x.detach(), lengths),
             "The values are right, and no gradient reaches x: nothing is to be detached.",
+        ),
+        Misconception(
+            "the last step repeated",
+            _taken(lambda time, length, steps: torch.where(time < length, length - 1, time)),
+            "Each place of a sequence holds its last step. Place t takes step lengths − 1 − t.",
+        ),
+        Misconception(
+            "first and last exchanged",
+            _taken(
+                lambda time, length, steps: torch.where(time == 0, length - 1, torch.where(time == length - 1, 0, time))
+            ),
+            "The first and the last step are exchanged, and those between stay. Reverse all of them.",
+        ),
+        Misconception(
+            "the sequences behind their padding",
+            _taken(lambda time, length, steps: torch.where(time < steps - length, time + length, steps - 1 - time)),
+            "Your sequences stand behind the padding. They stay at the front, from place 0 on.",
+        ),
+        Misconception(
+            "the sequences moved to the end",
+            _taken(lambda time, length, steps: (time - (steps - length)) % steps),
+            "You move the sequences to the end of the table, in their old order. Reverse them where they stand.",
         ),
     ),
 )

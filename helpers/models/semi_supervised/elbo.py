@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.distributions import kl_divergence
-from torch.nn.functional import one_hot
 
 from helpers.data import SemiSupervisedBatch
 from helpers.data.checks import describe
-from helpers.distributions import CategoricalConditional
+from helpers.distributions import CategoricalConditional, closed_form_kl
+from helpers.distributions.checks import check_shape
 from helpers.estimators import Enumeration, Estimate, GradientEstimator, Pathwise
+from helpers.estimators.parts.doors import check_instance
+from helpers.models.checks import check_estimator, check_num_samples, check_part, check_slope, check_support
+from helpers.models.elbo import REWARDS_RATE
+from helpers.models.semi_supervised.labels import as_one_hot
 from helpers.models.semi_supervised.model import SemiSupervisedGuide, SemiSupervisedVAE
+from helpers.networks.sizes import as_weight, is_number
 
 
 class SemiSupervisedElbo(nn.Module):
@@ -46,8 +49,9 @@ class SemiSupervisedElbo(nn.Module):
             in z, so the model uses y first, whose cost does not depend on w.
 
     Raises:
-        ValueError: If model and guide do not fit, if labelled_share or classifier_weight is out of range, or if an estimator's target
-            is not an expectation.
+        ValueError: If an argument is of the wrong kind, if model and guide do not fit, if a share or a weight is out of range, if an
+            estimator's target is not an expectation, or if `label_estimator` would lose the gradient of y's rate (straight-through and
+            Gumbel-softmax).
     """
 
     def __init__(
@@ -64,33 +68,49 @@ class SemiSupervisedElbo(nn.Module):
         style_rate_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        name = type(self).__name__
+        check_part(model, SemiSupervisedVAE, SemiSupervisedGuide, name, "model")
+        check_part(guide, SemiSupervisedGuide, SemiSupervisedVAE, name, "guide")
         _check_parts(model, guide)
+        if not is_number(labelled_share):
+            raise ValueError(f"labelled_share={labelled_share!r} was given; expected a number above 0 and below 1.")
         if not 0 < labelled_share < 1:
             raise ValueError(
                 f"labelled_share={labelled_share} was given: it is the labelled images over all images, above 0 and below 1. Without "
                 "labels use `Elbo`; with labels for all images, `LogLikelihood`."
-            )
-        if classifier_weight < 0:
-            raise ValueError(
-                f"classifier_weight={classifier_weight} teaches the classifier wrong labels; 0 or more was expected."
             )
         self.model = model
         self.guide = guide
         self.label_estimator = Enumeration() if label_estimator is None else label_estimator
         self.style_estimator = Pathwise() if style_estimator is None else style_estimator
         for estimator in (self.label_estimator, self.style_estimator):
+            check_estimator(estimator, name)
             if estimator.target != "expectation":
                 raise ValueError(
                     f"SemiSupervisedElbo nests expectations, and {type(estimator).__name__} has the target {estimator.target!r}."
                 )
+        check_slope(self.label_estimator, model.label_prior())  # the rate of y stands in its integrand
         self.labelled_share = labelled_share
-        self.classifier_weight = classifier_weight
-        self.label_samples = label_samples
-        self.style_samples = style_samples
+        self.classifier_weight = as_weight(
+            classifier_weight, "classifier_weight", "teaches the classifier wrong labels"
+        )
+        self.label_samples = check_num_samples(label_samples, "label_samples")
+        self.style_samples = check_num_samples(style_samples, "style_samples")
         self.style_rate_weight = style_rate_weight
+
+    @property
+    def style_rate_weight(self) -> float:
+        """w; it may be set during training."""
+        return self._style_rate_weight
+
+    @style_rate_weight.setter
+    def style_rate_weight(self, style_rate_weight: float) -> None:
+        self._style_rate_weight = as_weight(style_rate_weight, "style_rate_weight", REWARDS_RATE)
 
     def forward(self, batch: SemiSupervisedBatch) -> Estimate:
         images, labels, unlabelled_images = _unpacked(batch)
+        check_shape(images, self.guide.style.image_shape, "the labelled images", type(self).__name__)
+        check_shape(unlabelled_images, self.guide.style.image_shape, "the unlabelled images", type(self).__name__)
         y = as_one_hot(labels, self.model.num_classes, images)
         labelled, unlabelled = _mean(self.labelled(images, y)), _mean(self.unlabelled(unlabelled_images))
         log_q = self.guide.classifier(images).log_prob(y).mean()
@@ -140,7 +160,9 @@ class SemiSupervisedElbo(nn.Module):
         q = self.guide.style(x, y)
 
         def log_weight(z: Tensor) -> Estimate:
-            rate = q.log_prob(z) - self.model.style_prior(z.shape[: z.dim() - len(q.event_shape)]).log_prob(z)
+            prior = self.model.style_prior(z.shape[: z.dim() - len(q.event_shape)])
+            check_support(q, prior)
+            rate = q.log_prob(z) - prior.log_prob(z)
             return self._log_likelihood(x, y, z) + Estimate.of(-self.style_rate_weight * rate, style_rate=rate)
 
         return self.style_estimator(log_weight, q, self.style_samples, context=self._context(x, y))
@@ -158,7 +180,15 @@ class AnalyticKlSemiSupervisedElbo(SemiSupervisedElbo):
 
     def _given_label(self, x: Tensor, y: Tensor) -> Estimate:
         q = self.guide.style(x, y)
-        kl = kl_divergence(q, self.model.style_prior(q.batch_shape))
+        prior = self.model.style_prior(q.batch_shape)
+        check_support(q, prior)
+        try:
+            kl = closed_form_kl(q, prior)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"There is no closed form for KL(q || p) between {type(q).__name__} and {type(self.model.style_prior).__name__}. "
+                "SemiSupervisedElbo estimates it."
+            ) from error
         rate = Estimate.of(-self.style_rate_weight * kl, style_rate=kl)
 
         def log_likelihood(z: Tensor) -> Estimate:
@@ -179,6 +209,8 @@ class LogLikelihood(nn.Module):
 
     def __init__(self, classifier: CategoricalConditional) -> None:
         super().__init__()
+        if not hasattr(classifier, "event_shape"):
+            check_instance(classifier, CategoricalConditional, type(self).__name__, "a CategoricalConditional q(y | x)")
         self.classifier = classifier
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Estimate:
@@ -187,37 +219,10 @@ class LogLikelihood(nn.Module):
                 f"LogLikelihood takes batches of (images, labels), and a {type(batch).__name__} was given."
             )
         images, labels = batch
+        check_shape(images, self.classifier.input_shape, "the images", type(self).__name__)
         return Estimate.of(
             self.classifier(images).log_prob(as_one_hot(labels, self.classifier.event_shape[-1], images))
         )
-
-
-def as_one_hot(labels: Tensor, num_classes: int, like: Tensor) -> Tensor:
-    """Class numbers as one-hot vectors.
-
-    Args:
-        labels: Class numbers from 0 to num_classes - 1, int64 [*batch].
-        num_classes: Size of a one-hot vector.
-        like: Tensor whose dtype the result has.
-
-    Returns:
-        One-hot labels [*batch, classes], on the device of `labels`.
-
-    Raises:
-        ValueError: If labels are not integers, or out of range.
-    """
-    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
-        given = describe(labels, "labels") if isinstance(labels, Tensor) else f"labels of type {type(labels).__name__}"
-        raise ValueError(
-            f"Got {given}; expected int64 [*batch], one class number per image. Convert floats with labels.long()."
-        )
-    low, high = (int(value) for value in labels.aminmax())
-    if low < 0 or high >= num_classes:
-        raise ValueError(
-            f"Got labels from {low} to {high}; expected class numbers from 0 to {num_classes - 1}. Usually -1 marks a missing label: such "
-            "images belong among the unlabelled."
-        )
-    return one_hot(labels, num_classes).to(like.dtype)
 
 
 def _mean(estimate: Estimate) -> Estimate:

@@ -19,7 +19,9 @@ from helpers.distributions import (
     StyleConditional,
     side_by_side,
 )
-from helpers.networks import FeedForward, NetworkRecipe, Shape
+from helpers.distributions.network_conditional import check_conditional
+from helpers.estimators.parts.doors import check_instance
+from helpers.networks import FeedForward, NetworkRecipe, Shape, as_shape, as_size
 
 
 class SemiSupervisedVAE(nn.Module):
@@ -33,11 +35,16 @@ class SemiSupervisedVAE(nn.Module):
         likelihood: [y, z] concatenated to a vector [*batch, classes + size of z] → p(x | y, z).
 
     Raises:
-        ValueError: If labels are not vectors, or if the likelihood's input is not of size classes + size of z.
+        ValueError: If an argument is of the wrong kind, if labels are not vectors, or if the likelihood's input is not of size
+            classes + size of z.
     """
 
     def __init__(self, label_prior: CategoricalPrior, style_prior: Prior, likelihood: Conditional) -> None:
         super().__init__()
+        name = type(self).__name__
+        check_instance(label_prior, CategoricalPrior, name, "a CategoricalPrior p(y)")
+        check_instance(style_prior, Prior, name, "a prior p(z) such as StandardNormalPrior(50)")
+        check_conditional(likelihood, name, "likelihood p(x | y, z)")
         if len(label_prior.event_shape) != 1:
             raise ValueError(
                 f"One label is a one-hot vector, and the label prior makes outcomes of shape {label_prior.event_shape}."
@@ -97,7 +104,7 @@ class SemiSupervisedVAE(nn.Module):
         Returns:
             x [*shape, *outcome], y [*shape, classes] one-hot, and z [*shape, *latent].
         """
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        shape = as_shape(shape)
         y, z = self.label_prior(shape).sample(), self.style_prior(shape).sample()
         return self(y, z).sample(), y, z
 
@@ -125,11 +132,19 @@ class SemiSupervisedGuide(nn.Module):
         style: x [*batch, *image], y [..., *batch, classes] → q(z | x, y).
 
     Raises:
-        ValueError: If classifier and style disagree on the number of classes or on the shape of x.
+        ValueError: If an argument is of the wrong kind, or classifier and style disagree on the number of classes or on the shape of x.
     """
 
     def __init__(self, classifier: CategoricalConditional, style: StyleConditional) -> None:
         super().__init__()
+        name = type(self).__name__
+        # by their shapes, so that other modules with these may stand in for both
+        if not hasattr(classifier, "event_shape"):
+            check_instance(
+                classifier, CategoricalConditional, name, "a CategoricalConditional q(y | x) as its classifier"
+            )
+        if not hasattr(style, "image_shape"):
+            check_instance(style, StyleConditional, name, "a StyleConditional q(z | x, y) as its style")
         if tuple(classifier.event_shape) != (style.num_classes,):
             raise ValueError(
                 f"The classifier makes labels of shape {tuple(classifier.event_shape)}, and the style reads one-hot labels of "
@@ -170,6 +185,8 @@ def semi_supervised_vae(
     Raises:
         ValueError: If `hidden` is empty.
     """
+    num_classes, latent = as_size(num_classes, "num_classes"), as_size(latent, "latent")
+    hidden = as_shape(hidden)
     if not hidden:
         raise ValueError("The style reads image and label through a hidden layer: give `hidden` one size or more.")
     model = SemiSupervisedVAE(

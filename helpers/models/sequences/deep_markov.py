@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from helpers.distributions import BernoulliConditional, Conditional, GatedTransition
+from helpers.distributions.network_conditional import check_conditional
 from helpers.models.sequences.guide import SequenceGuide, steps_of
 from helpers.models.sequences.recurrent_guide import RecurrentGuide
-from helpers.networks import FeedForward, NetworkRecipe, PackedSteps, Shape
+from helpers.networks import FeedForward, NetworkRecipe, PackedSteps, Shape, as_size
 
 
 class DeepMarkovModel(nn.Module):
@@ -28,11 +29,13 @@ class DeepMarkovModel(nn.Module):
         initial: z_0 [latent], learned; zeros before training.
 
     Raises:
-        ValueError: If transition and emission disagree on the size of z_t, or if z_t is not a vector.
+        ValueError: If an argument is not a conditional, if transition and emission disagree on the size of z_t, or if z_t is not a vector.
     """
 
     def __init__(self, transition: Conditional, emission: Conditional) -> None:
         super().__init__()
+        check_conditional(transition, type(self).__name__, "transition p(z_t | z_{t-1})")
+        check_conditional(emission, type(self).__name__, "emission p(x_t | z_t)")
         latent = tuple(transition.event_shape)
         if len(latent) != 1 or tuple(transition.input_shape) != latent or tuple(emission.input_shape) != latent:
             raise ValueError(
@@ -65,6 +68,7 @@ class DeepMarkovModel(nn.Module):
         """
         if num < 1 or steps < 1:
             raise ValueError(f"Got num={num} sequences of steps={steps}; expected 1 or more of each.")
+        num, steps = as_size(num, "num"), as_size(steps, "steps")
         z = self.initial.expand(num, -1) if after is None else after
         if z.shape != (num, self.latent):
             raise ValueError(f"Got `after` of shape {tuple(z.shape)}; expected [num, latent] = {(num, self.latent)}.")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import Distribution
 
+from helpers.distributions import closed_form_kl
 from helpers.estimators import Estimate
+from helpers.models.checks import check_part
+from helpers.models.elbo import REWARDS_RATE
 from helpers.models.sequences.deep_markov import DeepMarkovModel
 from helpers.models.sequences.guide import SequenceDraw, SequenceGuide, steps_of
+from helpers.networks.sizes import as_size, as_weight
 
 
 class SequenceElbo(nn.Module):
@@ -40,7 +44,8 @@ class SequenceElbo(nn.Module):
             validation set, w is 1, so that curves and `patience` see the bound.
 
     Raises:
-        ValueError: If model and guide do not fit, if num_samples is below 1, or if rate_weight is negative.
+        ValueError: If an argument is of the wrong kind, if model and guide do not fit, if num_samples is below 1, or if rate_weight is
+            negative.
     """
 
     def __init__(
@@ -51,19 +56,23 @@ class SequenceElbo(nn.Module):
         rate_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        name = type(self).__name__
+        check_part(model, DeepMarkovModel, SequenceGuide, name, "model")
+        check_part(guide, SequenceGuide, DeepMarkovModel, name, "guide")
         check_parts(model, guide)
-        if num_samples < 1:
-            raise ValueError(
-                f"num_samples is the paths of z per sequence and must be 1 or more; {num_samples} was given."
-            )
-        if rate_weight < 0:
-            raise ValueError(
-                f"rate_weight={rate_weight} rewards a guide that is far from the prior; 0 or more was expected."
-            )
         self.model = model
         self.guide = guide
-        self.num_samples = num_samples
+        self.num_samples = as_size(num_samples, "num_samples, the paths of z per sequence,")
         self.rate_weight = rate_weight
+
+    @property
+    def rate_weight(self) -> float:
+        """w in training mode; it may be set during training."""
+        return self._rate_weight
+
+    @rate_weight.setter
+    def rate_weight(self, rate_weight: float) -> None:
+        self._rate_weight = as_weight(rate_weight, "rate_weight", REWARDS_RATE)
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> Estimate:
         x, lengths = as_sequences(batch, type(self).__name__)
@@ -90,11 +99,11 @@ class SequenceElbo(nn.Module):
         p = self._transition(path)
         try:
             if path.conditional is not None:
-                return kl_divergence(path.conditional, p)
+                return closed_form_kl(path.conditional, p)
             if (flow := path.flow) is not None:
                 pullback = flow.linearised_pullback(p)
                 remainder = pullback.log_prob(flow.packed_y) - p.log_prob(path.packed_z) - flow.log_det
-                return kl_divergence(flow.base, pullback) + remainder
+                return closed_form_kl(flow.base, pullback) + remainder
         except NotImplementedError:
             pass
         return path.step_log_prob() - p.log_prob(path.packed_z)
@@ -116,7 +125,7 @@ class AnalyticKlSequenceElbo(SequenceElbo):
     def step_rate(self, path: SequenceDraw) -> Tensor:
         try:
             if path.conditional is not None:
-                return kl_divergence(path.conditional, self._transition(path))
+                return closed_form_kl(path.conditional, self._transition(path))
         except NotImplementedError:
             pass
         raise ValueError(

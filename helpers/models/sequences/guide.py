@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent, Normal
 from helpers.distributions.checks import check_shape
 from helpers.distributions.flow_layers import InverseAutoregressive
 from helpers.estimators.draws import draw_reparameterised
-from helpers.networks import PackedSteps, Shape
+from helpers.networks import PackedSteps, Shape, as_shape, as_size
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class SequenceGuide(nn.Module):
 
     def __init__(self, outcome_shape: int | Shape, latent: int) -> None:
         super().__init__()
-        self.outcome_shape: Shape = (outcome_shape,) if isinstance(outcome_shape, int) else tuple(outcome_shape)
+        self.outcome_shape: Shape = as_shape(outcome_shape)
         self.latent = latent
         self.initial = nn.Parameter(torch.zeros(latent))
 
@@ -264,5 +264,4 @@ def steps_of(x: Tensor, lengths: Tensor, outcome_shape: Shape) -> PackedSteps:
 
 
 def _check_num_samples(num_samples: int) -> None:
-    if num_samples < 1:
-        raise ValueError(f"num_samples is the paths of z per sequence and must be 1 or more; {num_samples} was given.")
+    as_size(num_samples, "num_samples, the paths of z per sequence,")

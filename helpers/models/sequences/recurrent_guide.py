@@ -12,7 +12,7 @@ from helpers.distributions.conditionals import MIN_SCALE
 from helpers.distributions.flow_layers import InverseAutoregressive
 from helpers.models.sequences.guide import FlowDraw, SequenceDraw, SequenceGuide, standard_noise
 from helpers.models.sequences.sampling_path import SamplingPath
-from helpers.networks import AutoregressiveNetwork, PackedSteps, Recurrence, Shape
+from helpers.networks import AutoregressiveNetwork, PackedSteps, Recurrence, Shape, as_size
 
 GUIDES = {  # what the recurrent networks read, and whether a step reads z_{t-1}
     "future": (("future",), True),
@@ -57,13 +57,14 @@ class RecurrentGuide(SequenceGuide):
         dropout: float = 0.0,
         flows: int = 0,
     ) -> None:
-        super().__init__(outcome_shape, latent)
+        super().__init__(outcome_shape, as_size(latent, "latent", 0))
         if reads not in GUIDES:
             raise ValueError(f"Got the guide {reads!r}; expected one of {', '.join(map(repr, GUIDES))}.")
         if latent < 1 or hidden < 1 or flows < 0:
             raise ValueError(
                 f"Got latent={latent}, hidden={hidden}, flows={flows}; expected sizes of 1 or more, flows of 0 or more."
             )
+        latent, hidden, flows = as_size(latent, "latent"), as_size(hidden, "hidden"), as_size(flows, "flows", 0)
         directions, reads_latent = GUIDES[reads]
         self.reads = reads
         inputs = torch.Size(self.outcome_shape).numel()

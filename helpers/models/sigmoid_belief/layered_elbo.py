@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from helpers.distributions.sigmoid_belief import SigmoidBeliefGuide, SigmoidBeliefLikelihood, SigmoidBeliefPrior
 from helpers.estimators import Estimate, GradientEstimator
-from helpers.models.elbo import check_images_alone
+from helpers.models.checks import check_estimator, check_images_alone, check_num_samples, check_part
 from helpers.models.latent_variable import AmortizedGuide, LatentVariableModel
 
 
@@ -36,8 +36,8 @@ class LayeredElbo(nn.Module):
             per image, and log p(h_1 | h_2) four times. None: each estimator's minimum.
 
     Raises:
-        ValueError: If model or guide is no sigmoid belief network, if their layers differ, if estimators or num_samples are not one
-            for each layer, or if an estimator's target is not an expectation.
+        ValueError: If an argument is of the wrong kind, if model or guide is no sigmoid belief network, if their layers differ, if
+            estimators or num_samples are not one for each layer, or if an estimator's target is not an expectation.
     """
 
     def __init__(
@@ -48,6 +48,9 @@ class LayeredElbo(nn.Module):
         num_samples: Sequence[int | None] | None = None,
     ) -> None:
         super().__init__()
+        name = type(self).__name__
+        check_part(model, LatentVariableModel, AmortizedGuide, name, "model")
+        check_part(guide, AmortizedGuide, LatentVariableModel, name, "guide")
         prior, likelihood, conditional = model.prior, model.likelihood, guide.conditional
         if (
             not isinstance(prior, SigmoidBeliefPrior)
@@ -64,13 +67,19 @@ class LayeredElbo(nn.Module):
                 f"The layers of p have {prior.sizes} bits, and those of q {conditional.sizes}: they must be the same."
             )
         count = len(conditional.sizes)
-        num_samples = [None] * count if num_samples is None else list(num_samples)
+        for given, what in ((estimators, "estimators"), (num_samples, "num_samples")):
+            if not isinstance(given, Sequence | nn.ModuleList) and not (given is None and what == "num_samples"):
+                raise ValueError(
+                    f"{what} is a {type(given).__name__}; expected one for each layer, from the data upwards, in a list."
+                )
+        num_samples = [None] * count if num_samples is None else [check_num_samples(each) for each in num_samples]
         if len(estimators) != count or len(num_samples) != count:
             raise ValueError(
                 f"{count} layer(s) need as many estimators and numbers of samples, from the data upwards; {len(estimators)} and "
                 f"{len(num_samples)} were given."
             )
         for estimator in estimators:
+            check_estimator(estimator, name)
             if estimator.target != "expectation":
                 raise ValueError(
                     f"LayeredElbo nests expectations, and {type(estimator).__name__} has the target {estimator.target!r}, in which the "

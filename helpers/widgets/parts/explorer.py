@@ -10,14 +10,16 @@ from __future__ import annotations
 import html
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
-
-import ipywidgets
+from typing import TYPE_CHECKING, Any
 
 from helpers.plots import Picture
+from helpers.widgets.parts.mime import widget_view
+
+if TYPE_CHECKING:  # imported inside functions, so that a Python without ipywidgets shows the still pictures
+    import ipywidgets
 
 SHARPNESS = 1.0  # pixels per CSS pixel of the live view; still pictures have `Picture`'s higher default
 
@@ -58,6 +60,8 @@ class Slider:
 
     def widget(self) -> ipywidgets.Widget:
         """A slider, made afresh."""
+        import ipywidgets
+
         whole = all(isinstance(n, int) for n in (self.low, self.high, self.step, self.value))
         kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
         # As many decimals as the step has: the default readout always shows two.
@@ -95,6 +99,8 @@ class Choice:
 
     def widget(self) -> ipywidgets.Widget:
         """A drop-down menu, made afresh."""
+        import ipywidgets
+
         # Explicit labels, because ipywidgets reads an option that is a pair as (label, value).
         options = [(str(option), option) for option in self.options]
         return ipywidgets.Dropdown(options=options, value=self.value, description=self.label)
@@ -118,6 +124,8 @@ class Toggle:
 
     def widget(self) -> ipywidgets.Widget:
         """A checkbox, made afresh."""
+        import ipywidgets
+
         return ipywidgets.Checkbox(value=self.value, description=self.label, indent=False)
 
 
@@ -127,8 +135,9 @@ Control = Slider | Choice | Toggle
 class Explorer:
     """Controls above a picture that follows them.
 
-    As the last line of a cell it shows itself, in two forms: the live view, and the still pictures as `text/html`, which
-    pages without a kernel (a deck, a handout) show instead.
+    As the last line of a cell it shows itself, in several forms: the live view, and the still pictures as `text/html`, which
+    pages without a kernel (a deck, a handout) show instead; the first of them as `image/png` too, for formats without HTML.
+    Without ipywidgets, the live view is left out.
 
     Args:
         name: Name of the explorer's module; the view has the classes `explorer` and `explorer-NAME`, each control
@@ -138,7 +147,7 @@ class Explorer:
         stills: States of the still pictures, one to three, each as changes to the starting state.
 
     Raises:
-        ValueError: If a still names a control that does not exist.
+        ValueError: If there is no still, or if one names a control that does not exist.
     """
 
     def __init__(
@@ -151,6 +160,8 @@ class Explorer:
         self.name, self.picture, self.controls = name, picture, dict(controls)
         self.start = {key: control.value for key, control in self.controls.items()}
         self.stills = [{**self.start, **changes} for changes in stills]
+        if not self.stills:
+            raise ValueError(f"explorer {name}: expected at least one still, for pages without a kernel; got none.")
         unknown = {key for still in self.stills for key in still} - set(self.controls)
         if unknown:
             raise ValueError(
@@ -165,16 +176,24 @@ class Explorer:
 
     def still_html(self) -> str:
         """The still pictures side by side, as HTML."""
-        pictures = "".join(self.picture(**state).to_html() for state in self.stills)
+        return self._side_by_side(self.picture(**state).to_html() for state in self.stills)
+
+    def _side_by_side(self, pictures: Iterable[str]) -> str:
         return (
             f'<div class="workbook-explorer" data-explorer="{html.escape(self.name)}" '
-            f'style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">{pictures}</div>'
+            f'style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">{"".join(pictures)}</div>'
         )
 
     @property
     def view(self) -> ipywidgets.Widget:
-        """The live view, made once."""
+        """The live view, made once.
+
+        Raises:
+            ImportError: If ipywidgets is not installed.
+        """
         if self._view is None:
+            import ipywidgets
+
             widgets = {key: control.widget() for key, control in self.controls.items()}
             # HTML with an <img>, because ipywidgets.Image has no alt text and stretches in a box.
             image = ipywidgets.HTML()
@@ -211,9 +230,18 @@ class Explorer:
         # Decoded before the page is painted again, so that no blank appears between one picture and the next.
         return picture.replace("<img ", '<img decoding="sync" ', 1)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        live = self.view._repr_mimebundle_()
-        return {**live, "text/html": self.still_html(), "text/plain": repr(self)}
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        stills = [self.picture(**state) for state in self.stills]
+        data, metadata = stills[0]._repr_mimebundle_()
+        pages = [data["text/html"], *(still.to_html() for still in stills[1:])]
+        return {**data, **self._live(), "text/html": self._side_by_side(pages), "text/plain": repr(self)}, metadata
+
+    def _live(self) -> dict[str, Any]:
+        """The live view as a MIME bundle; an empty one without ipywidgets, which lesson 00 and the first cells report."""
+        try:
+            return widget_view(self.view)
+        except ImportError:
+            return {}
 
     def __repr__(self) -> str:
         return f"Explorer {self.name}: {', '.join(control.label for control in self.controls.values())}"

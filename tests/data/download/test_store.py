@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.data.download import store
+from helpers import settings
+from helpers.data.download.contents import unzipped
 from helpers.data.download.store import DataUnavailable, read
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,10 +59,10 @@ def test_without_network_the_error_is_quick_and_names_file_and_remedy(data_folde
 
 def test_an_address_that_never_answers_does_not_keep_anyone_waiting(data_folder, server, monkeypatch):
     file = replace(server.data_file(CONTENTS), urls=UNREACHABLE)
-    monkeypatch.setattr(store, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(settings, "_TIMEOUT", "0.1")
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: time.sleep(3))
     begin = time.perf_counter()
-    with pytest.raises(DataUnavailable, match="no answer within"):
+    with pytest.raises(DataUnavailable, match="no answer within 0.1 seconds; WORKBOOK_TIMEOUT=0.2 would wait longer"):
         read(file)
     assert time.perf_counter() - begin < 2
 
@@ -129,7 +130,7 @@ def test_a_damaged_download_is_never_kept(data_folder, server):
 
 def test_a_zip_bomb_is_not_unzipped_beyond_the_size(data_folder, server):
     bomb = bytearray(gzip.compress(bytes(1 << 26)))
-    assert len(store._unzip(bomb, 1000)) == 1001
+    assert len(unzipped(bomb, 1000)[0]) == 1001
 
 
 def test_the_user_cache_stands_in_for_a_data_folder_that_cannot_be_written(data_folder, server, tmp_path):
@@ -208,3 +209,14 @@ assert len(read({file!r})) == {len(contents)}
     assert server.requests["/set/raw/pixels"] >= 4, "the two never ran side by side"
     assert [path.name for path in (tmp_path / "set/raw").iterdir()] == ["pixels"]
     assert (tmp_path / "set/raw/pixels").read_bytes() == contents
+
+
+def test_a_slow_address_has_the_seconds_that_are_set(data_folder, server, monkeypatch):
+    """As a proxy that first inspects what it passes on: too slow for a short limit, in time for a longer one."""
+    file = server.data_file(CONTENTS)
+    server.delay = 0.4
+    monkeypatch.setattr(settings, "_TIMEOUT", "0.1")
+    with pytest.raises(DataUnavailable, match="no answer within 0.1 seconds; WORKBOOK_TIMEOUT=0.2"):
+        read(file)
+    monkeypatch.setattr(settings, "_TIMEOUT", "20")
+    assert read(file) == CONTENTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import mido
 import pytest
@@ -124,3 +125,56 @@ def test_steps_that_are_no_part_of_a_beat(steps):
 def test_tempos_that_no_one_can_play(tempo):
     with pytest.raises(ValueError, match="expected 4 to 1000"):
         roll_to_midi(torch.zeros(3, 88), steps_per_minute=tempo)
+
+
+def raw_file(
+    body: bytes, division: int = 100, kind: int = 0, num_tracks: int = 1, end: bytes = b"\x00\xff\x2f\x00"
+) -> bytes:
+    """A MIDI file of one track's bytes, repeated, so that it may be wrong as no library writes it."""
+    track = b"MTrk" + struct.pack(">I", len(body + end)) + body + end
+    return b"MThd" + struct.pack(">IHHH", 6, kind, num_tracks, division) + track * num_tracks
+
+
+NOTE = bytes([0, 0x90, 60, 64, 100, 0x80, 60, 64])  # middle C for 100 ticks
+
+
+@pytest.mark.parametrize(("midi", "words"), [
+    (raw_file(NOTE, division=0), "of 0 ticks to a quarter note; expected 1 or more"),
+    (raw_file(NOTE, division=0xE728), r"in seconds \(SMPTE, 25 frames a second of 40 ticks\)"),
+    (raw_file(NOTE, division=0xE250), r"SMPTE, 30 frames a second of 80 ticks"),
+    (raw_file(NOTE, division=0x8000), "SMPTE"),
+    (raw_file(bytes([0, 0x90, 60, 200]) + NOTE), "data byte above 127"),
+    (raw_file(bytes([0, 0x90, 0xBC, 64]) + NOTE), "data byte above 127"),
+    (raw_file(bytes([0, 60, 64]) + NOTE), "no MIDI file or a damaged one .*running status.*copy it again"),
+    (raw_file(NOTE, kind=2, num_tracks=3), "of type 2, whose 3 tracks are independent pieces"),
+    (raw_file(NOTE)[:-6], "EOFError.*truncated download"),
+    (raw_file(NOTE)[:10], "no MIDI file.*begin with MThd"),
+    (raw_file(NOTE).replace(b"MThd", b"MThx"), "begin with MThd. Usually a file of another format"),
+    (b"<html>", "file of another format"),
+])  # fmt: skip
+def test_files_that_no_program_should_write(midi, words):
+    with pytest.raises(ValueError, match=words) as error:
+        midi_to_roll(midi)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_unusual_and_right():
+    expected = [[0, 39]]
+    running = bytes(
+        [0, 0x90, 60, 64, 100, 60, 0]
+    )  # a second event without its status, and a velocity of 0 for a release
+    tempi = bytes(
+        [0, 0xFF, 0x51, 3, 7, 0xA1, 0x20, 0, 0x90, 60, 64, 50, 0xFF, 0x51, 3, 1, 0xA1, 0x20, 50, 0x80, 60, 64]
+    )
+    system = bytes([0, 0xF0, 3, 1, 2, 0xF7]) + NOTE
+    for body in (NOTE, running, tempi, system):
+        assert where(midi_to_roll(raw_file(body))) == expected
+    assert where(midi_to_roll(raw_file(NOTE, end=b""))) == expected  # without the end of a track
+    assert where(midi_to_roll(raw_file(NOTE, kind=1, num_tracks=2))) == expected
+    assert where(midi_to_roll(raw_file(NOTE, kind=2))) == expected  # one piece only
+    assert where(midi_to_roll(bytearray(raw_file(NOTE)))) == expected
+    wrapped = b"RIFF" + struct.pack("<I", 99) + b"RMIDdata" + struct.pack("<I", 99) + raw_file(NOTE)
+    assert where(midi_to_roll(wrapped)) == expected
+    assert len(midi_to_roll(raw_file(NOTE, division=32767), steps_per_beat=1)) == 1
+    silent = midi_to_roll(raw_file(b"", end=bytes([0x81, 0x48, 0xFF, 0x2F, 0])))
+    assert len(silent) == 2 and silent.sum() == 0

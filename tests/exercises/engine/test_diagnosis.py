@@ -76,7 +76,7 @@ def test_another_number_of_results(change):
             ),
         ),
         (lambda loc, scale: energy(loc, scale) / 3 + 0 * loc.sum(), ()),
-        (lambda loc, scale: energy(loc, scale).sum(), ("`batch` (size 4) is gone",)),
+        (lambda loc, scale: energy(loc, scale).sum(), ("You summed over `batch` (size 4) too",)),
         (lambda loc, scale: (loc**2 / (2 * scale) + scale).sum(0), ("`latent` is in the place of `batch` (size 4)",)),
         (lambda loc, scale: energy(loc, scale).unsqueeze(-1), ("A dimension of size 1 is left over",)),
         (lambda loc, scale: energy(loc, scale) + energy(loc, scale).unsqueeze(1), ("The size 4 appears twice",)),
@@ -171,8 +171,8 @@ def test_a_misconception_is_known_by_what_it_does():
         (lambda t, k: t / math.pi, "too small by the factor 3.142"),
         (lambda t, k: 1.7 * t, "1.7 times the right one"),
         (lambda t, k: 0 * t, "zero everywhere"),
-        (lambda t, k: t / k, "too small by the size of `latent`: a mean over `latent` is used where a sum is needed"),
-        (lambda t, k: t * k, "too large by the size of `latent`: a sum over `latent` is used where a mean is needed"),
+        (lambda t, k: t / k, "too small by the size of `latent`: is a mean over `latent` used where a sum is needed?"),
+        (lambda t, k: t * k, "too large by the size of `latent`: is a sum over `latent` used where a mean is needed?"),
         (lambda t, k: t - HALF_LOG_TWO_PI, "too small by ½ log 2π"),
         (lambda t, k: t + k * HALF_LOG_TWO_PI, "too large by ½ log 2π for each of `latent`"),
         (lambda t, k: t + 1, "too large by 1: is a constant"),
@@ -198,6 +198,101 @@ def test_a_transposed_square_is_named():
         "but its values differ",
         exercise=MATRIX,
     )
+
+
+# --- the more basic fault speaks first ---
+
+
+def test_a_changed_argument_comes_before_wrong_values():
+    """It has the values of a misconception that changes nothing; that one is told beside."""
+
+    def changes(loc, scale):
+        value = (loc**2 / (2 * scale)).sum(-1)
+        scale.data += 1
+        return value
+
+    verdict = assert_verdict(changes, "changes its argument `scale` in place")
+    assert verdict.notes == ("Besides: The scale itself is missing.",) and verdict.misconception is None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda: torch.manual_seed(3), "seeds the global random generator"),
+        (lambda: torch.rand(1), ""),
+    ],
+)
+def test_seeding_comes_before_wrong_values(spoil, words):
+    def answer(loc, scale):
+        spoil()
+        return (loc**2 / (2 * scale)).sum(-1)
+
+    assert_verdict(answer, words or "The scale itself is missing.")
+
+
+def test_wrong_values_come_before_shared_memory():
+    plain = replace(SAMPLE, misconceptions=())
+    verdict = assert_verdict(
+        lambda weights, offset, eps: (
+            eps.view_as(eps).mul(1.0).T.T if len(eps) < 0 else eps[:],
+            sample_and_cost(weights, offset, eps)[1],
+        ),
+        "is the argument `eps`, unchanged",
+        exercise=plain,
+    )
+    assert len(verdict.notes) == 1 and "shares its memory with the argument `eps`" in verdict.notes[0]
+
+
+# --- numbers that are nearly right ---
+
+
+@pytest.mark.parametrize("off", [1e-5, 2e-6, 3e-4])
+def test_numbers_are_printed_until_they_differ(off):
+    facts = dict(assert_verdict(lambda loc, scale: energy(loc, scale) * (1 + off)).facts)
+    (given,) = [text for label, text in facts.items() if label.startswith("Given")]
+    (expected,) = [text for label, text in facts.items() if label.startswith("Expected")]
+    assert given != expected
+    assert "is 1 times" not in assert_verdict(lambda loc, scale: energy(loc, scale) * (1 + off)).sentence
+
+
+def test_a_small_number_or_a_short_constant_is_suspected():
+    assert_verdict(lambda loc, scale: energy(loc, scale + 1e-5), "almost right", "a small number added")
+    short = lambda loc, scale: energy(loc, scale) + loc.shape[1] * (0.9189 - HALF_LOG_TWO_PI)  # noqa: E731
+    assert_verdict(short, "for each of `latent`", "a constant with few digits")
+    single = lambda loc, scale: energy(loc, scale.float().double()).float().to(loc)  # noqa: E731
+    assert judge(ENERGY, single).passed or "float32" in judge(ENERGY, single).sentence
+    half = lambda loc, scale: energy((loc * 1.00003).half().to(loc), scale)  # noqa: E731
+    assert "values differ" in judge(ENERGY, half).sentence or "almost right" in judge(ENERGY, half).sentence
+
+
+def test_rounding_in_a_gradient_is_no_missing_detach():
+    """The gradient should be 0 on one case and is 1e-7: no `.detach()` is missing there."""
+    flat = replace(
+        ENERGY,
+        solution=lambda loc, scale: (0.5 * scale**2 - scale.log()).sum(-1),
+        misconceptions=(),
+        cases={"ones": lambda g: {"loc": normal(g, 2, 3), "scale": torch.ones(2, 3, dtype=torch.float64).requires_grad_()},
+               **ENERGY.cases},
+    )  # fmt: skip
+    nearly = lambda loc, scale: (0.5 * scale**2 - scale.log() * (1 + 1e-7)).sum(-1)  # noqa: E731
+    verdict = assert_verdict(nearly, "right values", "off by about 2e-07", "float32", exercise=flat)
+    assert "detach" not in verdict.sentence
+
+
+def test_a_gradient_that_is_wrong_in_float32_only():
+    """log(e / tanh(e / 2)) near 0: right in float64, and noise in float32."""
+    near_zero = replace(
+        ENERGY,
+        solution=lambda loc, scale: (math.log(2) + loc**2 / 12 - 7 * loc**4 / 1440).sum(-1),
+        misconceptions=(),
+        cases={f"near {b}": lambda g, b=b: {"loc": (1e-3 * normal(g, b, 3)).detach().requires_grad_(), "scale": positive(g, b, 3)}
+               for b in (4, 2)},
+    )  # fmt: skip
+    direct = lambda loc, scale: (loc / (loc / 2).tanh()).log().sum(-1)  # noqa: E731
+    verdict = assert_verdict(direct, "right in float64 but far off in float32", exercise=near_zero)
+    assert verdict.misconception_id == "gradient:float32:loc"
+    horner = lambda loc, scale: (math.log(2) + loc**2 * (1 / 12 - 7 / 1440 * loc**2)).sum(-1)  # noqa: E731
+    assert judge(near_zero, horner).passed
 
 
 def test_right_for_some_inputs_only():

@@ -164,5 +164,7 @@ def test_the_public_names():
         "progress",
         "Exercise",
         "Misconception",
+        "Remark",
+        "judge",
         "solutions_of",
     }

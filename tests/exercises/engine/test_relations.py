@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from helpers.exercises.engine.relations import how_they_differ
+from helpers.exercises.engine.relations import differing_digits, how_they_differ
 
 GENERATOR = torch.Generator().manual_seed(4)
 SIZES = [{"batch": 4, "latent": 3}, {"batch": 2, "latent": 5}]
@@ -16,7 +16,8 @@ SQUARE = [torch.rand(n, n, generator=GENERATOR, dtype=torch.float64) + 0.5 for n
 
 
 def relation(change, wanted=WANTED, sizes=SIZES):
-    return how_they_differ([(change(want), want) for want in wanted], sizes)
+    found = how_they_differ([(change(want), want) for want in wanted], sizes)
+    return found and found.words
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def relation(change, wanted=WANTED, sizes=SIZES):
         (lambda t: -t / 2, "half of the expected value and has the wrong sign"),
         (
             lambda t: t / t.shape[0],
-            "too small by the size of `batch`: a mean over `batch` is used where a sum is needed",
+            "too small by the size of `batch`: is a mean over `batch` used where a sum is needed?",
         ),
         (lambda t: t + 0.25, "too large by 0.25: is a constant missing or added?"),
         (lambda t: t - t.shape[1], "too small by 1 for each of `latent`: is a constant missing or added?"),
@@ -68,3 +69,25 @@ def test_an_offset_that_differs_between_cases_hides_no_other_relation():
     sizes = [{"batch": 1}, {"batch": 1}]
     assert relation(torch.exp, one, sizes) == relation(torch.exp)
     assert relation(torch.exp) is not None
+
+
+def test_relations_with_the_size_of_a_dimension_and_with_numbers():
+    numbers = [{"total": 60.0}, {"total": 7.0}]
+
+    def told(change):
+        pairs = [(change(want, n["total"]), want) for want, n in zip(WANTED, numbers, strict=True)]
+        return how_they_differ(pairs, SIZES, numbers)
+
+    assert told(lambda t, n: t - math.log(len(t))).id == "minus-log:batch"
+    assert told(lambda t, n: t + math.log(n)).id == "plus-log:total"
+    assert told(lambda t, n: t * n / len(t)).id == "divided:batch-over-total"
+    assert told(lambda t, n: t / n).id == "divided:total"
+    assert told(lambda t, n: t * (t.shape[1] - 1)).id == "times:latent-less-one"
+    assert told(lambda t, n: t * t.shape[0] * t.shape[1]).id == "times:batch-times-latent"
+    assert told(lambda t, n: t.roll(1, 0)).id == "shifted"
+    assert told(lambda t, n: t - t.mean(-1, keepdim=True)).id == "centred"
+
+
+def test_two_numbers_are_written_apart():
+    assert differing_digits(2.10748001, 2.10748002) == ("2.10748001", "2.10748002")
+    assert differing_digits(1.5, 2.5) == ("1.5", "2.5") and differing_digits(1.0, 1.0) == ("1", "1")

@@ -29,6 +29,38 @@ def kl_term_by_term(loc, scale):
     return ((loc * loc + scale * scale) / 2 - scale.log() - 0.5).sum(-1)
 
 
+def kl_with_float_constants(loc, scale):
+    variance = torch.square(scale)
+    return 0.5 * torch.sum(variance - torch.log(variance) + loc.square() - torch.ones_like(loc), dim=-1)
+
+
+def kl_by_einsum(loc, scale):
+    return 0.5 * (torch.einsum("bl,bl->b", loc, loc) + scale.pow(2).sum(1) - loc.shape[1]) - scale.log().sum(1)
+
+
+def kl_coordinate_by_coordinate(loc, scale):
+    total = 0.0
+    for mean, deviation in zip(loc.unbind(-1), scale.unbind(-1), strict=True):
+        total = total + 0.5 * (mean**2 + deviation**2 - 1) - torch.log(deviation)
+    return total
+
+
+def kl_by_independent(loc, scale):
+    prior = Independent(Normal(torch.zeros_like(loc), torch.ones_like(scale)), 1)
+    return kl_divergence(Independent(Normal(loc, scale), 1), prior)
+
+
+def kl_by_expectations(loc, scale):
+    """Cross-entropy less entropy."""
+    cross_entropy = 0.5 * (math.log(2 * math.pi) + loc**2 + scale**2)
+    return (cross_entropy - Normal(loc, scale).entropy()).sum(-1)
+
+
+def kl_by_multivariate(loc, scale):
+    prior = MultivariateNormal(torch.zeros_like(loc), torch.diag_embed(torch.ones_like(scale)))
+    return kl_divergence(MultivariateNormal(loc, scale_tril=torch.diag_embed(scale)), prior)
+
+
 # --- 01.2 ---
 
 
@@ -54,6 +86,31 @@ def with_math(log_global, log_local, num_data):
     return log_global + log_local.sum(dim=1) * (num_data / batch), error
 
 
+def minibatch_by_minibatch(log_global, log_local, num_data):
+    estimates, errors = [], []
+    for whole, terms in zip(log_global, log_local, strict=True):
+        count = len(terms)
+        estimates.append(whole + num_data * terms.sum() / count)
+        errors.append(num_data * torch.std(terms) * math.sqrt(1 / count - 1 / num_data))
+    return torch.stack(estimates), torch.stack(errors)
+
+
+def with_std_mean(log_global, log_local, num_data):
+    deviation, mean = torch.std_mean(log_local, dim=-1)
+    count = log_local.size(1)
+    return torch.add(log_global, mean, alpha=num_data), deviation * num_data * (1 / count - 1 / num_data) ** 0.5
+
+
+def with_second_moments(log_global, log_local, num_data):
+    batch = log_local.shape[1]
+    centred = log_local - log_local[:, :1]
+    variance = (centred.square().mean(1) - centred.mean(1) ** 2).clamp(min=0) * batch / (batch - 1)
+    finite = (num_data - batch) / num_data
+    return log_global + num_data / batch * torch.einsum("rb->r", log_local), num_data * (
+        variance * finite / batch
+    ).sqrt()
+
+
 # --- 01.3 ---
 
 
@@ -74,6 +131,27 @@ def by_cholesky(x, weight, bias, noise):
     precision = scaled.T @ scaled + torch.eye(weight.shape[1]).to(weight)
     pull = torch.einsum("ol,bo->lb", scaled, (x - bias) / noise)
     return torch.cholesky_solve(pull, torch.linalg.cholesky(precision)).T, precision
+
+
+def datum_by_datum(x, weight, bias, noise):
+    variance = noise.square()
+    precision = torch.eye(weight.size(1), dtype=x.dtype, device=x.device) + torch.mm(weight.t(), weight) / variance
+    means = [torch.linalg.solve(precision, weight.t() @ (one - bias) / variance) for one in x]
+    return torch.stack(means), precision
+
+
+def from_least_squares(x, weight, bias, noise):
+    """The prior as further observations of zero."""
+    latent = weight.shape[1]
+    stacked = torch.cat([weight / noise, torch.eye(latent).to(weight)])
+    targets = torch.cat([((x - bias) / noise).T, torch.zeros(latent, len(x)).to(x)])
+    return torch.linalg.lstsq(stacked, targets).solution.T, stacked.T @ stacked
+
+
+def with_einsum(x, weight, bias, noise):
+    precision = torch.einsum("oi,oj->ij", weight, weight) * noise**-2 + torch.diag(torch.ones_like(weight[0]))
+    covariance = torch.linalg.inv(precision)
+    return torch.einsum("ij,oj,bo->bi", covariance, weight, x - bias) / noise**2, precision
 
 
 # --- 01.4 ---
@@ -103,6 +181,32 @@ def sample_by_sample(x, loc, scale, weight, bias, noise, eps):
     return total / len(eps)
 
 
+def with_densities_written_out(x, loc, scale, weight, bias, noise, eps):
+    log_2_pi = 1.8378770664093453
+    z = torch.addcmul(loc, scale, eps)
+    error = (x - torch.nn.functional.linear(z, weight, bias)) / noise
+    log_prior = -0.5 * (z.square() + log_2_pi).sum(2)
+    log_likelihood = -0.5 * (error.square() + log_2_pi).sum(2) - x.shape[1] * noise.log()
+    log_q = -0.5 * (eps.square() + log_2_pi).sum(2) - scale.log().sum(1)
+    return torch.mean(log_prior + log_likelihood - log_q, dim=0)
+
+
+def with_the_joint_as_one_gaussian(x, loc, scale, weight, bias, noise, eps):
+    latent = loc.shape[1]
+    z = loc + scale * eps
+    prior = MultivariateNormal(torch.zeros(latent).to(loc), torch.eye(latent).to(loc))
+    likelihood = MultivariateNormal(z @ weight.mT + bias, noise**2 * torch.eye(len(bias)).to(loc))
+    q = Independent(Normal(loc, scale), 1)
+    return (prior.log_prob(z) + likelihood.log_prob(x) - q.log_prob(z)).mean(0)
+
+
+def term_by_term(x, loc, scale, weight, bias, noise, eps):
+    z = loc[None] + scale[None] * eps
+    total = Normal(0.0, 1.0).log_prob(z).sum(-1).mean(0)
+    total = total + Normal(z.matmul(weight.transpose(0, 1)) + bias, noise).log_prob(x[None]).sum(-1).mean(0)
+    return total - Normal(loc, scale).log_prob(z).sum(-1).mean(0)
+
+
 # --- 01.5 ---
 
 
@@ -130,14 +234,67 @@ def by_hand(log_marginal, elbo_best, elbo_encoder):
     return tuple(result)
 
 
+def with_std_mean_of_gaps(log_marginal, elbo_best, elbo_encoder):
+    first, first_mean = torch.std_mean(log_marginal - elbo_best)
+    second, second_mean = torch.std_mean(elbo_best - elbo_encoder)
+    root = torch.tensor(log_marginal.numel()).to(log_marginal).sqrt()
+    return first_mean, first / root, second_mean, second / root
+
+
+def with_gaps_from_differences_of_means(log_marginal, elbo_best, elbo_encoder):
+    first, second = log_marginal - elbo_best, elbo_best - elbo_encoder
+    size = log_marginal.shape[0]
+    errors = [(torch.cov(gap) / size) ** 0.5 for gap in (first, second)]
+    return log_marginal.mean() - elbo_best.mean(), errors[0], elbo_best.mean() - elbo_encoder.mean(), errors[1]
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [
-        *((KL, answer) for answer in (kl_by_torch, kl_with_log_variance, kl_term_by_term)),
-        *((MINIBATCH, answer) for answer in (with_variance_and_root, with_variance_of_the_estimate, with_math)),
-        *((EXACT_POSTERIOR, answer) for answer in (by_inverse, by_conditioning, by_cholesky)),
-        *((ELBO, answer) for answer in (in_one_go, with_log_q_of_eps, sample_by_sample)),
-        *((GAPS, answer) for answer in (by_variance, as_a_list, by_hand)),
+        *(
+            (KL, answer)
+            for answer in (
+                kl_by_torch,
+                kl_with_log_variance,
+                kl_term_by_term,
+                kl_with_float_constants,
+                kl_by_einsum,
+                kl_coordinate_by_coordinate,
+                kl_by_independent,
+                kl_by_expectations,
+                kl_by_multivariate,
+            )
+        ),
+        *(
+            (MINIBATCH, answer)
+            for answer in (
+                with_variance_and_root,
+                with_variance_of_the_estimate,
+                with_math,
+                minibatch_by_minibatch,
+                with_std_mean,
+                with_second_moments,
+            )
+        ),
+        *(
+            (EXACT_POSTERIOR, answer)
+            for answer in (by_inverse, by_conditioning, by_cholesky, datum_by_datum, from_least_squares, with_einsum)
+        ),
+        *(
+            (ELBO, answer)
+            for answer in (
+                in_one_go,
+                with_log_q_of_eps,
+                sample_by_sample,
+                with_densities_written_out,
+                with_the_joint_as_one_gaussian,
+                term_by_term,
+            )
+        ),
+        *(
+            (GAPS, answer)
+            for answer in (by_variance, as_a_list, by_hand, with_std_mean_of_gaps, with_gaps_from_differences_of_means)
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", getattr(value, "id", None)),
 )

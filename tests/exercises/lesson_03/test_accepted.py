@@ -38,6 +38,30 @@ def with_the_largest_taken_out(log_prior, log_likelihood):
     return log_joint - log_marginal, log_marginal.squeeze(-1)
 
 
+def datum_by_datum(log_prior, log_likelihood):
+    posteriors, evidences = [], []
+    for one in log_likelihood:
+        evidences.append(torch.logsumexp(log_prior + one, 0))
+        posteriors.append(log_prior + one - evidences[-1])
+    return torch.stack(posteriors), torch.stack(evidences)
+
+
+def by_logaddexp(log_prior, log_likelihood):
+    joint = log_prior[None] + log_likelihood
+    log_marginal = joint[:, 0]
+    for category in range(1, joint.shape[1]):
+        log_marginal = torch.logaddexp(log_marginal, joint[:, category])
+    return joint - log_marginal[:, None], log_marginal
+
+
+def from_the_posterior_back(log_prior, log_likelihood):
+    """log p(x) = log p(x, z) - log p(z | x) at the most probable z, whose log-probability is far from the small ones."""
+    joint = log_prior + log_likelihood
+    posterior = joint.log_softmax(dim=1)
+    best = joint.argmax(1, keepdim=True)
+    return posterior, (joint - posterior).gather(1, best).squeeze(1)
+
+
 # --- 03.2 ---
 
 
@@ -56,6 +80,23 @@ def with_cross_entropy(f, logits, z):
     with torch.no_grad():
         reward = f.clone()
     return (f - reward * cost).mean(0)
+
+
+def with_sign_of_the_bits(f, logits, z):
+    log_q = nn.functional.logsigmoid((2 * z - 1) * logits).sum(-1)
+    return torch.mean(f + f.detach() * log_q, dim=0)
+
+
+def sample_by_sample(f, logits, z):
+    total = torch.zeros(f.shape[1], dtype=f.dtype)
+    for reward, bits in zip(f, z, strict=True):
+        total = total + reward + reward.detach() * Bernoulli(logits=logits).log_prob(bits).sum(1)
+    return total / len(f)
+
+
+def with_softplus_and_einsum(f, logits, z):
+    log_q = torch.einsum("sbd,bd->sb", z, logits) - nn.functional.softplus(logits).sum(-1)
+    return (f + log_q * f.detach()).sum(0).div(f.size(0))
 
 
 # --- 03.3 ---
@@ -86,6 +127,24 @@ def from_covariances(probability, f, score):
     return b, (probability @ g**2 - (probability @ g) ** 2).sum()
 
 
+def with_loops(probability, f, score):
+    above, below = 0.0, 0.0
+    for p, reward, s in zip(probability, f, score, strict=True):
+        above, below = above + p * s.dot(s) * reward, below + p * s.dot(s)
+    b = above / below
+    gradients = torch.stack([(reward - b) * s for reward, s in zip(f, score, strict=True)])
+    mean = (probability[:, None] * gradients).sum(0)
+    return b, sum(p * (g - mean).square().sum() for p, g in zip(probability, gradients, strict=True))
+
+
+def with_norms(probability, f, score):
+    weights = probability * score.norm(dim=1).square()
+    weights = weights / weights.sum()
+    b = weights.dot(f)
+    g = score * (f - b).unsqueeze(1)
+    return b, torch.dot(probability, g.square().sum(1)) - torch.linalg.vector_norm(probability @ g) ** 2
+
+
 # --- 03.4 ---
 
 
@@ -111,6 +170,23 @@ def without_a_loop(rewards, mean):
     return rewards - means[:-1, None], means[-1]
 
 
+def with_a_list_of_means(rewards, mean):
+    before = []
+    for average in rewards.mean(dim=1):
+        before.append(mean)
+        mean = mean * 0.9 + average * 0.1
+    return rewards - torch.stack(before).unsqueeze(1), mean
+
+
+def from_the_first_on(rewards, mean):
+    running = mean.clone()
+    centred = torch.zeros_like(rewards)
+    for step, reward in enumerate(rewards):
+        centred[step] = reward - running
+        running -= 0.1 * (running - reward.mean())
+    return centred, running
+
+
 # --- 03.5 ---
 
 
@@ -123,6 +199,24 @@ def in_two_blocks(f, log_q, baseline):
 def detached_one_by_one(f, log_q, baseline):
     surrogate = f + (f.detach() - baseline.detach()) * log_q
     return surrogate.mean(dim=0), torch.square(baseline - f.detach()).mean()
+
+
+def with_sums_and_counts(f, log_q, baseline):
+    reward = (f - baseline).detach()
+    samples, batch = f.shape
+    return (f + reward * log_q).sum(0) / samples, (f.detach() - baseline).pow(2).sum() / (samples * batch)
+
+
+def sample_by_sample_with_baseline(f, log_q, baseline):
+    surrogates = [one + (one - baseline).detach() * score for one, score in zip(f, log_q, strict=True)]
+    losses = [(one.detach() - baseline) ** 2 for one in f]
+    return torch.stack(surrogates).mean(0), torch.stack(losses).mean()
+
+
+def with_einsum(f, log_q, baseline):
+    residual = f.detach() - baseline[None]
+    surrogate = f.mean(0) + torch.einsum("sb,sb->b", residual.detach(), log_q) / f.shape[0]
+    return [surrogate, torch.einsum("sb,sb->", residual, residual) / f.numel()]
 
 
 # --- 03.6 ---
@@ -146,18 +240,79 @@ def layer_by_layer(log_prior, log_p, log_q):
         return torch.stack([log_prior + (log_p - log_q)[layer:].sum(0) for layer in range(len(log_p))])
 
 
+def with_a_triangular_matrix(log_prior, log_p, log_q):
+    layers = len(log_p)
+    above = torch.ones(layers, layers).triu().to(log_p)
+    return log_prior.detach() + torch.einsum("kl,lsb->ksb", above, (log_p - log_q).detach())
+
+
+def filled_from_the_top(log_prior, log_p, log_q):
+    rewards, total = torch.empty_like(log_p), log_prior.data.clone()
+    for layer in range(log_p.shape[0] - 1, -1, -1):
+        total = total + log_p.data[layer] - log_q.data[layer]
+        rewards[layer] = total
+    return rewards.detach()
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [
-        *((CATEGORICAL_POSTERIOR, answer) for answer in (by_softmax, by_torch_categorical, with_the_largest_taken_out)),
-        *((SURROGATE, answer) for answer in (with_independent, with_logsigmoid, with_cross_entropy)),
+        *(
+            (CATEGORICAL_POSTERIOR, answer)
+            for answer in (
+                by_softmax,
+                by_torch_categorical,
+                with_the_largest_taken_out,
+                datum_by_datum,
+                by_logaddexp,
+                from_the_posterior_back,
+            )
+        ),
+        *(
+            (SURROGATE, answer)
+            for answer in (
+                with_independent,
+                with_logsigmoid,
+                with_cross_entropy,
+                with_sign_of_the_bits,
+                sample_by_sample,
+                with_softplus_and_einsum,
+            )
+        ),
         *(
             (OPTIMAL_BASELINE, answer)
-            for answer in (with_variance_from_its_definition, from_the_parabola, from_covariances)
+            for answer in (
+                with_variance_from_its_definition,
+                from_the_parabola,
+                from_covariances,
+                with_loops,
+                with_norms,
+            )
         ),
-        *((CENTRE, answer) for answer in (filled_in, with_lerp, without_a_loop)),
-        *((LEARNED_BASELINE, answer) for answer in (in_two_blocks, detached_one_by_one)),
-        *((DOWNSTREAM, answer) for answer in (from_the_top, less_what_lies_below, layer_by_layer)),
+        *(
+            (CENTRE, answer)
+            for answer in (filled_in, with_lerp, without_a_loop, with_a_list_of_means, from_the_first_on)
+        ),
+        *(
+            (LEARNED_BASELINE, answer)
+            for answer in (
+                in_two_blocks,
+                detached_one_by_one,
+                with_sums_and_counts,
+                sample_by_sample_with_baseline,
+                with_einsum,
+            )
+        ),
+        *(
+            (DOWNSTREAM, answer)
+            for answer in (
+                from_the_top,
+                less_what_lies_below,
+                layer_by_layer,
+                with_a_triangular_matrix,
+                filled_from_the_top,
+            )
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", getattr(value, "id", None)),
 )

@@ -15,15 +15,15 @@ from helpers.exercises.registry import find
 
 def by_exponentials_of_minus_the_size(logits):
     size = logits.abs()
-    small = size < 1e-4  # another edge than the statement's, and no more of the series than is needed there
+    small = size < 0.05  # another edge than the statement's
     away = torch.where(small, torch.ones_like(size), size)
     direct = away.log() + torch.log1p((-away).exp()) - torch.log(-torch.expm1(-away))
-    return torch.where(small, math.log(2) + logits**2 / 12, direct)
+    return torch.where(small, math.log(2) + size**2 / 12 - 7 * size**4 / 1440, direct)
 
 
 def by_places(logits):
-    result = math.log(2) + logits**2 / 12
-    far = logits.abs() >= 1e-3
+    result = 0.6931471805599453 + logits * logits / 12 - 7 / 1440 * logits**4
+    far = logits.abs() >= 0.03
     return result.masked_scatter(far, torch.log(logits[far] / torch.tanh(logits[far] / 2)))
 
 
@@ -91,6 +91,141 @@ def by_two_products(z, log_q, weight, context):
     return torch.cat((z[..., :stays], torch.exp(s) * z[..., stays:] + t), dim=-1), log_q - s.sum(dim=-1)
 
 
+def by_hyperbolic_functions(logits):
+    near = torch.abs(logits) < 0.1
+    half = torch.where(near, torch.ones_like(logits), logits.abs() / 2)
+    log_tanh = torch.log1p(-torch.exp(-2 * half)) - torch.log1p(torch.exp(-2 * half))
+    square = torch.pow(logits, 2)
+    return torch.where(near, math.log(2.0) + square * (1 / 12 - square * 7 / 1440), torch.log(2 * half) - log_tanh)
+
+
+def logit_by_logit(logits):
+    values = []
+    for eta in logits.reshape(-1):
+        if abs(eta) < 0.1:
+            values.append(math.log(2) + eta**2 / 12 - 7 * eta**4 / 1440)
+        else:
+            values.append(torch.log(eta / torch.tanh(eta / 2)))
+    return torch.stack(values).reshape(logits.shape)
+
+
+def by_two_logs(logits):
+    small = logits.abs() < 1e-1
+    size = logits.abs().clamp(min=0.1)
+    return torch.where(small, math.log(2) + logits**2 / 12 - 7 * logits**4 / 1440, size.log() - (size / 2).tanh().log())
+
+
+def by_the_largest_of_each_row(log_q, log_prior):
+    largest = log_q.max(dim=1, keepdim=True).values
+    mixed = (largest + (log_q - largest).exp().mean(1, keepdim=True).log()).squeeze(1)
+    own = log_q[torch.arange(len(log_q)), torch.arange(len(log_q))]
+    return torch.mean(own - mixed), torch.mean(mixed - log_prior)
+
+
+def by_a_mean_of_every_term(log_q, log_prior):
+    n = log_q.size(0)
+    mixed = torch.logsumexp(log_q - math.log(n), dim=-1)
+    return torch.trace(log_q) / n - mixed.mean(), mixed.mean() - log_prior.mean()
+
+
+def by_einsum_of_the_diagonal(log_q, log_prior):
+    own = torch.einsum("ii->i", log_q)
+    mixed = torch.logsumexp(log_q, -1) - torch.tensor(float(log_q.shape[-1])).log().to(log_q)
+    return (own - mixed).sum() / own.numel(), (mixed - log_prior).sum() / own.numel()
+
+
+def by_maximum(loc, scale, floor):
+    kl = -torch.log(scale) - 0.5 + 0.5 * (loc * loc + scale * scale)
+    return torch.maximum(kl.mean(0), torch.full_like(kl[0], floor)).sum()
+
+
+def coordinate_by_coordinate(loc, scale, floor):
+    total = 0
+    for m, s in zip(loc.unbind(1), scale.unbind(1), strict=True):
+        mean = ((m**2 + s**2 - 1) / 2 - s.log()).mean()
+        total = total + (mean if mean > floor else torch.full_like(mean, floor))
+    return total
+
+
+def by_relu(loc, scale, floor):
+    var = scale.pow(2)
+    kl = (0.5 * (loc.pow(2) + var - 1.0 - var.log())).sum(0) / loc.shape[0]
+    return floor * loc.shape[1] + torch.nn.functional.relu(kl - floor).sum()
+
+
+def by_the_diagonal_gaussian(z, loc, scale):
+    return torch.logsumexp(
+        torch.stack([Independent(Normal(m, s), 1).log_prob(z) for m, s in zip(loc, scale, strict=True)], dim=1), dim=1
+    ) - math.log(loc.shape[0])
+
+
+def by_repeating(z, loc, scale):
+    count, latent = loc.shape
+    every = z.repeat_interleave(count, 0)
+    log_q = -((every - loc.repeat(len(z), 1)) ** 2) / (2 * scale.repeat(len(z), 1) ** 2) - scale.log().repeat(len(z), 1)
+    log_q = log_q.sum(-1).view(len(z), count) - latent / 2 * math.log(2 * math.pi)
+    return torch.logsumexp(log_q + math.log(1 / count), 1)
+
+
+def by_the_largest_component(z, loc, scale):
+    log_q = Normal(loc[None], scale[None]).log_prob(z[:, None]).sum(2)
+    largest = log_q.max(1, keepdim=True)[0]
+    return (log_q - largest).exp().mean(1).log() + largest[:, 0]
+
+
+def by_splitting_the_bound(logits, log_normal, log_joint):
+    q = Categorical(logits=logits)
+    log_q = torch.logsumexp(log_normal + q.logits[:, None, :], dim=2)
+    return (q.probs * log_joint).sum(1) - (q.probs * log_q).sum(1)
+
+
+def datum_by_datum(logits, log_normal, log_joint):
+    bounds = []
+    for phi, normals, joint in zip(logits, log_normal, log_joint, strict=True):
+        log_weight = torch.log_softmax(phi, 0)
+        log_q = torch.stack([torch.logsumexp(log_weight + row, 0) for row in normals])
+        bounds.append(log_weight.exp() @ (joint - log_q))
+    return torch.stack(bounds)
+
+
+def by_products_of_matrices(logits, log_normal, log_joint):
+    log_weight = logits - torch.logsumexp(logits, 1, keepdim=True)
+    log_q = torch.logsumexp(log_normal.transpose(1, 2) + log_weight.unsqueeze(2), 1)
+    return torch.bmm(log_weight.exp().unsqueeze(1), (log_joint - log_q).unsqueeze(2)).squeeze(2).squeeze(1)
+
+
+def by_tensor_split(z, log_q, weight, context):
+    kept, moved = z.split([weight.shape[0], z.shape[1] - weight.shape[0]], dim=1)
+    shift, log_scale = torch.tensor_split(torch.addmm(context, kept, weight), 2, dim=1)
+    return torch.hstack([kept, torch.addcmul(shift, moved, log_scale.exp())]), torch.sub(log_q, log_scale.sum(1))
+
+
+def row_by_row(z, log_q, weight, context):
+    stays, rows, densities = len(weight), [], []
+    for one, density, told in zip(z, log_q, context, strict=True):
+        parameters = one[:stays] @ weight + told
+        size = len(parameters) // 2
+        rows.append(torch.cat([one[:stays], one[stays:] * parameters[size:].exp() + parameters[:size]]))
+        densities.append(density - parameters[size:].sum())
+    return torch.stack(rows), torch.stack(densities)
+
+
+def by_the_log_of_the_scale(z, log_q, weight, context):
+    parameters = torch.einsum("bk,km->bm", z[:, : len(weight)], weight) + context
+    shift, log_scale = parameters[:, : parameters.shape[1] // 2], parameters[:, parameters.shape[1] // 2 :]
+    scale = torch.exp(log_scale)
+    y = z.clone()
+    y[:, len(weight) :] = scale * z[:, len(weight) :] + shift
+    return y, log_q - torch.log(torch.prod(scale, -1))
+
+
+def by_padding(z, log_q, weight, context):
+    stays = len(weight)
+    shift, log_scale = (z[:, :stays] @ weight + context).chunk(2, 1)
+    shift, log_scale = (torch.nn.functional.pad(part, (stays, 0)) for part in (shift, log_scale))
+    return z * log_scale.exp() + shift, log_q - log_scale.sum(1)
+
+
 def by_autograd(z, log_q, weight, context):
     stays = len(weight)
 
@@ -122,6 +257,25 @@ def by_autograd(z, log_q, weight, context):
         ("05.5", point_by_point),
         ("05.5", by_einsum),
         ("05.6", by_two_products),
+        ("05.1", by_hyperbolic_functions),
+        ("05.1", logit_by_logit),
+        ("05.1", by_two_logs),
+        ("05.2", by_the_largest_of_each_row),
+        ("05.2", by_a_mean_of_every_term),
+        ("05.2", by_einsum_of_the_diagonal),
+        ("05.3", by_maximum),
+        ("05.3", coordinate_by_coordinate),
+        ("05.3", by_relu),
+        ("05.4", by_the_diagonal_gaussian),
+        ("05.4", by_repeating),
+        ("05.4", by_the_largest_component),
+        ("05.5", by_splitting_the_bound),
+        ("05.5", datum_by_datum),
+        ("05.5", by_products_of_matrices),
+        ("05.6", by_tensor_split),
+        ("05.6", row_by_row),
+        ("05.6", by_the_log_of_the_scale),
+        ("05.6", by_padding),
     ],
 )
 def test_a_right_answer_passes_however_it_is_written(id, answer):

@@ -106,6 +106,165 @@ def from_the_end(log_initial, log_transition, log_emission):
     return torch.logsumexp(log_initial + log_emission[:, 0] + log_future, -1)
 
 
+def by_addcmul(z, gate_logit, proposal, weight, bias):
+    gate = torch.sigmoid(gate_logit)
+    linear = torch.addmm(bias, z, weight.t())
+    return torch.addcmul(linear, gate, proposal - linear)
+
+
+def vector_by_vector(z, gate_logit, proposal, weight, bias):
+    rows = []
+    for one, logit, h in zip(z, gate_logit, proposal, strict=True):
+        g = logit.sigmoid()
+        rows.append((1 - g) * (weight @ one + bias) + g * h)
+    return torch.stack(rows)
+
+
+def by_both_sigmoids(z, gate_logit, proposal, weight, bias):
+    step = (weight @ z.mT).mT + bias
+    return torch.sigmoid(-gate_logit) * step + torch.sigmoid(gate_logit) * proposal
+
+
+def by_softmax_of_two(z, gate_logit, proposal, weight, bias):
+    shares = torch.stack([torch.zeros_like(gate_logit), gate_logit]).softmax(0)
+    return (shares * torch.stack([nn.functional.linear(z, weight, bias), proposal])).sum(0)
+
+
+def by_zeros(log_likelihood, rate, lengths):
+    within = torch.arange(rate.shape[1]).unsqueeze(0).lt(lengths.unsqueeze(1))
+    zeros = torch.zeros_like(rate)
+    terms = torch.where(within, log_likelihood, zeros) - torch.where(within, rate, zeros)
+    return torch.sum(terms, dim=-1), torch.sum(terms) / torch.sum(lengths)
+
+
+def by_packing(log_likelihood, rate, lengths):
+    within = torch.arange(rate.shape[1]) < lengths[:, None]
+    owner = torch.arange(len(lengths)).repeat_interleave(lengths)
+    terms = log_likelihood[within] - rate[within]
+    return torch.zeros_like(rate[:, 0]).index_add(0, owner, terms), terms.mean()
+
+
+def by_nan_to_num(log_likelihood, rate, lengths):
+    within = (torch.arange(rate.shape[1]) < lengths[:, None]).to(rate)
+    terms = (log_likelihood - rate).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0) * within
+    return terms.sum(1), terms.sum() / within.sum()
+
+
+def step_by_step(log_likelihood, rate, lengths):
+    bound = torch.zeros(len(lengths), dtype=rate.dtype)
+    for t in range(rate.shape[1]):
+        bound = bound + torch.where(t < lengths, log_likelihood[:, t] - rate[:, t], bound.new_zeros(()))
+    return bound, bound.sum() / lengths.sum().to(bound)
+
+
+def by_sorting(x, lengths):
+    time = torch.arange(x.shape[1]).expand(x.shape[0], -1)
+    order = torch.where(time < lengths[:, None], -time - 1, time).argsort(1)
+    return torch.take_along_dim(x, order[:, :, None], 1)
+
+
+def by_flip_and_roll(x, lengths):
+    rows = []
+    for row, n in zip(x, lengths, strict=True):
+        turned = row.flip(0).roll(int(n) - len(row), 0)
+        rows.append(torch.where((torch.arange(len(row)) < n)[:, None], turned, row))
+    return torch.stack(rows)
+
+
+def by_index_lists(x, lengths):
+    steps = x.shape[1]
+    source = torch.tensor([[n - 1 - t if t < n else t for t in range(steps)] for n in lengths.tolist()])
+    return torch.gather(x, 1, source.unsqueeze(-1).repeat(1, 1, x.shape[2]))
+
+
+def by_a_permutation_matrix(x, lengths):
+    time = torch.arange(x.shape[1])
+    source = torch.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
+    return torch.einsum("bts,bsf->btf", nn.functional.one_hot(source, x.shape[1]).to(x), x)
+
+
+def by_the_variance_of_weights(log_joint, log_q):
+    log_weight = log_joint - log_q
+    share = torch.softmax(log_weight, dim=0) * len(log_weight)
+    return torch.logsumexp(log_weight - math.log(len(log_weight)), 0), len(share) / (1 + share.var(0, correction=0))
+
+
+def path_by_path(log_joint, log_q):
+    total = square = None
+    for joint, q in zip(log_joint, log_q, strict=True):
+        w = joint - q
+        total = w if total is None else torch.logaddexp(total, w)
+        square = 2 * w if square is None else torch.logaddexp(square, 2 * w)
+    return total - math.log(log_joint.shape[0]), torch.exp(2 * total - square)
+
+
+def sequence_for_sequence(log_joint, log_q):
+    estimates, sizes = [], []
+    for w in (log_joint - log_q).unbind(1):
+        scaled = torch.exp(w - w.max())
+        estimates.append(w.max() + torch.log(scaled.mean()))
+        sizes.append(scaled.sum() ** 2 / (scaled @ scaled))
+    return torch.stack(estimates), torch.stack(sizes)
+
+
+def by_bucketize(log_z, log_weight, z, offset):
+    batch, count, _ = z.shape
+    drawn = []
+    for b in range(batch):
+        edges = torch.cumsum(torch.softmax(log_weight[b], 0), 0)
+        points = (torch.arange(count) + offset[b]) / count
+        drawn.append(z[b, torch.bucketize(points, edges, right=True).clamp_max(count - 1)])
+    return log_z + torch.logsumexp(log_weight, 1) - math.log(count), torch.stack(drawn)
+
+
+def with_a_last_edge_of_one(log_z, log_weight, z, offset):
+    count = log_weight.size(1)
+    edges = log_weight.softmax(1).cumsum(1)
+    points = (torch.arange(count).to(offset) + offset.unsqueeze(1)) / count
+    chosen = torch.searchsorted(edges[:, :-1].contiguous(), points.contiguous(), right=True)
+    mean = torch.logsumexp(log_weight - math.log(count), dim=1)
+    return log_z + mean, torch.take_along_dim(z, chosen.unsqueeze(-1), dim=1)
+
+
+def by_one_hot_copies(log_z, log_weight, z, offset):
+    count = log_weight.shape[1]
+    share = (log_weight - log_weight.max(1, keepdim=True).values).exp()
+    edges = (share / share.sum(1, keepdim=True)).cumsum(1)
+    points = (torch.arange(count) + offset[:, None]) / count
+    chosen = (points[..., None] >= edges[:, None, :]).sum(2).clamp(0, count - 1)
+    copies = nn.functional.one_hot(chosen, count).to(z)
+    return log_z + log_weight.logsumexp(1) - math.log(count), copies @ z
+
+
+def by_scaled_probabilities(log_initial, log_transition, log_emission):
+    largest = log_emission.max(2, keepdim=True).values
+    emission = (log_emission - largest).exp()
+    forward, total = log_initial.exp() * emission[:, 0], largest.sum((1, 2))
+    for t in range(1, log_emission.shape[1]):
+        norm = forward.sum(1, keepdim=True)
+        total = total + norm[:, 0].log()
+        forward = (forward / norm) @ log_transition.exp() * emission[:, t]
+    return total + forward.sum(1).log()
+
+
+def sequence_for_sequence_forward(log_initial, log_transition, log_emission):
+    found = []
+    for sequence in log_emission:
+        forward = log_initial + sequence[0]
+        for step in sequence[1:]:
+            forward = torch.stack([(forward + column).logsumexp(0) for column in log_transition.T]) + step
+        found.append(torch.logsumexp(forward, 0))
+    return torch.stack(found)
+
+
+def by_other_broadcasting(log_initial, log_transition, log_emission):
+    log_forward = log_emission[:, 0] + log_initial
+    for t in range(1, log_emission.size(1)):
+        pairs = log_forward.unsqueeze(1) + log_transition.T.unsqueeze(0)  # [batch, after, before]
+        log_forward = torch.logsumexp(pairs, -1) + log_emission[:, t]
+    return torch.logsumexp(log_forward, -1)
+
+
 @pytest.mark.parametrize(
     ("id", "answer"),
     [
@@ -121,6 +280,27 @@ def from_the_end(log_initial, log_transition, log_emission):
         ("07.5", particle_by_particle),
         ("07.6", by_normalisers),
         ("07.6", from_the_end),
+        ("07.1", by_addcmul),
+        ("07.1", vector_by_vector),
+        ("07.1", by_both_sigmoids),
+        ("07.1", by_softmax_of_two),
+        ("07.2", by_zeros),
+        ("07.2", by_packing),
+        ("07.2", step_by_step),
+        ("07.2", by_nan_to_num),
+        ("07.3", by_sorting),
+        ("07.3", by_flip_and_roll),
+        ("07.3", by_index_lists),
+        ("07.3", by_a_permutation_matrix),
+        ("07.4", by_the_variance_of_weights),
+        ("07.4", path_by_path),
+        ("07.4", sequence_for_sequence),
+        ("07.5", by_bucketize),
+        ("07.5", with_a_last_edge_of_one),
+        ("07.5", by_one_hot_copies),
+        ("07.6", by_scaled_probabilities),
+        ("07.6", sequence_for_sequence_forward),
+        ("07.6", by_other_broadcasting),
     ],
 )
 def test_a_right_answer_passes_however_it_is_written(id, answer):

@@ -284,11 +284,11 @@ OBJECTIVE = SemiSupervisedElbo(MODEL, GUIDE, labelled_share=0.3)
         (lambda: OBJECTIVE((images(2).float(), None, images(2).float())), "labels of type NoneType"),
         (
             lambda: OBJECTIVE((images(2).float(), torch.tensor([0.0, 1.0]), images(2).float())),
-            "one class number per image",
+            "one class per item",
         ),
         (
             lambda: OBJECTIVE((images(2).float(), torch.tensor([0, 3]), images(2).float())),
-            "expected class numbers from 0 to 2",
+            "expected classes from 0 to 2",
         ),
         (lambda: OBJECTIVE((images(2).float(), torch.tensor([-1, 1]), images(2).float())), "-1 marks a missing label"),
         (lambda: OBJECTIVE((2 * images(2).float(), torch.tensor([0, 1]), images(2).float())), "from 0 to 2; expected"),

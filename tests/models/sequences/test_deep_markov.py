@@ -337,6 +337,9 @@ def test_an_exploding_transition_stops_training_with_step_and_term_named():
         def state_dict(self):
             return {}
 
+        def load_state_dict(self, state):
+            pass
+
     with pytest.raises(NonFiniteError, match=r"step 4: rate") as stopped:
         fit(objective, [(x, LENGTHS)] * 9, epochs=1, schedulers=[ThenExplodes()], progress=False)
     assert stopped.value.history.steps == 3

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import html.parser
+import subprocess
+import sys
+from pathlib import Path
 
 import ipywidgets
 import pytest
@@ -11,6 +14,8 @@ from IPython.core.formatters import DisplayFormatter
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import new_figure
 from helpers.widgets.parts.explorer import Choice, Explorer, Slider, Toggle
+
+ROOT = Path(__file__).parents[3]
 
 
 class Images(html.parser.HTMLParser):
@@ -78,12 +83,31 @@ def test_the_live_picture_keeps_its_place_while_it_changes(explorer: Explorer):
 
 
 def test_a_cell_offers_the_view_and_the_stills(explorer: Explorer):
-    data, _ = DisplayFormatter().format(explorer)
+    data, metadata = DisplayFormatter().format(explorer)
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.view.model_id
+    first = explorer.picture(**explorer.stills[0])
+    assert data["image/png"] == first.to_png() and metadata["image/png"]["alt"] == first.alt
     alts = [image["alt"] for image in Images(data["text/html"]).found]
     assert alts == ["Bars of 1, (2, 3), empty.", "Bars of 2, (2, 3), empty."]
     assert 'data-explorer="bars"' in data["text/html"]
     assert data["text/plain"] == "Explorer bars: size, shape, a filled bar"
+
+
+def test_without_ipywidgets_a_cell_offers_the_stills(explorer: Explorer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    data, _ = DisplayFormatter().format(explorer)
+    assert set(data) == {"text/html", "image/png", "text/plain"}
+    assert len(Images(data["text/html"]).found) == 2
+
+
+def test_no_explorer_needs_ipywidgets_until_it_is_shown():
+    program = (
+        "import pkgutil, sys; sys.modules['ipywidgets'] = None; import helpers.widgets as room\n"
+        "names = [found.name for found in pkgutil.walk_packages(room.__path__, 'helpers.widgets.')]\n"
+        "assert len(names) > 20\nfor name in names: __import__(name)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_browser_finds_view_picture_and_controls_by_class(explorer: Explorer):
@@ -139,6 +163,7 @@ def test_options_that_are_pairs_are_values_not_label_and_value():
         (lambda: Slider("s", 0, 1, 1, 2), "starts at 2"),
         (lambda: Choice("c", ["a"], "b"), "not in"),
         (lambda: Explorer("e", picture, {"size": Toggle("t")}, stills=({"sise": True},)), "sise"),
+        (lambda: Explorer("e", picture, {"size": Toggle("t")}, stills=()), "at least one"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(make, words: str):

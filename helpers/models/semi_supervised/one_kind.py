@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from helpers.estimators import Estimate, GradientEstimator
-from helpers.models.semi_supervised.elbo import SemiSupervisedElbo, as_one_hot
+from helpers.models.semi_supervised.elbo import SemiSupervisedElbo
+from helpers.models.semi_supervised.labels import as_one_hot
 from helpers.models.semi_supervised.model import SemiSupervisedGuide, SemiSupervisedVAE
 
 

@@ -8,6 +8,7 @@ from helpers.data.music.audio import audio_to_wav, roll_to_audio
 from helpers.data.music.chorales import ChoraleData, Chorales, load_chorales, rolls_from_pitches
 from helpers.data.music.harmony import HarmonyModel, HarmonySample
 from helpers.data.music.midi import midi_to_roll, roll_to_midi
+from helpers.data.one_kind import OneKindBatches
 from helpers.data.semi_supervised import SemiSupervisedBatch, SemiSupervisedBatches
 from helpers.data.sequences import SequenceBatch, SequenceBatches, check_sequences
 
@@ -17,6 +18,7 @@ __all__ = [
     "Chorales",
     "HarmonyModel",
     "HarmonySample",
+    "OneKindBatches",
     "SemiSupervisedBatch",
     "SemiSupervisedBatches",
     "SequenceBatch",

@@ -27,6 +27,7 @@ from helpers.estimators.local_enumeration import LocalEnumeration
 from helpers.estimators.muprop import MuProp
 from helpers.estimators.pathwise import Pathwise
 from helpers.estimators.rebar import Rebar
+from helpers.estimators.reinmax import ReinMax
 from helpers.estimators.relax import Relax, ResidualRelax
 from helpers.estimators.score_function import ScoreFunction
 from helpers.estimators.sticking_the_landing import StickingTheLanding
@@ -56,6 +57,7 @@ __all__ = [
     "MuProp",
     "Pathwise",
     "Rebar",
+    "ReinMax",
     "Relax",
     "ResidualRelax",
     "SampledMoments",

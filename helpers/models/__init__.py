@@ -4,6 +4,7 @@ from helpers.models.elbo import AnalyticKlElbo, Elbo
 from helpers.models.latent_variable import AmortizedGuide, LatentVariableModel
 from helpers.models.semi_supervised.elbo import AnalyticKlSemiSupervisedElbo, LogLikelihood, SemiSupervisedElbo
 from helpers.models.semi_supervised.model import SemiSupervisedGuide, SemiSupervisedVAE, semi_supervised_vae
+from helpers.models.semi_supervised.one_kind import OneKindSemiSupervisedElbo
 from helpers.models.sequences.deep_markov import DeepMarkovModel, deep_markov_model
 from helpers.models.sequences.elbo import AnalyticKlSequenceElbo, SampledKlSequenceElbo, SequenceElbo
 from helpers.models.sequences.guide import SequenceDraw, SequenceGuide
@@ -25,6 +26,7 @@ __all__ = [
     "LinearGaussianStateSpace",
     "RecurrentGuide",
     "SampledKlSequenceElbo",
+    "OneKindSemiSupervisedElbo",
     "SemiSupervisedElbo",
     "SemiSupervisedGuide",
     "SemiSupervisedVAE",

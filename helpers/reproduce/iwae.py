@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from helpers import settings
 from helpers.data import Batches, binarise_dynamically, load_images
@@ -23,8 +20,9 @@ from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedGuide, Elbo, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.reproduce.cell import Cell, Experiment, Measurement, Prepared, Sitting
+from helpers.reproduce.muon import muon_and_adam
 from helpers.reproduce.rows import Row
-from helpers.training import History, initialise, load_checkpoint, up_then_down
+from helpers.training import History, initialise, load_checkpoint
 
 LATENT, SAMPLES = 50, 5000
 
@@ -140,7 +138,7 @@ class IwaeCell(Cell):
         train = Batches(images.train, batch_size=self.system.batch_size, transform=binarise_dynamically)
         test = Batches(images.test[:2000], batch_size=200, shuffle=False)  # for the curve alone
         return Prepared(
-            objective, train, *optimizers(objective, self.system.learning_rate, self.epochs * len(train)), valid=test
+            objective, train, *muon_and_adam(objective, self.system.learning_rate, self.epochs * len(train)), valid=test
         )
 
     def at_waypoint(self, epoch: int, prepared: Prepared, history: History) -> dict[str, float]:
@@ -157,26 +155,6 @@ class IwaeCell(Cell):
         settings.seed_everything(0)
         test = binarise_dynamically(data.test.images)
         return Images(data.train.images.to(self.sitting.device), test.to(self.sitting.device))
-
-
-def optimizers(objective: nn.Module, learning_rate: float, num_steps: int) -> tuple[list[Optimizer], list[LambdaLR]]:
-    """Muon for weight matrices, Adam for biases. Both warm up over a twentieth of the steps, then decay linearly to zero.
-
-    Args:
-        objective: Whose parameters are trained.
-        learning_rate: Peak of Muon's. Adam's is 2e-3.
-        num_steps: Steps in all.
-
-    Returns:
-        The two optimisers and their schedules.
-    """
-    matrices = [parameter for parameter in objective.parameters() if parameter.ndim == 2]
-    biases = [parameter for parameter in objective.parameters() if parameter.ndim != 2]
-    both: list[Optimizer] = [
-        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.Adam(biases, lr=2e-3),
-    ]
-    return both, [up_then_down(optimizer, num_steps) for optimizer in both]
 
 
 class Iwae(Experiment):

@@ -32,6 +32,14 @@ class Recipe:
 # On features, a rate weight above 1 did harm.
 PIXELS, FEATURES = Recipe(20, 3.0, 4.0, 0.4), Recipe(30, 1.0, 1.0, 0.5)
 WARP = RandomAffine()  # of what a classifier reads on pixels, and of what M1 reads for M2
+PYRO = "pyro-"  # prefix of the variants under the published protocol
+PYRO_EPOCHS, PYRO_LEARNING_RATE, PYRO_CLASSIFIER_WEIGHT, PYRO_SCALE = 50, 4.2e-4, 46.0, 1e-3
+INTERVALS = {  # half-widths of the 95 % intervals of the published values, over five splits
+    "sampled": {100: 0.0353, 600: 0.0244, 1000: 0.0295, 3000: 0.0522},
+    "enumerated": {100: 0.0346, 600: 0.0345, 1000: 0.0235, 3000: 0.0159},
+    "classifier-loss": {100: 0.0060, 600: 0.0070, 1000: 0.0038, 3000: 0.0012},
+    "baseline": {100: 0.0159, 600: 0.0064, 1000: 0.0025, 3000: 0.0015},
+}
 PUBLISHED = {
     "sampled": {100: 0.201, 600: 0.179, 1000: 0.201, 3000: 0.198},
     "enumerated": {100: 0.225, 600: 0.694, 1000: 0.756, 3000: 0.893},
@@ -47,8 +55,21 @@ WORDS = {
     "baseline": "classifier alone",
     "m1m2": "M1+M2, label summed, with classifier loss",
 }
-LABELS, VARIANTS, PREFIX = tuple(REACH), tuple(PUBLISHED), "ssvae-"
+PYRO_VARIANTS = tuple(PYRO + variant for variant in INTERVALS)
+LABELS, VARIANTS, PREFIX = tuple(REACH), (*PUBLISHED, *PYRO_VARIANTS), "ssvae-"
 WEIGHTS_FILE, SHIPPED_CELL = "ssvae.safetensors", "ssvae-classifier-loss-600"
+
+
+def words_of(variant: str) -> str:
+    """A variant in words.
+
+    Args:
+        variant: One of `VARIANTS`.
+
+    Returns:
+        As "label summed, published protocol".
+    """
+    return WORDS[variant.removeprefix(PYRO)] + (", published protocol" if variant in PYRO_VARIANTS else "")
 
 
 def row_name(variant: str, labels: int) -> str:
@@ -73,6 +94,8 @@ def protocol(variant: str) -> str:
     Returns:
         The protocol of its rows.
     """
+    if variant in PYRO_VARIANTS:
+        return _pyro_protocol(variant.removeprefix(PYRO))
     recipe = FEATURES if variant == "m1m2" else PIXELS
     most = (
         f"(up to {WARP.max_rotation:g}°, {WARP.max_scaling:.0%} of the size, a shear of {WARP.max_shear:g}, "
@@ -93,4 +116,18 @@ def protocol(variant: str) -> str:
         f"warm-up and linear decay; noise of {recipe.noise:g} on the classifier's input in training{warps}; "
         f"KL of the style in closed form; classifier weight {recipe.classifier_weight:g} where there is a classifier loss; {rate}"
         "the same for all numbers of labels; 10,000 test images, final parameters"
+    )
+
+
+def _pyro_protocol(variant: str) -> str:
+    weight = f"; classifier weight {PYRO_CLASSIFIER_WEIGHT:g}" if variant == "classifier-loss" else ""
+    steps = (
+        f"batches of {BATCH} labelled images, {BASELINE_STEPS:,} steps"
+        if variant == "baseline"
+        else f"{PYRO_EPOCHS} epochs of batches of {BATCH}, each of one kind, the labelled ones spread among the others"
+    )
+    return (
+        f"as Pyro's example: 50,000 training images, the labelled ones among them, equally many of each class; grey images, Bernoulli; "
+        f"latent {LATENT}, hidden {HIDDEN} softplus, initial weights and biases N(0, {PYRO_SCALE:g}²); {steps}; "
+        f"Adam {PYRO_LEARNING_RATE:g}, constant; no warp, no noise, rate weight 1{weight}; 10,000 test images, final parameters"
     )

@@ -1,15 +1,14 @@
 """The Pyro tutorial's VAE: 784-400-50, softplus, grey MNIST under a Bernoulli likelihood, batch 256, 100 epochs.
 
 Published: test ELBO about -101.2 nats after 95 epochs (-107.8 after 10, -104.6 after 20), read off the tutorial's plot.
-Ours differs in what the protocol leaves free: the KL in closed form, and a learning rate that rises to 3e-3 and falls to zero
-(one cycle), while the tutorial holds 1e-3.
+Ours differs in what the protocol leaves free: the KL in closed form, where training starts (`initialise`), and the optimiser: Muon
+for weight matrices, Adam for biases, each with a learning rate that rises and then falls to zero. The tutorial has Adam at 1e-3.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from helpers.data import Batches, load_images
@@ -18,10 +17,11 @@ from helpers.evaluation import evaluate_bound
 from helpers.models import AmortizedGuide, AnalyticKlElbo, LatentVariableModel
 from helpers.networks import FeedForward
 from helpers.reproduce.cell import Cell, Experiment, Measurement, Prepared, Sitting
+from helpers.reproduce.muon import muon_and_adam
 from helpers.reproduce.rows import WEIGHTS, Row
-from helpers.training import History, load_weights, save_weights
+from helpers.training import History, initialise, load_weights, save_weights
 
-LATENT, HIDDEN, BATCH, EPOCHS, PEAK = 50, 400, 256, 100, 3e-3
+LATENT, HIDDEN, BATCH, EPOCHS, PEAK = 50, 400, 256, 100, 1e-2
 WAYPOINTS = (1, 2, 5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
 SAMPLES = 10  # draws of z an image, at the end
 
@@ -66,9 +66,9 @@ class VaeCell(Cell):
                 higher_is_better=True,
                 source="Pyro VAE tutorial, plot, after 95 epochs",
                 protocol=(
-                    f"60,000 training images, batch {BATCH}, {self.epochs} epochs; Adam, one cycle to {PEAK:.0e}; test ELBO with "
-                    f"{SAMPLES} samples an image"
-                ).replace("e-0", "e-"),
+                    f"60,000 training images, batch {BATCH}, {self.epochs} epochs, Muon {PEAK:g} and Adam for "
+                    f"biases, warm-up and linear decay; test ELBO with {SAMPLES} samples an image"
+                ),
             )
         ]
 
@@ -78,12 +78,12 @@ class VaeCell(Cell):
     def prepare(self, seed: int) -> Prepared:
         data = self.sitting.once("images", self._load)
         model, guide = build()
+        initialise(model, guide, data.train.images)
         objective = AnalyticKlElbo(model, guide).to(self.sitting.device)
         train = Batches(data.train.images.to(self.sitting.device), batch_size=BATCH)
         test = Batches(data.test.images.to(self.sitting.device), batch_size=1000, shuffle=False)
-        optimizer = torch.optim.Adam(objective.parameters(), lr=1e-3, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=PEAK, total_steps=self.epochs * len(train))
-        return Prepared(objective, train, optimizer, [schedule], valid=test)  # the test part is for the curve alone
+        optimizers, schedules = muon_and_adam(objective, PEAK, self.epochs * len(train))
+        return Prepared(objective, train, optimizers, schedules, valid=test)  # the test part is for the curve alone
 
     def at_waypoint(self, epoch: int, prepared: Prepared, history: History) -> dict[str, float]:
         return {"train": history.train["bound"][-1], "test": history.valid["bound"][-1]}

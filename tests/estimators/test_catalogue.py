@@ -87,7 +87,7 @@ def test_unbiased_is_what_exact_moments_say_on_two_bits(label):
         uniform = gauss_legendre(2, thresholds(problem)) if antithetic else for_logistic_noise(16)
         mean = moments(estimator, problem, num_samples, uniform=uniform).mean
     found = bias(mean, exact)
-    assert found < 1e-3 if estimator.unbiased else found > 0.02, f"relative bias {found:.2g}"
+    assert found < 1e-3 if estimator.unbiased else found > 5e-3, f"relative bias {found:.2g}"
 
 
 @pytest.mark.parametrize("label", ESTIMATORS)

@@ -22,6 +22,7 @@ from helpers.estimators.harness.quadrature import for_logistic_noise
 from helpers.estimators.local_enumeration import LocalEnumeration
 from helpers.estimators.muprop import MuProp
 from helpers.estimators.rebar import Rebar
+from helpers.estimators.reinmax import ReinMax
 from helpers.estimators.relax import Relax, ResidualRelax
 from helpers.estimators.straight_through import StraightThrough
 from tests.estimators.problems import DOUBLE, assert_same, leaf
@@ -48,7 +49,11 @@ UNBIASED = {
     "RELAX": lambda places: Relax(Sum(places)),
     "RELAX on REBAR": lambda places: ResidualRelax(Sum(places)),
 }
-BIASED = {"straight-through": lambda places: StraightThrough(), "Gumbel-softmax": lambda places: GumbelSoftmax()}
+BIASED = {
+    "straight-through": lambda places: StraightThrough(),
+    "Gumbel-softmax": lambda places: GumbelSoftmax(),
+    "ReinMax": lambda places: ReinMax(),
+}
 ALL = {**UNBIASED, **BIASED}
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from helpers.reproduce.cell import Sitting
-from helpers.reproduce.iwae import EXPERIMENT, SYSTEMS, optimizers
+from helpers.reproduce.iwae import EXPERIMENT, SYSTEMS
+from helpers.reproduce.muon import muon_and_adam
 from helpers.reproduce.options import Options
 
 OPTIONS = Options(seeds=(0,), resume=False, smoke=True, only=(), checkpoints=Path(), results=Path(), weights=Path())
@@ -27,7 +28,7 @@ def test_the_test_images_are_the_same_in_every_sitting_and_those_to_train_on_are
 def test_weights_have_muon_biases_adam_and_both_decay_to_zero():
     cell = EXPERIMENT.cells(Sitting(OPTIONS))[0]
     objective = cell.prepare(0).objective
-    (muon, adam), schedules = optimizers(objective, 5e-3, 40)
+    (muon, adam), schedules = muon_and_adam(objective, 5e-3, 40)
     in_muon, in_adam = ([p for group in optimizer.param_groups for p in group["params"]] for optimizer in (muon, adam))
     assert {p.ndim for p in in_muon} == {2} and {p.ndim for p in in_adam} == {1}
     assert len(in_muon) + len(in_adam) == len(list(objective.parameters()))

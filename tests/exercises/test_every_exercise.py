@@ -53,6 +53,14 @@ def test_every_misconception_hears_its_own_sentence(exercise: Exercise, tally):
     assert len({misconception.name for misconception in exercise.misconceptions}) == len(exercise.misconceptions)
 
 
+@each
+def test_a_costly_answer_passes_with_its_remark_and_no_other_does(exercise: Exercise):
+    assert judge(exercise, exercise.solution).remarks == ()
+    for remark in exercise.remarks:
+        verdict = judge(exercise, remark.answer)
+        assert verdict.passed and verdict.remarks == (remark.sentence,), verdict
+
+
 def randomly_wrong(solution: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
     """The solution with its results changed: sign, scale, shift, order, reduction, dtype, gradient."""
     torch.manual_seed(1)

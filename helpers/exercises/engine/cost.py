@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,8 @@ from helpers.exercises.exercise import Exercise
 TIMES, MORE = 10, 200  # so many times the solution's operations, and at least so many more, are roundabout
 DEAR = 2.0  # a declared costly answer counts on the cases where it costs at least so many times what the solution costs
 
-PRODUCTS = ("matmul", "__matmul__", "mm", "bmm", "mv", "dot", "linear")
+PRODUCTS = ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "dot", "vdot", "inner", "linear")
+PRODUCTS_AND_SUM = ("addmm", "addmv", "addbmm", "baddbmm")  # of their first argument and the product of the next two
 VIEWS = ("expand", "expand_as", "view", "reshape", "unsqueeze", "squeeze", "transpose", "permute", "__getitem__", "detach",
          "chunk", "split",
          "unbind", "select", "narrow", "diagonal")  # fmt: skip
@@ -56,11 +58,33 @@ class _Counter(TorchFunctionMode):
         self.operations += 1
         outputs = made if isinstance(made, (tuple, list)) else (made,)
         if name not in VIEWS:
-            inner = 1
-            if name in PRODUCTS and args and isinstance(args[0], Tensor) and args[0].ndim:
-                inner = args[0].shape[-1]
-            self.arithmetic += inner * sum(out.numel() for out in outputs if isinstance(out, Tensor))
+            written = sum(out.numel() for out in outputs if isinstance(out, Tensor))
+            self.arithmetic += _size_of_einsum(args) or _inner_size(name, args) * written
         return made
+
+
+def _inner_size(name: str, args: Any) -> int:
+    """How many products one number of the result adds up: 1 for what is no product of matrices."""
+    place = 0 if name in PRODUCTS else 1 if name in PRODUCTS_AND_SUM else None
+    if place is None or len(args) <= place or not isinstance(args[place], Tensor) or not args[place].ndim:
+        return 1
+    return args[place].shape[-1]
+
+
+def _size_of_einsum(args: Any) -> int:
+    """Product of the sizes of all the indices of einsum(equation, operands), 0 for anything else."""
+    if len(args) < 2 or not isinstance(args[0], str):
+        return 0
+    operands = args[1] if isinstance(args[1], (tuple, list)) else args[1:]
+    letters = args[0].replace(" ", "").partition("->")[0].split(",")
+    if "." in args[0] or len(letters) != len(operands):
+        return 0
+    sizes = {
+        letter: size
+        for term, operand in zip(letters, operands, strict=True)
+        for letter, size in zip(term, operand.shape, strict=True)
+    }
+    return math.prod(sizes.values())
 
 
 def cost(exercise: Exercise, answer: Callable[..., Any], case: str, seconds: float) -> Cost | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Generator
 
 from helpers.exercises.engine.inputs import normal_leaf, uniform_leaf
-from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.exercise import Exercise, Misconception, Remark
 from helpers.exercises.lesson_01.exact_posterior_slips import SLIPS
 
 
@@ -48,6 +48,15 @@ def _with_covariance(x, weight, bias, noise):
     return loc, torch.linalg.inv(precision)
 
 
+def _by_conditioning_the_joint(x, weight, bias, noise):
+    """Right, and it solves with a matrix as large as x, and inverts the covariance that comes out."""
+    latent, observed = weight.shape[1], weight.shape[0]
+    joint = weight @ weight.T + noise**2 * torch.eye(observed).to(weight)  # covariance of x
+    gain = torch.linalg.solve(joint, weight).T  # [latent, observed]
+    covariance = torch.eye(latent).to(weight) - gain @ weight
+    return (x - bias) @ gain.T, torch.linalg.inv(covariance)
+
+
 def _without_prior(x, weight, bias, noise):
     precision = weight.T @ weight / noise**2
     # Singular if there are fewer observed than latent dimensions: the pseudo-inverse exists nevertheless.
@@ -73,6 +82,7 @@ EXACT_POSTERIOR = Exercise(
         "one observed": lambda g: _linear_gaussian(g, 4, 1, 2),
         "as many observed as latent, far away": lambda g: _linear_gaussian(g, 3, 3, 3, x=100.0),
         "precise instruments": lambda g: _linear_gaussian(g, 2, 5, 3, noise=0.05),
+        "more observed than latent by far": lambda g: _linear_gaussian(g, 3, 40, 2),
         "instruments that see little": lambda g: _linear_gaussian(g, 4, 3, 2, noise=20.0, x=30.0, weight=0.3),
     },
     dimensions={
@@ -89,6 +99,13 @@ EXACT_POSTERIOR = Exercise(
         "Λ = I + WᵀW / σ²,   Λ μ = Wᵀ(x − b) / σ². Solve for μ; `torch.linalg.solve` wants the right-hand sides as "
         "columns.",
         "precision = torch.eye(weight.shape[1]) + weight.T @ weight / noise**2",
+    ),
+    remarks=(
+        Remark(
+            "the covariance of x inverted",
+            _by_conditioning_the_joint,
+            "You solve with the covariance of x, a matrix as large as x. The precision of z needs one as large as z.",
+        ),
     ),
     misconceptions=(
         Misconception(

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal_leaf, random_greys
-from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.exercise import Exercise, Misconception, Remark
 
 
 def hidden_of_every_class(x, weight, bias):
@@ -44,6 +44,13 @@ def _cut_at(place):
         return torch.nn.functional.softplus(x @ of_image.T + bias + of_label.T[:, None])
 
     return answer
+
+
+def _image_beside_every_label(x, weight, bias):
+    """Right, and the image meets its weights once a class."""
+    classes = weight.shape[1] - x.shape[1]
+    labels = torch.eye(classes).to(weight)[:, None].expand(classes, len(x), classes)
+    return torch.nn.functional.softplus(torch.cat([x.expand(classes, *x.shape), labels], -1) @ weight.T + bias)
 
 
 def _halves(x, image, label, bias):
@@ -84,6 +91,13 @@ HIDDEN = Exercise(
         "Cut the weight's columns where the image ends. What is a matrix times a one-hot vector?",
         "h[k, b] = softplus(A x_b + bias + B[:, k]), with W = [A B].",
         "of_image = x @ weight[:, : x.shape[1]].T + bias  # [batch, hidden]",
+    ),
+    remarks=(
+        Remark(
+            "the image once a class",
+            _image_beside_every_label,
+            "The image meets its weights once a class: with ten classes, ten times the work. Multiply it once, then add each column.",
+        ),
     ),
     misconceptions=(
         Misconception(

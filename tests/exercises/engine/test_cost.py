@@ -51,6 +51,8 @@ def test_an_ordinary_answer_hears_no_remark():
 def test_operations_and_arithmetic_are_counted():
     assert cost(WIDE, lambda loc, scale: loc @ scale.T, "wide", 5.0) == Cost(1, 6 * 6 * 20)
     assert cost(WIDE, lambda loc, scale: (loc + scale).sum(-1), "wide", 5.0) == Cost(2, 6 * 20 + 6)
+    assert cost(WIDE, lambda loc, scale: torch.einsum("ik, jk -> ij", loc, scale), "wide", 5.0) == Cost(1, 6 * 6 * 20)
+    assert cost(WIDE, lambda loc, scale: torch.addmm(loc[:, :6], loc, scale.T), "wide", 5.0) == Cost(2, 6 * 6 * 20)
     assert cost(WIDE, lambda loc, scale: loc[0].shape, "wide", 5.0) == Cost(1, 0)
     assert cost(WIDE, lambda loc, scale: loc.nothing, "wide", 5.0) is None
 

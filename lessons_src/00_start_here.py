@@ -16,7 +16,7 @@
 #
 # *Check that everything works, then learn to read the three shapes that every lesson stands on.*
 #
-# **20 minutes** (14 reading and running, 6 exercise) · before this: Python, tensors, and what a probability density is
+# **27 minutes** (21 reading and running, 6 exercises) · before this: Python, tensors, and what a probability density is
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -460,7 +460,7 @@ for q_three in (gaussian, Independent(Normal(torch.zeros(3), 1.0), 1)):  # both:
         print(f"{type(q_three).__name__}: {problem}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 6 · In Pyro
+# ## 6 · In Pyro (optional)
 #
 # Pyro is the second voice of this series. `to_event(n)` is `Independent`; a `plate` names a batch dimension, and promises that
 # what happens along it is independent. `trace` runs the model and records every `sample`; `obs=x` fixes the outcome.
@@ -518,6 +518,7 @@ print("torch:", list(Normal(two_means, 1.0).log_prob(two_vectors).shape))
 # | $\theta$ | parameters of the model | $q_\phi(z \mid x)$ | guide: an approximate posterior |
 # | $\phi$ | parameters of the guide | $D$ | distortion, $\mathbb E_q[-\log p_\theta(x \mid z)]$ |
 # | $\log p_\theta(x)$ | `log_marginal` | $R$ | rate, $\mathrm{KL}(q_\phi(z \mid x) \,\|\, p(z))$ |
+# | $N$, $B$ | number of observations: all, in a batch | $S$ | number of draws of $z$ for each $x$ |
 #
 # In code the letters keep their names: `x`, `z`, `y`, `theta`, `phi`, `p`, `q`.
 

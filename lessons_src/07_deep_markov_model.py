@@ -16,7 +16,7 @@
 #
 # *A code that moves: learn what a chorale does next, measure how much you do not know, and listen to it.*
 #
-# **120 minutes** (65 reading and running, 55 exercises) · do first: [02 The variational autoencoder](02_variational_autoencoder.ipynb); sections on the two gaps in
+# **135 minutes** (80 reading and running, 55 exercises) · do first: [02 The variational autoencoder](02_variational_autoencoder.ipynb); sections on the two gaps in
 # [01 Amortized inference](01_amortized_inference.ipynb) and on flows in [05 Richer priors and posteriors](05_richer_priors_and_posteriors.ipynb) help
 
 # %% [markdown] slideshow={"slide_type": "notes"}

@@ -65,6 +65,12 @@ def test_places_lie_along_the_directions_of_most_variance(seed):
         vector = vectors[:, which] * vectors[:, which][vectors[:, which].abs().argmax()].sign()
         along = (every - every.mean(0)) @ vector / values[which].sqrt()
         torch.testing.assert_close(codes.places[..., index].flatten(), along, rtol=1e-3, atol=1e-3)
+    assert codes.share == pytest.approx((values[-2:].sum() / values.sum()).item(), rel=1e-4)
+
+
+def test_the_caption_says_how_much_the_map_leaves_out():
+    caption = EXPLORER.picture(**EXPLORER.start).caption
+    assert f"{100 * CODES.share:.0f}% of their variance" in caption and CODES.share < 1
 
 
 def test_the_roll_shows_the_emission_along_the_mixed_path():

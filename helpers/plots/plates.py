@@ -18,6 +18,7 @@ Kind = Literal["latent", "observed", "computed", "parameter"]
 KINDS = get_args(Kind)
 
 RADIUS = 0.34  # of a circle, in units of the distance from one node to the next
+SQUARE = 0.28  # half the side of what is computed
 PIXELS = 104  # CSS pixels per such unit
 
 
@@ -115,8 +116,10 @@ def _draw(axes: Axes, model: PlateModel) -> None:
             shade = "#C9D8E6" if kind == "observed" else "white"
             look = {"facecolor": shade, "edgecolor": INK, "linewidth": 1.8, "label": name, "zorder": 3}
             if kind == "computed":
-                corner, side = (column - 0.82 * RADIUS, row - 0.82 * RADIUS), 1.64 * RADIUS
-                axes.add_patch(FancyBboxPatch(corner, side, side, boxstyle="round,pad=0,rounding_size=0.08", **look))
+                corner = column - SQUARE, row - SQUARE
+                axes.add_patch(
+                    FancyBboxPatch(corner, 2 * SQUARE, 2 * SQUARE, boxstyle="round,pad=0,rounding_size=0.08", **look)
+                )
             else:
                 axes.add_patch(Circle((column, row), RADIUS, **look))
             axes.annotate(f"${name}$", (column, row), ha="center", va="center", fontsize=16, zorder=4)
@@ -127,7 +130,8 @@ def _arrow(axes: Axes, model: PlateModel, pair: tuple[str, str], dashed: bool) -
     (x0, y0, start), (x1, y1, end) = (model.nodes[name] for name in pair)
     angle = math.atan2(y1 - y0, x1 - x0)
     turn = math.radians(40) if dashed and pair[::-1] in (*model.edges, *model.guides) else 0.0
-    gap = {"parameter": 0.16, "latent": RADIUS + 0.03, "observed": RADIUS + 0.03, "computed": RADIUS + 0.03}
+    to_the_side = SQUARE / max(abs(math.cos(angle)), abs(math.sin(angle)))
+    gap = {"parameter": 0.16, "latent": RADIUS + 0.03, "observed": RADIUS + 0.03, "computed": to_the_side + 0.03}
     tail = (x0 + gap[start] * math.cos(angle + turn), y0 + gap[start] * math.sin(angle + turn))
     head = (x1 - gap[end] * math.cos(angle - turn), y1 - gap[end] * math.sin(angle - turn))
     arrow = FancyArrowPatch(tail, head, arrowstyle="-|>", mutation_scale=16, linewidth=1.8, shrinkA=0, shrinkB=0,

@@ -166,7 +166,7 @@ def test_few_or_many_chorales_short_or_long(number, steps):
 
 @pytest.mark.parametrize("spread", [0.0, 1e-3, 30.0])
 def test_codes_that_do_not_differ_or_lie_far_out(spread):
-    codes = Codes(spread * CODES.z, CODES.keys, spread * CODES.places)
+    codes = Codes(spread * CODES.z, CODES.keys, spread * CODES.places, CODES.share)
     found = latent_walk_picture(MODEL, codes, first=1, second=2, mix=0.5, step=3, sound=False)
     assert not unreadable(found.figure) and "nan" not in found.alt
 

@@ -844,10 +844,10 @@ for (name, method), ratio in log_ratio.items():
     moments = f"{ratio.mean():16.2f} {ratio.std():9.2f}"
     table.append(f"{name:25} {method:20} {mean:8.3f} ± {error:.3f} {moments}")
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "skip"}
 print(*table, sep="\n")
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "subslide"}
 shown = [key for key in log_ratio if key[0] in ("future", "past")]
 plots.histograms(
     torch.stack([log_ratio[key] for key in shown], 1),
@@ -866,7 +866,7 @@ plots.histograms(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Three lessons in one table. First column of numbers: unbiased, within errors, where the guide is wide enough. Second: log Z_hat is too low on average all the same. Third, the surprise: for the exact posterior importance sampling has no spread at all, and sequential Monte Carlo has. Where a mean ratio lies below 1 by several of its errors, ask whether that refutes unbiasedness: no, the rare large weights that make up the mean have not come, and the error does not know of them.
+# Read where the mass of each histogram lies, then its right tail. Resampling moves the guide that reads the past towards zero, and leaves the one that reads the future where it is. The notebook prints a table with the exact posterior as well: there importance sampling has no spread at all, and sequential Monte Carlo has. Where a mean ratio lies below 1 by several of its errors, ask whether that refutes unbiasedness: no, the rare large weights that make up the mean have not come, and the error does not know of them.
 #
 # </details>
 

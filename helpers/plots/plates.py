@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
@@ -14,9 +14,11 @@ from helpers.plots.picture import Picture
 from helpers.plots.style import COLORS, INK, QUIET, new_figure, workbook_style
 from helpers.plots.words import listed, plain
 
-Kind = Literal["latent", "observed", "parameter"]
+Kind = Literal["latent", "observed", "computed", "parameter"]
+KINDS = get_args(Kind)
 
 RADIUS = 0.34  # of a circle, in units of the distance from one node to the next
+SQUARE = 0.28  # half the side of what is computed
 PIXELS = 104  # CSS pixels per such unit
 
 
@@ -27,7 +29,8 @@ class PlateModel:
     Args:
         title: Title above the diagram.
         nodes: Name → (column, row, kind). The name is drawn as mathematics; rows count upwards. Kinds: "latent", an open circle;
-            "observed", a shaded circle; "parameter", a small square: learned, not a random variable.
+            "observed", a shaded circle; "computed", an open square with round corners: a function of the nodes whose arrows reach
+            it; "parameter", a small square: learned, not a random variable.
         edges: Pairs (from, to) of names: arrows of the generative model.
         guides: Pairs (from, to) of names: dashed arrows of inference.
         plates: Label, such as "$n = 1, ..., N$" → names of the nodes inside its frame.
@@ -52,10 +55,8 @@ class PlateModel:
                 f"{self.title!r}: edges, guides or plates name {unknown}, but the nodes are {sorted(self.nodes)}."
             )
         for name, (_, _, kind) in self.nodes.items():
-            if kind not in ("latent", "observed", "parameter"):
-                raise ValueError(
-                    f"{self.title!r}: node {name!r} is {kind!r}; expected 'latent', 'observed' or 'parameter'."
-                )
+            if kind not in KINDS:
+                raise ValueError(f"{self.title!r}: node {name!r} is {kind!r}; expected one of {listed(KINDS)}.")
 
 
 def plate_diagram(*models: PlateModel, alt: str | None = None, caption: str | None = None) -> Picture:
@@ -113,9 +114,14 @@ def _draw(axes: Axes, model: PlateModel) -> None:
                           fontsize=16)  # fmt: skip
         else:
             shade = "#C9D8E6" if kind == "observed" else "white"
-            axes.add_patch(
-                Circle((column, row), RADIUS, facecolor=shade, edgecolor=INK, linewidth=1.8, label=name, zorder=3)
-            )
+            look = {"facecolor": shade, "edgecolor": INK, "linewidth": 1.8, "label": name, "zorder": 3}
+            if kind == "computed":
+                corner = column - SQUARE, row - SQUARE
+                axes.add_patch(
+                    FancyBboxPatch(corner, 2 * SQUARE, 2 * SQUARE, boxstyle="round,pad=0,rounding_size=0.08", **look)
+                )
+            else:
+                axes.add_patch(Circle((column, row), RADIUS, **look))
             axes.annotate(f"${name}$", (column, row), ha="center", va="center", fontsize=16, zorder=4)
 
 
@@ -124,7 +130,8 @@ def _arrow(axes: Axes, model: PlateModel, pair: tuple[str, str], dashed: bool) -
     (x0, y0, start), (x1, y1, end) = (model.nodes[name] for name in pair)
     angle = math.atan2(y1 - y0, x1 - x0)
     turn = math.radians(40) if dashed and pair[::-1] in (*model.edges, *model.guides) else 0.0
-    gap = {"parameter": 0.16, "latent": RADIUS + 0.03, "observed": RADIUS + 0.03}
+    to_the_side = SQUARE / max(abs(math.cos(angle)), abs(math.sin(angle)))
+    gap = {"parameter": 0.16, "latent": RADIUS + 0.03, "observed": RADIUS + 0.03, "computed": to_the_side + 0.03}
     tail = (x0 + gap[start] * math.cos(angle + turn), y0 + gap[start] * math.sin(angle + turn))
     head = (x1 - gap[end] * math.cos(angle - turn), y1 - gap[end] * math.sin(angle - turn))
     arrow = FancyArrowPatch(tail, head, arrowstyle="-|>", mutation_scale=16, linewidth=1.8, shrinkA=0, shrinkB=0,

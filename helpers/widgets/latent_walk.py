@@ -45,11 +45,13 @@ class Codes:
         keys: Lowest and highest key to show.
         places: z along the two directions in which codes differ most, in standard deviations from the mean,
             [chorales, steps, 2].
+        share: Share of the codes' variance that lies along these two directions, 0 to 1.
     """
 
     z: Tensor
     keys: tuple[int, int]
     places: Tensor
+    share: float
 
 
 def codes_of(guide: SequenceGuide, rolls: Tensor, lengths: Tensor, seed: int = 0) -> Codes:
@@ -75,7 +77,8 @@ def codes_of(guide: SequenceGuide, rolls: Tensor, lengths: Tensor, seed: int = 0
     every = z.flatten(0, 1)
     directions, spread = principal_directions(every)
     places = (every - every.mean(0)) @ directions.T / spread  # equal codes are at 0
-    return Codes(z, keys_in_use(rolls[:, : z.shape[1]]), places.unflatten(0, z.shape[:2]))
+    share = (spread**2).sum() / every.var(0).sum()
+    return Codes(z, keys_in_use(rolls[:, : z.shape[1]]), places.unflatten(0, z.shape[:2]), share.item())
 
 
 def latent_walk(model: DeepMarkovModel, guide: SequenceGuide, rolls: Tensor, lengths: Tensor) -> Explorer:
@@ -150,7 +153,8 @@ def latent_walk_picture(
         f"probability of every key along the mixed path. {keys}"
     )
     caption = (
-        f"{state} {keys} Left, the two directions in which codes differ most. The emission's entropy along the mixed path is "
+        f"{state} {keys} Left, the two directions in which codes differ most, {_percent(codes.share)} of their "
+        f"variance: what looks near there may be far apart. The emission's entropy along the mixed path is "
         f"{opened[0]:.2f} nats a step; along the first chorale's own {opened[1]:.2f}, along the second's {opened[2]:.2f}."
     )
     heard = sound_of((sung >= 0.5).float()) if sound else None

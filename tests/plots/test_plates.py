@@ -30,6 +30,16 @@ def test_kinds_of_nodes_differ_in_shape_and_shade():
     np.testing.assert_allclose(squares[r"\theta"].get_center(), (-1.2, 0))
 
 
+def test_what_is_computed_is_a_square_as_large_as_a_circle():
+    picture = plate_diagram(
+        PlateModel("guide", {"x": (0, 0, "observed"), "f": (0, 1, "computed")}, guides=[("x", "f")])
+    )
+    square, circle = patches(picture, FancyBboxPatch)["f"].get_bbox(), patches(picture, Circle)["x"]
+    np.testing.assert_allclose([(square.x0 + square.x1) / 2, (square.y0 + square.y1) / 2], (0, 1))
+    assert 1.4 * circle.get_radius() < square.width < 2 * circle.get_radius()
+    assert "f (computed)" in picture.alt
+
+
 def test_arrows_run_from_rim_to_rim_and_the_guide_is_dashed():
     picture = plate_diagram(LOCAL)
     arrows = patches(picture, FancyArrowPatch)

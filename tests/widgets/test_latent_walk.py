@@ -65,6 +65,12 @@ def test_places_lie_along_the_directions_of_most_variance(seed):
         vector = vectors[:, which] * vectors[:, which][vectors[:, which].abs().argmax()].sign()
         along = (every - every.mean(0)) @ vector / values[which].sqrt()
         torch.testing.assert_close(codes.places[..., index].flatten(), along, rtol=1e-3, atol=1e-3)
+    assert codes.share == pytest.approx((values[-2:].sum() / values.sum()).item(), rel=1e-4)
+
+
+def test_the_caption_says_how_much_the_map_leaves_out():
+    caption = EXPLORER.picture(**EXPLORER.start).caption
+    assert f"{100 * CODES.share:.0f}% of their variance" in caption and CODES.share < 1
 
 
 def test_the_roll_shows_the_emission_along_the_mixed_path():
@@ -160,7 +166,7 @@ def test_few_or_many_chorales_short_or_long(number, steps):
 
 @pytest.mark.parametrize("spread", [0.0, 1e-3, 30.0])
 def test_codes_that_do_not_differ_or_lie_far_out(spread):
-    codes = Codes(spread * CODES.z, CODES.keys, spread * CODES.places)
+    codes = Codes(spread * CODES.z, CODES.keys, spread * CODES.places, CODES.share)
     found = latent_walk_picture(MODEL, codes, first=1, second=2, mix=0.5, step=3, sound=False)
     assert not unreadable(found.figure) and "nan" not in found.alt
 

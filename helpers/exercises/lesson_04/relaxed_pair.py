@@ -62,14 +62,15 @@ RELAXED_PAIR = Exercise(
     title="Two noises behind one bit",
     minutes=10,
     difficulty=3,
-    statement=r"A bit is the sign of logistic noise: $z = \phi + \log u - \log(1 - u)$ with $u$ uniform on $(0, 1)$, and $b = 1[z > 0]$, which "
-    r"is the same as $u > 1 - p$, where $p = \mathrm{sigmoid}(\phi)$. Draw a second $z'$ *given* $b$ from $v$: squeeze $v$ into the "
+    statement=r"A bit is the sign of logistic noise: $z = \phi + \log u - \log(1 - u)$ with $u$ uniform on $(0, 1)$, and $b = 1[z > 0]$, "
+    r"which is the same as $u > 1 - p$, where $p = \mathrm{sigmoid}(\phi)$. Draw a second $z'$ *given* $b$ from $v$: squeeze $v$ into the "
     r"part of "
     r"$(0, 1)$ in which $u$ makes this $b$, $v' = (1 - p) + p\,v$ if $b = 1$ and $v' = (1 - p)\,v$ if $b = 0$, and put $v'$ in place "
     r"of $u$. "
     r"Return $z$ and $z'$. Gradients on the logits must flow through both, also through $p$.",
     solution=relaxed_pair,
-    why="z and z' have the same law given b, so E[c(z)] = E[c(z')]: REBAR may add one and take the other away. Their slopes on φ differ, since the "
+    why="z and z' have the same law given b, so E[c(z)] = E[c(z')]: REBAR may add one and take the other away. Their slopes on φ differ, "
+    "since the "
     "cut at 1 − p moves with φ. The solution has p and v' worked out, so that nothing cancels where a bit is all but decided.",
     cases={
         "three samples of two, four bits": lambda g: _noise(g, 3, 2, 4),

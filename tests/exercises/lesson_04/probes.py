@@ -140,6 +140,7 @@ GAUSSIAN: dict[str, Inputs] = {
     "scale one": lambda g: nodes(g, 20, 3, 1.0, 1.0),
 }
 
+
 def noise(generator: Generator, samples: int, logits: Tensor) -> dict[str, Tensor]:
     u, v = (1e-4 + 0.9998 * uniform(generator, samples, *logits.shape) for _ in range(2))
     return {"logits": logits.requires_grad_(), "u": u, "v": v}

@@ -14,9 +14,9 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 04 · The estimator laboratory
 #
-# *Every gradient estimator for discrete latents on one bench: which are right on average, how noisy each is, and what a step costs.*
+# *Gradient estimators for discrete latents on one bench: which are right on average, how noisy each is, and what a step costs.*
 #
-# **110 minutes** (58 reading and running, 52 exercises) · before this: [02 The variational autoencoder](02_variational_autoencoder.ipynb), sections 3 and 4,
+# **142 minutes** (80 reading and running, 62 exercises) · before this: [02 The variational autoencoder](02_variational_autoencoder.ipynb), sections 3 and 4,
 # and [03 NVIL and control variates](03_nvil_and_control_variates.ipynb), sections 2 to 4
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -30,8 +30,8 @@
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **You will be able to**
 #
-# 1. write leave-one-out, VIMCO, DisARM and local enumeration in a few lines each (exercises 04.1 to 04.4);
-# 2. read bias and variance of an estimator off an exact sum, without drawing a sample (section 1; by quadrature, 04.6), and compare estimators at equal evaluations of $f$;
+# 1. write leave-one-out, VIMCO, DisARM, local enumeration and REBAR's pair of noises in a few lines each (exercises 04.1 to 04.4, 04.7);
+# 2. read bias and variance of an estimator off an exact sum, without drawing a sample (section 1; by quadrature, 04.6), and compare estimators at equal evaluations of $f$ (section 9);
 # 3. compute the bias of straight-through (04.5), and say where a fit that follows a biased gradient ends (Predict, section 7);
 # 4. find the problem on which a favourite loses: leave-one-out (Predict, section 2), DisARM (section 4), MuProp and REBAR (section 5), the reparameterised gradient (04.6, and
 #    the explorer of section 8);
@@ -79,6 +79,7 @@ from helpers.estimators import (
     MuProp,
     Pathwise,
     Rebar,
+    ReinMax,
     Relax,
     ResidualRelax,
     ScoreFunction,
@@ -91,13 +92,14 @@ from helpers.estimators import (
     for_logistic_noise,
     gauss_legendre,
 )
-from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
+from helpers.exercises import check, hint, progress, solution, solutions_of  # noqa: F401  hint and solution are for you to call
 from helpers.models import Elbo, sigmoid_belief_network
 from helpers.networks import FeedForward
 from helpers.reproduce.rows import read_rows
 from helpers.widgets.reparameterise_or_score import reparameterise_or_score
 from helpers.widgets.variance_laboratory import measured_prices, variance_laboratory
 
+answers = solutions_of("04")  # what the exercises ask for, for use after them
 settings.seed_everything(0)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -107,8 +109,8 @@ settings.seed_everything(0)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1 · One bench for all
 #
-# You want $g = \nabla_\phi\, \mathbb E_{q_\phi(z)}[f(z)]$ for bits $z$. Lesson 03 had one estimator of it, the score function $f(z)\, \nabla_\phi \log q_\phi(z)$, and ways to calm it. Since then a
-# dozen others have been invented. All are called in one way, `estimator(f, q, num_samples)`, and their estimate $\hat g$ is judged by two numbers:
+# You want $g = \nabla_\phi\, \mathbb E_{q_\phi(z)}[f(z)]$ for bits $z$. Lesson 03 had one estimator of it, the score function $f(z)\, \nabla_\phi \log q_\phi(z)$, and ways to calm it. Since then
+# dozens of others have been invented; this lesson takes the ones from which the rest are built. All are called in one way, `estimator(f, q, num_samples)`, and their estimate $\hat g$ is judged by two numbers:
 #
 # $$ \text{bias} = \mathbb E[\hat g] - g, \qquad \text{variance} = \mathbb E\,\big|\hat g - \mathbb E[\hat g]\big|^2 \quad \text{(summed over the coordinates of } \phi). $$
 #
@@ -138,7 +140,7 @@ def log_joint(z, strength):
 # <details><summary>For the teacher</summary>
 #
 # Three latent bits have eight outcomes, two draws 64, four draws 4,096: the computer can visit them all, with the probability of each, and so knows the mean and the variance of any estimator that
-# draws bits. The strength multiplies the weights: 1 is the gentle bench, 2 the sharp one. Ask what a sharp f means for an estimator that trusts slopes: section 5 comes back to it.
+# draws bits. The strength multiplies the weights: 1 is the gentle bench, 2 the sharp one. Ask what a sharp f means for an estimator that trusts slopes: sections 5 and 9 come back to it.
 #
 # </details>
 
@@ -178,7 +180,7 @@ for name, f in benches.items():
 #
 # ### What has to be integrated
 #
-# Some estimators draw more than bits. ARM and DisARM (section 4) draw uniform noise and cut it at thresholds: between the thresholds nothing happens, so a rule with one or two nodes in each interval is still exact. REBAR, RELAX and
+# Some of the estimators to come draw more than bits. ARM and DisARM (section 4) draw uniform noise and cut it at thresholds: between the thresholds nothing happens, so a rule with one or two nodes in each interval is still exact. REBAR, RELAX and
 # Gumbel-softmax (sections 5 and 7) use noise smoothly. For one bit a quadrature rule does it; for three bits you draw: a *batch* of 50,000 copies of the problem, each with its own noise, in one call. Such numbers come with standard errors.
 
 
@@ -206,145 +208,6 @@ def settle(estimator, f, logits, num_samples, steps=None, learning_rate=0.03):
         optimizer.step()
     return estimator.requires_grad_(False)
 
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ### Predict
-#
-# All get **four evaluations of $f$**. You know hardly more than the names yet. The gentle and the sharp bench differ in one thing only: the weights are doubled. Will the **order** of the estimators by variance be the same on both?
-#
-# <details><summary>Answer</summary>
-#
-# No. On the gentle bench MuProp is about equal to leave-one-out; on the sharp one it has four times its variance. Only straight-through and Gumbel-softmax are biased, and both are calm.
-# </details>
-
-# %% slideshow={"slide_type": "skip"}
-pairs = gauss_legendre(1, cuts(q))
-halves = gauss_legendre(2, cuts(q))  # ARM is linear in its noise between the cuts, its square quadratic
-# name: (section, estimator, evaluations in a call, independent calls that make four evaluations, rule for uniform noise)
-listed = {
-    "score function": ("03", ScoreFunction(), 1, 4, None),
-    "leave-one-out": ("2", LeaveOneOut(), settings.budget(full=4, smoke=2), 1, None),
-    "ARM": ("4", Arm(), 2, 2, halves),
-    "DisARM": ("4", DisArm(), 2, 2, pairs),
-    "MuProp": ("5", MuProp(), 4, 1, None),
-    "local enumeration": ("6", LocalEnumeration(), 4, 1, None),
-    "straight-through": ("7", StraightThrough(), 1, 4, None),
-}
-drawn = {  # name: (section, how it is made with a network, evaluations in a call)
-    "REBAR": ("5", lambda network: Rebar(), 3),
-    "RELAX on REBAR": ("5", ResidualRelax, 3),
-    "RELAX, network": ("5", Relax, 4),
-    "Gumbel-softmax": ("7", lambda network: GumbelSoftmax(), 1),
-}
-table = {}  # (estimator, bench): (section, bias in per cent, its error, variance, its error)
-for bench, f in benches.items():
-    length = truth[bench].norm()
-    for name, (section, estimator, evaluations, calls, rule) in listed.items():
-        judged = exact_moments(estimator, f, q, evaluations, parameters=[phi], uniform=rule)
-        off = 100 * ((judged.mean[0] - truth[bench]).norm() / length).item()
-        table[name, bench] = (section, off, None, judged.total_variance / calls, None)
-    for name, (section, make, evaluations) in drawn.items():
-        torch.manual_seed(0)
-        network = FeedForward((8,), nn.Tanh).build((3,), (1,)).double()
-        estimator = make(network).double()
-        if section == "5":
-            settle(estimator, f, phi, evaluations)
-        rows = from_copies(estimator, f, phi, evaluations, settings.budget(full=50_000, smoke=2_000))
-        square = (rows - rows.mean(0)).square().sum(1)  # its mean is the variance
-        off = 100 * ((rows.mean(0) - truth[bench]).norm() / length).item()
-        off_error = 100 * ((square.mean() / len(rows)).sqrt() / length).item()
-        scale = evaluations / 4  # as of the mean of 4 / evaluations independent calls
-        variance, error = scale * square.mean().item(), scale * square.std().item() / len(rows) ** 0.5
-        table[name, bench] = (section, off, off_error, variance, error)
-
-
-# %% slideshow={"slide_type": "fragment"}
-def entry(value, error, digits):
-    spread = "" if error is None else f" ± {error:.{digits}f}"
-    return f"{value:.{digits}f}{spread}"
-
-
-print(f"{'':17}  §    gentle: bias, %    variance        sharp: bias, %     variance")
-for name in dict.fromkeys(name for name, _ in table):
-    section, *gentle_row = table[name, "gentle"]
-    _, *sharp_row = table[name, "sharp"]
-    cells = [f"{entry(*each[:2], 1):>14} {entry(*each[2:], 3):>16}" for each in (gentle_row, sharp_row)]
-    print(f"{name:17} {section:>2}  {'   '.join(cells)}")
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# <details><summary>For the teacher</summary>
-#
-# Do not explain the rows yet: each has its section. Read the table down once for the bias and once for the variance, then across: who moves most from gentle to sharp? Two readings to plant now: the biased ones are calm, and calm is not right;
-# and nobody is best in both columns. Full enumeration is left out because it would take eight evaluations, and would have no variance at all.
-#
-# </details>
-
-# %% [markdown] slideshow={"slide_type": "skip"}
-# Each sampled bias lies within an error or so of zero, or is far outside: REBAR and RELAX are unbiased, Gumbel-softmax is not. `settle` let the control variates of REBAR and RELAX learn first, for this one $f$; section 5 says what. REBAR, and RELAX built on it, spend
-# three evaluations on a sample, so their variance is scaled by 3/4. The two biased rows are among the calmest. Calm is not right: section 7.
-#
-# ### The price of a step
-#
-# Variance is half of the story. Here is the other half, at a size that people train: 200 bits, 784 pixels, 64 images, forward and backward, twelve evaluations of $f$ for everyone. Two estimators cannot work with twelve.
-
-# %% slideshow={"slide_type": "skip"}
-big_model, big_guide = sigmoid_belief_network((200,), (1, 28, 28))
-with torch.no_grad():  # images drawn from the model itself: for a price, any will do
-    big_x = big_model(big_model.prior((64,)).sample()).sample()
-for estimator in (LocalEnumeration(), Enumeration()):
-    try:
-        Elbo(big_model, big_guide, estimator, 12)(big_x)
-    except ValueError as refusal:
-        print(f"{type(estimator).__name__}: {refusal}\n")
-
-# %% slideshow={"slide_type": "skip"}
-priced = {
-    "score function": ScoreFunction(),
-    "leave-one-out": LeaveOneOut(),
-    "VIMCO": Vimco(),
-    "ARM": Arm(),
-    "DisARM": DisArm(),
-    "MuProp": MuProp(),
-    "REBAR": Rebar(),
-    "RELAX on REBAR": ResidualRelax(FeedForward((32,), nn.Tanh).build((200,), (1,))),
-    "RELAX, network": Relax(FeedForward((32,), nn.Tanh).build((200,), (1,))),
-    "straight-through": StraightThrough(),
-    "Gumbel-softmax": GumbelSoftmax(),
-    "local enumeration": LocalEnumeration(),
-}
-
-
-def step_seconds(estimator, num_samples):
-    """Seconds of one forward and backward pass."""
-    objective = Elbo(big_model, big_guide, estimator, num_samples)
-    started = time.perf_counter()
-    estimate = objective(big_x)
-    (estimate.auxiliary_loss - estimate.surrogate.mean()).backward()
-    return time.perf_counter() - started
-
-
-seconds = {name: [] for name in priced}
-for _ in range(settings.budget(full=6, smoke=1)):  # in turns, so that what else the machine does hits all alike
-    for name, estimator in priced.items():
-        seconds[name].append(step_seconds(estimator, None if name == "local enumeration" else 12))
-milliseconds = {name: round(1000 * min(took)) for name, took in seconds.items()}
-one_by_one = milliseconds.pop("local enumeration")
-
-# %% slideshow={"slide_type": "subslide"}
-plots.bars(
-    milliseconds,
-    "milliseconds a step, 64 images, 200 bits",
-    caption="The fastest of a few steps on this machine, 12 evaluations of f. REBAR and RELAX differentiate their control variate, f at relaxed bits or "
-    f"a network, and that once more, to learn. Local enumeration, with 201 evaluations, takes {one_by_one} ms.",
-)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# <details><summary>For the teacher</summary>
-#
-# Equal evaluations are not equal seconds. Ask who pays twice and why: REBAR needs a gradient of f inside the step, and a gradient of that gradient for its own training. Local enumeration does well in the table of the last slide, and the caption
-# says what that costs once there are 200 bits rather than three: one evaluation for each bit, and one more. In the notebook it refuses twelve, and full enumeration refuses altogether.
-#
-# </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · Leave one out
@@ -457,6 +320,55 @@ for S in (2, 3, 4, 8):
 # The plain score function has none of it at $c = 0$, at any $S$. But the region is narrow: beyond $|c|$ of about 1.4, leave-one-out wins. The log likelihood of an image is tens of nats away from zero. So the rule of thumb survives: *with two or more
 # samples, leave one out*. It is a rule of thumb, not a theorem.
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ### Leave one out, in the training of language models (optional)
+#
+# A language model writes $S$ answers $z_1, \dots, z_S$ to one prompt, each gets a reward $f(z_s)$, and the score function raises the probability of the good ones. No gradient passes through a word, so this is today's largest user of this section. Three weights of $\nabla \log q(z_s)$ are in use:
+#
+# - **leave-one-out** (RLOO): $f(z_s)$ less the mean of the *other* rewards. Unbiased.
+# - **less the mean of all**, own reward included: exercise 04.1's commonest mistake. The mean gradient is $(S - 1) / S$ of the right one, in the right direction.
+# - **GRPO**: that, divided by the standard deviation of the group's rewards. It is lesson 03's scaled reward, one scale for each prompt.
+#
+# Take prompts that are answered rightly with probability $p$ (reward 1, else 0), and sum over all groups of eight.
+
+
+# %% slideshow={"slide_type": "skip"}
+def weights_of(rewards, how):
+    """Weight of each answer's score. rewards: [samples] → [samples]."""
+    own_mean = rewards - rewards.mean(0)
+    if how == "leave-one-out":
+        return own_mean * len(rewards) / (len(rewards) - 1)
+    return own_mean / (rewards.std(0, correction=0) + 1e-6) if how == "GRPO" else own_mean
+
+
+def group_gradient(how, logit, samples):
+    """One group of answers, its mean weighted score. A reward is the bit itself: right or wrong."""
+    z = draw(Bernoulli(logits=logit), samples)  # [samples]
+    log_q = Bernoulli(logits=logit).log_prob(z)
+    return Estimate(z.mean(0), (weights_of(z, how).detach() * log_q).mean(0))
+
+
+chances = torch.linspace(0.05, 0.95, settings.budget(full=19, smoke=3), dtype=torch.float64)
+group = settings.budget(full=8, smoke=3)
+pull = {how: [] for how in ("leave-one-out", "mean of all", "GRPO")}
+for p in chances:
+    logit = p.logit().requires_grad_()
+    for how, found in pull.items():
+        judged = exact_moments_of(lambda: group_gradient(how, logit, group), parameters=[logit])  # noqa: B023
+        found.append(judged.mean[0].item() / (p * (1 - p)).item())
+plots.curves(
+    {how: (chances, found) for how, found in pull.items()},
+    "p, how often the prompt is answered rightly",
+    "mean gradient / exact gradient",
+    ylim=(0.0, 1.1 * max(map(max, pull.values()))),
+    size=(820, 330),
+    caption=f"Groups of {group} answers. At 1 an estimator is unbiased.",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The mean of all is off by the factor 7/8, the same for each prompt: a learning rate. GRPO's factor depends on the prompt: in groups of eight, one that is answered rightly once in twenty, or wrongly once in twenty, weighs a third more than one that is answered rightly half of the time. In large groups the factor is
+# $1 / \sqrt{p\,(1 - p)}$, and it weighs 2.3 times as much. That may be what you want, but it is a choice: the gradient is that of another objective than the mean reward.
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · Many samples inside the logarithm
 #
@@ -511,7 +423,7 @@ for S in range(2, largest + 1):
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# VIMCO and the score function with the same credit for all have the same mean, to nine digits; the cell would stop if they had not. Leave-one-out is worse here than on the sharp bench of section 1, because `log_weight` keeps $\phi$ in $q$: a term of mean zero, and noise, is added.
+# VIMCO and the score function with the same credit for all have the same mean, to nine digits; the cell would stop if they had not. Leave-one-out is worse here than on the sharp bench (section 9 has its variance there), because `log_weight` keeps $\phi$ in $q$: a term of mean zero, and noise, is added.
 # It has another target, the average of $S$ one-sample bounds, so compare not variances but the signal, the length of the mean gradient, with its noise. With two samples VIMCO is ahead, with four behind: a bound that is already tight says little about $q$. If a good $q$ is what you want, a tighter bound is not always the better teacher.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -549,6 +461,32 @@ check("04.2", vimco_signals)
 #
 # one $u_i$ for each bit. **DisARM** sums $u$ out, given the two bits. It keeps the mean and can only lose variance; a bit on which the pair agrees gets exactly nothing.
 
+# %% slideshow={"slide_type": "fragment"}
+p = 0.7
+u = torch.linspace(0.0005, 0.9995, 1000, dtype=torch.float64)
+b, other = (u > 1 - p).double(), (u < p).double()
+arm = 2 * (b - other) * (u - 0.5)  # f = 2 b, so f(b) - f(b') is 2 (b - b')
+disarm = 0.5 * 2 * (b - other) ** 2 * max(p, 1 - p)
+plots.curves(
+    {"ARM": (u, arm), "DisARM": (u, disarm)},
+    "u, one uniform number",
+    "estimate of the gradient",
+    references={"exact": 2 * p * (1 - p)},
+    size=(820, 300),
+    caption="One bit, p = 0.7, f = 2b. Two cuts, at 1 − p = 0.3 and at p = 0.7: left of both the pair is (0, 1), between them (1, 1), right of both (1, 0).",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Let the room say which pair each part of the interval makes. ARM's estimate is a slanted line in the outer parts, DisARM's the mean of that line: what u adds within a part is noise. Averaging over what you do not need is Rao-Blackwell.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Two cuts divide the interval into three parts, and within a part the bits do not change. With $\ell = \min(p, 1 - p)$, the outer parts are $\ell$ long. There the pair differs, and ARM's factor $u - \tfrac12$ still runs from $\mp \tfrac12$ to $\mp (\tfrac12 - \ell)$. DisARM puts its mean there,
+# $\mp \tfrac12 (1 - \ell)$, and $1 - \ell = \max(p, 1 - p) = \mathrm{sigmoid}(|\phi|)$: the formula of exercise 04.3. In the middle part both bits are the same and the estimate is 0. (With several bits $f(b) - f(b')$ need not be 0 where one bit agrees; ARM then sends that bit noise of mean zero, and DisARM sends nothing.)
+
 # %% slideshow={"slide_type": "skip"}
 # an odd number of points, so that 1/2 is among them
 probabilities = torch.linspace(0.03, 0.97, settings.budget(full=19, smoke=5), dtype=torch.float64)
@@ -569,9 +507,6 @@ plots.curves(
     "p, the probability of the bit",
     "variance, 2 evaluations",
     size=(820, 340),
-    alt="Line chart of variance against p, from 0.03 to 0.97. Leave-one-out is a low arch, highest in the middle. ARM and DisARM lie below it at "
-    "every p; DisARM, the lowest of the three, falls to 0 at p = 1/2. The score function is near leave-one-out at the left, rises above all in "
-    "the middle, and lies below all near p = 1.",
     caption="One bit and f = 2b. DisARM lies below ARM and leave-one-out everywhere, and has no noise left at p = 1/2, "
     "where a pair always differs.",
 )
@@ -579,13 +514,12 @@ plots.curves(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Draw the unit interval with two cuts, at p and 1 - p, and let the room say which pair falls in each part: where both are 1, where both are 0, where they differ. For one bit, ARM's two numbers differ only there, and all that u still adds is noise. That is Rao-Blackwell: average over what you
-# do not need. In the notebook, the next Predict asks whether DisARM beats leave-one-out everywhere.
+# Leave-one-out is the noisiest of the four nearly everywhere: with two samples, its baseline is a single draw. DisARM is the calmest but for a stretch near p = 1. In the notebook, the next Predict asks whether DisARM beats leave-one-out on two bits as well.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Where $p$ is near 1, the plain score function undercuts them all. The surprising outcome there is $b = 0$, and $f(0)$ happens to be 0, the best baseline (lesson 03). Add a constant to $f$ and the advantage is gone: run the cells again with `2 * b - 2` in place of `2 * b`.
+# Where $p$ is near 1, the plain score function undercuts them all. The surprising outcome there is $b = 0$, and $f(0)$ happens to be 0, the best baseline (lesson 03). Add a constant to $f$ and the advantage is gone: run the cells again with `2 * b + 3` in place of `2 * b`.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Predict
@@ -618,7 +552,7 @@ print(f"in closed form, z_2: p (1 - p) = {p * (1 - p):.4f} and 2 p² (1 - p) = {
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# On both benches of section 1, too, leave-one-out with four samples was calmer than DisARM with two pairs: three others make a better baseline than one.
+# On both benches of section 1, too, leave-one-out with four samples is calmer than DisARM with two pairs (section 9): three others make a better baseline than one.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 04.3 · ●●○ · 8 minutes
@@ -649,13 +583,9 @@ check("04.3", disarm_gradient)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5 · f between the bits
 #
-# A network has a value, and a slope, between the bits too. As a control variate, with $m = \mathbb E_q[z]$:
+# A network has a value, and a slope, between the bits too. **MuProp** takes the straight line that touches $f$ at the mean $m = \mathbb E_q[z]$ for a control variate, and adds back what the line contributes:
 #
-# $$ \text{MuProp:}\quad \hat g = \big[f(b) - f(m) - f'(m)^\top (b - m)\big]\, \nabla \log q(b) + f'(m)^\top \nabla m. $$
-#
-# $$ \text{REBAR:}\quad \hat g = \big[f(b) - c(z')\big] \nabla \log q(b) + \nabla c(z) - \nabla c(z'), \qquad c(z) = \eta\, f\big(\mathrm{sigmoid}(z / T)\big). $$
-#
-# $z$: logits plus noise, whose signs are the bits $b$. $z'$: drawn anew, given $b$, so that its two terms, on average, take away what $\nabla c(z)$ adds. Strength $\eta$ and temperature $T$ are *learned*, to lower the variance. **RELAX** learns all of $c$: a network, alone or added to REBAR's.
+# $$ \hat g = \big[f(b) - f(m) - f'(m)^\top (b - m)\big]\, \nabla \log q(b) + f'(m)^\top \nabla m. $$
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -679,10 +609,114 @@ for name, surrogate in (("by hand", by_hand), ("package", ours)):
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Cover the last term and ask for the mean: wrong. Add it and ask again. If f is a straight line, the bracket is zero for every z and no noise remains. Ask what can be said of f between the bits in general. Nothing: the next slide makes three functions that agree on all bits, so that the
+# Cover the last term and ask for the mean: wrong. Add it and ask again. If f is a straight line, the bracket is zero for every z and no noise remains. Ask what can be said of f between the bits in general. Nothing: a slide further on makes three functions that agree on all bits, so that the
 # problem is the same, the gradient is the same, and the noise is not.
 #
 # </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### REBAR: a control variate behind the bit
+#
+# A bit is the sign of a noisy logit: $z = \phi + \varepsilon$ with logistic $\varepsilon$, $b = 1[z > 0]$. **REBAR** asks $f$ at the relaxed bit behind $b$, $c(z) = \eta\, f\big(\mathrm{sigmoid}(z / T)\big)$, at two points: $z$ itself, and $z'$, drawn anew *given* $b$.
+#
+# $$ \hat g = \underbrace{\big[f(b) - c(z')\big]\, \nabla \log q(b)}_{\text{score function, less a baseline}} \;+\; \underbrace{\nabla c(z)}_{\text{pathwise}} \;-\; \underbrace{\nabla c(z')}_{\text{pathwise, given } b}. $$
+#
+# $c(z')$ takes away what the bit explains. It depends on $b$, which lesson 03 forbade for a baseline: subtracting it changes the mean. The two other terms put back what it takes, by the calm route.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Three terms, three questions. Which is alone with eta = 0? The score function. What would remain if z' were drawn without regard to b? The baseline would be useless: it would not know the outcome. And why may c(z') depend on b, where lesson 03 forbade that of a baseline? Because the last two terms put back what it takes.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Why it is unbiased: the mean of $c(z)$ can be differentiated by the score function of $b$ and what is left given $b$, or through $z$ directly. $\nabla \mathbb E[c(z)] = \mathbb E\big[c(z')\, \nabla \log q(b) + \nabla c(z')\big] = \mathbb E\big[\nabla c(z)\big]$. So the three terms with $c$ have mean zero together, whatever $c$ is.
+# In the gradient of $c(z')$ the noise $v$ behind $z'$ is held, and the cut at $1 - p$, which it is squeezed against, moves with $\phi$: this is the exercise.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### Your turn · 04.7 · ●●● · 10 minutes
+#
+# A bit is the sign of logistic noise: $z = \phi + \log u - \log(1 - u)$ with $u$ uniform on $(0, 1)$, and $b = 1[z > 0]$, which is the same as $u > 1 - p$, where $p = \mathrm{sigmoid}(\phi)$. Draw a second $z'$ *given* $b$ from $v$: squeeze $v$ into the part of $(0, 1)$ in which $u$ makes this $b$, $v' = (1 - p) + p\,v$ if $b = 1$ and $v' = (1 - p)\,v$ if $b = 0$, and put $v'$ in place of $u$. Return $z$ and $z'$. Gradients on the logits must flow through both, also through $p$.
+
+
+# %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-04.7"]
+def relaxed_pair(logits, u, v):
+    """z, whose sign is the bit b, and z', drawn anew given b: the two points at which REBAR asks its control variate.
+
+    logits: [batch, bits]; u, v: uniform draws in (0, 1), [samples, batch, bits]. z = logit + log u - log(1 - u), b = 1[z > 0].
+    z' is the same function of v', where v' is v squeezed into the part of (0, 1) in which u makes this b
+    → z, z', with their gradients on the logits: [samples, batch, bits] each.
+    """
+    ...  # your code
+
+
+check("04.7", relaxed_pair)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Ten minutes. Draw the unit interval with one cut, at 1 - p, and a number u on it. Then v on a unit interval of its own, shrunk until it fits on u's side of the cut. Ask what happens to the shrunk v when phi grows: the cut moves left, and v' with it. That movement is the gradient that people forget.
+#
+# </details>
+
+
+# %% slideshow={"slide_type": "skip"}
+def rebar_by_hand(f, logits, u, v, eta, temperature):
+    """One estimate for each row of u: the formula above, term by term. logits: [1, bits], u, v: [copies, 1, bits] → [copies, bits]."""
+    phi = logits.detach().expand(len(u), -1).clone().requires_grad_()  # a copy a row, so that gradients do not add up
+    z, given_b = answers.relaxed_pair(phi, u[:, 0], v[:, 0])  # [copies, bits] each
+    c, c_given_b = (eta * f((point / temperature).sigmoid()) for point in (z, given_b))  # [copies] each
+    (path,) = torch.autograd.grad((c - c_given_b).sum(), phi)
+    b = (z > 0).to(z)
+    return ((f(b) - c_given_b)[:, None] * (b - phi.sigmoid()) + path).detach()
+
+
+copies = settings.budget(full=200_000, smoke=2_000)
+torch.manual_seed(2)
+u, v = (torch.rand(copies, 1, 3, dtype=torch.float64) for _ in range(2))
+ours = from_copies(Rebar(0.5, 1.0).double().requires_grad_(False), sharp, phi, 3, copies)
+for name, rows in (("by hand", rebar_by_hand(sharp, phi[None], u, v, 1.0, 0.5)), ("package", ours)):
+    variance = (rows - rows.mean(0)).square().sum(1).mean()
+    print(
+        f"{name}: mean {rows.mean(0).numpy().round(2)}, exact {truth['sharp'].numpy().round(2)}, variance {variance:.2f}"
+    )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Other noise, so the two agree within sampling error, and with the exact gradient. How strong should $c$ be? $\eta = 0$ is the score function. As with any control variate (lesson 03), the variance is a parabola in its strength:
+
+# %% slideshow={"slide_type": "subslide"}
+strengths = torch.linspace(0.0, 2.0, settings.budget(full=21, smoke=3)).tolist()
+smooth = for_logistic_noise(settings.budget(full=14, smoke=4))
+on_one_bit = Bernoulli(logits=torch.tensor(-0.8, dtype=torch.float64, requires_grad=True))
+
+
+def noise_at_strength(eta, temperature):
+    """Exact variance of one sample of REBAR, for one bit and a straight line f."""
+    estimator = Rebar(temperature, eta).double().requires_grad_(False)
+    judged = exact_moments(estimator, lambda b: 0.2 + b, on_one_bit, 3, parameters=[on_one_bit.logits], uniform=smooth)
+    return judged.total_variance
+
+
+plots.curves(
+    {f"T = {t}": (strengths, [noise_at_strength(eta, t) for eta in strengths]) for t in (0.5, 1.0, 4.0)},
+    "eta, the strength of the control variate",
+    "variance, 1 sample",
+    size=(820, 320),
+    caption="One bit, f(b) = 0.2 + b. At eta = 0 each is the score function. REBAR learns eta and T while it trains, by descending the variance.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Three parabolas through one point. Ask what lesson 03 called the place of the minimum: the covariance over the variance of the control variate. A high temperature makes every relaxed bit nearly 1/2 plus a small multiple of z, a straight line in z: for this f that is a very good control variate.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ### RELAX: learn all of the control variate
+#
+# REBAR's $c$ is $f$ itself at relaxed bits, with two numbers to learn. **RELAX** puts a network there: alone, and then $f$ is asked at bits only; or added to REBAR's $c$. Both are trained as $\eta$ is, by descending the variance of the estimate.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Predict
@@ -702,7 +736,6 @@ between = {
     "square": lambda b: (b - 0.45) ** 2,
     "bump": lambda b: 0.2025 + 0.1 * b + torch.sin(math.pi * b) ** 2,
 }
-smooth = for_logistic_noise(settings.budget(full=14, smoke=4))
 
 
 def noise_of(estimator, f, evaluations, calls=1):
@@ -719,6 +752,7 @@ def learned_variance(estimator, f, **how):
     return judged.total_variance
 
 
+# %% slideshow={"slide_type": "skip"}
 rows = {
     "score function": (ScoreFunction(), 1, 6),
     "leave-one-out": (LeaveOneOut(), 6, 1),
@@ -750,7 +784,7 @@ for name, values in found.items():
 # <details><summary>For the teacher</summary>
 #
 # Read down the columns. The first two rows do not move: they cannot see between the bits, and neither can a RELAX that is a network alone. REBAR brings its own rescue, because its temperature and its strength eta are trained on the variance itself. On the square that takes long:
-# follow eta. What it costs stands in the bars of section 1.
+# follow eta. Section 9 has what it costs.
 #
 # </details>
 
@@ -766,7 +800,7 @@ for name, values in found.items():
 #
 # $$ \hat g_i = p_i (1 - p_i)\, \big( f(z_{-i}, z_i = 1) - f(z_{-i}, z_i = 0) \big). $$
 #
-# **Local enumeration** asks $D$ bits for $1 + D$ evaluations a sample; the noise that is left comes from the *other* bits. **Full enumeration** asks for $2^D$, and leaves none.
+# **Local enumeration** asks $M$ bits for $1 + M$ evaluations a sample; the noise that is left comes from the *other* bits. **Full enumeration** asks for $2^M$, and leaves none.
 #
 # **Predict.** On which $f$ does local enumeration have no noise at all?
 
@@ -801,6 +835,9 @@ for bench, f in benches.items():
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
+big_model, big_guide = sigmoid_belief_network((200,), (1, 28, 28))
+with torch.no_grad():  # images drawn from the model itself: any will do here
+    big_x = big_model(big_model.prior((64,)).sample()).sample()
 one_image = big_x[:1]
 with torch.no_grad():
     big_logits = big_guide(one_image).base_dist.logits[0]  # [200]
@@ -911,7 +948,7 @@ plots.curves(
 # <details><summary>For the teacher</summary>
 #
 # Have the room trace a ball on each curve: start at 0.6, go left while the curve is above zero. Only the exact one lets it reach zero. Gumbel's crossing moves towards zero with the temperature, and the notebook prints what is paid for that: variance. In the notebook, noisy descents confirm
-# where each stops. Ask who has trained with straight-through and was happy: a biased gradient may still point uphill, and the benches of section 1 showed how wrong it was there.
+# where each stops. Ask who has trained with straight-through and was happy: a biased gradient may still point uphill, and section 9 shows how wrong it is on the benches.
 #
 # </details>
 
@@ -926,7 +963,44 @@ for t in temperatures:
     noise_there = spread[f"Gumbel, {t}"][middle]
     print(f"Gumbel at p = {grid[middle]:.2f}, temperature {t}: bias {bias_there:+.4f}, variance {noise_there:.4f}")
 
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### A second slope: ReinMax
+#
+# What the exact gradient needs is the *difference* $f(1) - f(0)$. Straight-through has the slope where the bit is, $f'(b)$: Euler's rule, one step along the tangent. The trapezoidal rule takes the mean of both slopes, $\tfrac12\big(f'(0) + f'(1)\big)$, and is exact for a square. **ReinMax** makes it from the one slope that it has: weigh $f'(b)$ so that its
+# *average over $b$* is the trapezoidal rule. For one bit,
+#
+# $$ \hat g = f'(b)\, \frac{p\,(1 - p)}{2\, q(b)}, \qquad \mathbb E[\hat g] = p\,(1 - p)\, \tfrac12 \big(f'(0) + f'(1)\big). $$
+#
+# **Predict.** Where does it stop on $(b - 0.45)^2$? And on $b^3$, which has the same $f(0) = 0$ and $f(1) = 1$ as $b^2$?
+#
+# <details><summary>Answer</summary>
+#
+# Nowhere short of $p = 0$ on the square: there it is unbiased. On $b^3$ the mean of the slopes is $\tfrac32$ where $f(1) - f(0)$ is 1: its gradient is one and a half times too long, and has the right sign.
+# </details>
+
+# %% slideshow={"slide_type": "fragment"}
+tested = {"(b - 0.45)²": cost, "b³": lambda b: b**3, "sharp bench": sharp, "gentle bench": gentle}
+print(f"{'bias, % of the gradient':26}{'straight-through':>18}{'ReinMax':>10}")
+for name, f in tested.items():
+    where = q if "bench" in name else Bernoulli(logits=torch.tensor(0.4, dtype=torch.float64, requires_grad=True))
+    weights = [phi] if "bench" in name else [where.logits]
+    exact = exact_gradient(f, where, parameters=weights).gradient[0]
+    off = [
+        100 * (exact_moments(estimator, f, where, 1, parameters=weights).mean[0] - exact).norm() / exact.norm()
+        for estimator in (StraightThrough(), ReinMax())
+    ]
+    print(f"{name:26}{off[0].item():18.1f}{off[1].item():10.1f}")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Draw f over the unit interval, the chord from 0 to 1, and the tangent at one end. Euler follows the tangent; Heun averages both tangents. Then the trick: there is only one sample, at one end, so weigh it by how rarely that end comes up. Ask for an f on which both are wrong: one with a bump between the bits.
+#
+# </details>
+
 # %% [markdown] slideshow={"slide_type": "skip"}
+# Several bits: the rule is applied to one bit at a time, with the others where the sample has them; if $f$ couples them, a bias is left. On the benches it is a tenth of straight-through's. Still biased, and still no more than two slopes: what $f$ does between the bits can ruin it.
+#
 # Twenty noisy descents with each, all from $p = 0.6$:
 
 # %% slideshow={"slide_type": "skip"}
@@ -934,6 +1008,7 @@ torch.manual_seed(0)
 racers = {
     "leave-one-out": (LeaveOneOut(), 4),
     "straight-through": (StraightThrough(), 4),
+    "ReinMax": (ReinMax(), 4),
     **{f"Gumbel, {t}": (GumbelSoftmax(t), 4) for t in temperatures},
 }
 steps = settings.budget(full=3000, smoke=20)
@@ -1078,7 +1153,159 @@ check("04.6", gaussian_variances)
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 9 · The variance laboratory
+# ## 9 · All on one bench
+#
+# Back to the three bits of section 1, with all that you have met since. Each gets **four evaluations of $f$**. The gentle and the sharp bench differ in one thing only: the weights are doubled.
+#
+# **Predict.** Will the **order** of the estimators by variance be the same on both?
+#
+# <details><summary>Answer</summary>
+#
+# No. On the gentle bench MuProp is about equal to leave-one-out; on the sharp one it has four times its variance. Only straight-through, ReinMax and Gumbel-softmax are biased, and all three are calm.
+# </details>
+
+# %% slideshow={"slide_type": "skip"}
+pairs = gauss_legendre(1, cuts(q))
+halves = gauss_legendre(2, cuts(q))  # ARM is linear in its noise between the cuts, its square quadratic
+# name: (estimator, evaluations in a call, independent calls that make four evaluations, rule for uniform noise)
+summed = {
+    "score function": (ScoreFunction(), 1, 4, None),
+    "leave-one-out": (LeaveOneOut(), settings.budget(full=4, smoke=2), 1, None),
+    "ARM": (Arm(), 2, 2, halves),
+    "DisARM": (DisArm(), 2, 2, pairs),
+    "MuProp": (MuProp(), 4, 1, None),
+    "local enumeration": (LocalEnumeration(), 4, 1, None),
+    "straight-through": (StraightThrough(), 1, 4, None),
+    "ReinMax": (ReinMax(), 1, 4, None),
+}
+results = {bench: {} for bench in benches}  # by bench and estimator: bias in per cent, its error, variance, its error
+for bench, f in benches.items():
+    for name, (estimator, evaluations, calls, rule) in summed.items():
+        judged = exact_moments(estimator, f, q, evaluations, parameters=[phi], uniform=rule)
+        off = 100 * ((judged.mean[0] - truth[bench]).norm() / truth[bench].norm()).item()
+        results[bench][name] = (off, None, judged.total_variance / calls, None)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# REBAR, RELAX and Gumbel-softmax have smooth noise: here you draw, and the numbers have errors. `settle` lets the control variates of REBAR and RELAX learn first, for this one $f$. REBAR, and RELAX built on it, spend three evaluations on a sample, so their variance is scaled by 3/4.
+
+# %% slideshow={"slide_type": "skip"}
+drawn = {  # name: (how it is made with a network, evaluations in a call)
+    "REBAR": (lambda network: Rebar(), 3),
+    "RELAX on REBAR": (ResidualRelax, 3),
+    "RELAX, network": (Relax, 4),
+    "Gumbel-softmax": (lambda network: GumbelSoftmax(), 1),
+}
+for bench, f in benches.items():
+    length = truth[bench].norm()
+    for name, (make, evaluations) in drawn.items():
+        torch.manual_seed(0)
+        estimator = make(FeedForward((8,), nn.Tanh).build((3,), (1,)).double()).double()
+        if any(parameter.requires_grad for parameter in estimator.parameters()):
+            settle(estimator, f, phi, evaluations)
+        rows = from_copies(estimator, f, phi, evaluations, settings.budget(full=50_000, smoke=2_000))
+        square = (rows - rows.mean(0)).square().sum(1)  # its mean is the variance
+        off = 100 * ((rows.mean(0) - truth[bench]).norm() / length).item()
+        off_error = 100 * ((square.mean() / len(rows)).sqrt() / length).item()
+        scale = evaluations / 4  # as of the mean of 4 / evaluations independent calls
+        variance, error = scale * square.mean().item(), scale * square.std().item() / len(rows) ** 0.5
+        results[bench][name] = (off, off_error, variance, error)
+
+# %% slideshow={"slide_type": "fragment"}
+growth = {name: results["sharp"][name][2] / row[2] for name, row in results["gentle"].items()}
+plots.bars(
+    dict(sorted(growth.items(), key=lambda pair: pair[1])),
+    "variance on the sharp bench, as a multiple of that on the gentle one",
+    caption="Four evaluations each. Had the order stayed the same, the bars would be about equally long.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Ask who breaks the order: those who trust slopes, and local enumeration, which lives off sums over bits. The score function's bar is short because it was so noisy to begin with. Full enumeration is left out because it would take eight evaluations, and would have no variance at all.
+# The notebook prints bias and variance of each: the biased ones are among the calm, and nobody is best on both.
+#
+# </details>
+
+
+# %% slideshow={"slide_type": "skip"}
+def entry(value, error, digits):
+    spread = "" if error is None else f" ± {error:.{digits}f}"
+    return f"{value:.{digits}f}{spread}"
+
+
+print(f"{'':17}  gentle: bias, %    variance        sharp: bias, %     variance")
+for name in results["gentle"]:
+    cells = [
+        f"{entry(*results[bench][name][:2], 1):>14} {entry(*results[bench][name][2:], 3):>16}" for bench in benches
+    ]
+    print(f"{name:17} {'   '.join(cells)}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Each sampled bias lies within an error or so of zero, or is far outside: REBAR and RELAX are unbiased, Gumbel-softmax is not. The biased rows are among the calmest, and calm is not right. ReinMax has about twice straight-through's variance, and a tenth of its bias.
+#
+# ### The price of a step
+#
+# Variance is half of the story. Here is the other half, at a size that people train: 200 bits, 784 pixels, 64 images, forward and backward, twelve evaluations of $f$ for everyone. Two estimators cannot work with twelve. What is measured is the time that the processor spent on it (`time.process_time`), for other work on the machine lengthens the time on the wall.
+
+# %% slideshow={"slide_type": "skip"}
+for estimator in (LocalEnumeration(), Enumeration()):
+    try:
+        Elbo(big_model, big_guide, estimator, 12)(big_x)
+    except ValueError as refusal:
+        print(f"{type(estimator).__name__}: {refusal}\n")
+
+# %% slideshow={"slide_type": "skip"}
+priced = {
+    "score function": ScoreFunction(),
+    "leave-one-out": LeaveOneOut(),
+    "VIMCO": Vimco(),
+    "ARM": Arm(),
+    "DisARM": DisArm(),
+    "MuProp": MuProp(),
+    "REBAR": Rebar(),
+    "RELAX on REBAR": ResidualRelax(FeedForward((32,), nn.Tanh).build((200,), (1,))),
+    "RELAX, network": Relax(FeedForward((32,), nn.Tanh).build((200,), (1,))),
+    "straight-through": StraightThrough(),
+    "ReinMax": ReinMax(),
+    "Gumbel-softmax": GumbelSoftmax(),
+    "local enumeration": LocalEnumeration(),
+}
+
+
+def step_seconds(estimator, num_samples):
+    """Seconds of processor time of one forward and backward pass."""
+    objective = Elbo(big_model, big_guide, estimator, num_samples)
+    started = time.process_time()
+    estimate = objective(big_x)
+    (estimate.auxiliary_loss - estimate.surrogate.mean()).backward()
+    return time.process_time() - started
+
+
+seconds = {name: [] for name in priced}
+for _ in range(settings.budget(full=6, smoke=1)):  # in turns, so that what else the machine does hits all alike
+    for name, estimator in priced.items():
+        seconds[name].append(step_seconds(estimator, None if name == "local enumeration" else 12))
+milliseconds = {name: round(1000 * min(took)) for name, took in seconds.items()}
+one_by_one = milliseconds.pop("local enumeration")
+
+# %% slideshow={"slide_type": "subslide"}
+plots.bars(
+    milliseconds,
+    "milliseconds a step, 64 images, 200 bits",
+    caption="Processor time, the least of a few steps, 12 evaluations of f. REBAR and RELAX differentiate their control variate, f at relaxed bits or "
+    f"a network, and that once more, to learn. Local enumeration, with 201 evaluations, takes {one_by_one} ms.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Equal evaluations are not equal seconds. Ask who pays twice and why: REBAR needs a gradient of f inside the step, and a gradient of that gradient for its own training. Local enumeration does well on the last slide, and the caption
+# says what that costs once there are 200 bits rather than three: one evaluation for each bit, and one more. In the notebook it refuses twelve, and full enumeration refuses altogether.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ### The variance laboratory
 #
 # One to four bits and $f(z) = \text{offset} + \tanh\big(\text{sharpness} \cdot w^\top (z - \tfrac12)\big)$: nearly a line where the sharpness is small, a step where it is large. Turn the dials, and read exact noise and bias of all at once; the caption has the price of the one you chose.
 #
@@ -1086,7 +1313,7 @@ check("04.6", gaussian_variances)
 #
 # <details><summary>Answer</summary>
 #
-# With three bits and 12 evaluations. Sharpness: those who trust slopes, MuProp and REBAR in noise, straight-through in bias; and local enumeration, for a sharp $f$ is no sum over bits. Bits: full enumeration needs 16 evaluations for four. Offset 0: leave-one-out, ARM, DisARM, REBAR; at sharpness 6 MuProp too.
+# With three bits and 12 evaluations. Sharpness: those who trust slopes, MuProp and REBAR in noise, straight-through and ReinMax in bias; and local enumeration, for a sharp $f$ is no sum over bits. Bits: full enumeration needs 16 evaluations for four. Offset 0: leave-one-out, ARM, DisARM, REBAR; at sharpness 6 MuProp too.
 # </details>
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1096,12 +1323,12 @@ variance_laboratory(prices)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Those who trust slopes suffer from sharpness: MuProp and REBAR in noise, straight-through in bias. So does local enumeration, which trusts no slope but lives off sums over bits. Both enumerations pay for bits. Offset 0 is section 2's counter-example: a constant in f is what makes baselines worth having. Let each table find the state in which its favourite loses most clearly, and report it.
+# Those who trust slopes suffer from sharpness: MuProp and REBAR in noise, straight-through and ReinMax in bias. So does local enumeration, which trusts no slope but lives off sums over bits. Both enumerations pay for bits. Offset 0 is section 2's counter-example: a constant in f is what makes baselines worth having. Let each table find the state in which its favourite loses most clearly, and report it.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# REBAR here has not learned ($T = 0.5$, $\eta = 1$). RELAX is missing because it would have to learn at every move of a dial, VIMCO because it has another target. No bias is printed where it is zero; a dot on the left edge means 0.01 or less. At this size all prices are much the same, Python's own time for the most part; section 1 has prices that differ.
+# REBAR in the laboratory has not learned ($T = 0.5$, $\eta = 1$). RELAX is missing because it would have to learn at every move of a dial, VIMCO because it has another target. No bias is printed where it is zero; a dot on the left edge means 0.01 or less. At this size all prices are much the same, Python's own time for the most part; the bars above have prices that differ.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · Bound against seconds
@@ -1183,7 +1410,7 @@ for row in sorted(results.values(), key=lambda row: -row.mean):
 # *Variance* and *|mean|*, the length of the mean gradient, are over all of the encoder's weights, for one batch of 100 images, late in training, at the same parameters for every row. A mean of 0.00 is one that could not be seen under its own noise; rewards that are scaled shrink both columns. Bounds are those of a single sample, in nats an image, over bits, for every row alike; *log p(x)* is lesson 02's estimate with ten samples, which is fairer to VIMCO. One seed: differences of a few tenths of a nat mean little.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 11 · In Pyro
+# ## 11 · In Pyro (optional)
 #
 # `TraceEnum_ELBO` sums out every site that is marked for enumeration. That is our `Enumeration`, found by names instead of by a type.
 
@@ -1228,22 +1455,22 @@ print(f"gradient   relative difference {((ours - theirs).norm() / theirs.norm())
 # | your problem | begin with | measured in |
 # |---|---|---|
 # | few outcomes in all | full enumeration: no noise | section 6 |
-# | two samples or more, $f$ a black box | leave-one-out: nothing to tune | 1, 2, 10 |
-# | bits, evaluations in pairs | DisARM, raced against leave-one-out | 1, 4, 10 |
+# | two samples or more, $f$ a black box | leave-one-out: nothing to tune | 2, 9, 10 |
+# | bits, evaluations in pairs | DisARM, raced against leave-one-out | 4, 9, 10 |
 # | a bound of many samples as the target | VIMCO | 3 |
-# | noise is what hurts, and you can train a control variate | REBAR if $f$ has values between bits; RELAX, network only, if not | 1, 5 |
-# | tens of bits, evaluations cheap | local enumeration | 1, 6, 9 |
+# | noise is what hurts, and you can train a control variate | REBAR if $f$ has values between bits; RELAX, network only, if not | 5, 9 |
+# | tens of bits, evaluations cheap | local enumeration | 6, 9 |
 # | Gaussians | pathwise, unless $f$ turns within $q$'s width | 8 |
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Vote again on the names from the board, then strike out the question and write: for which f, at what price? Straight-through and Gumbel-softmax are not in the table, because a table cannot say whether their bias matters to you: measure it on a small copy of your problem, as section 7 did. With a single sample, go back to lesson 03: a learned baseline.
+# Vote again on the names from the board, then strike out the question and write: for which f, at what price? Straight-through, ReinMax and Gumbel-softmax are not in the table, because a table cannot say whether their bias matters to you: measure it on a small copy of your problem, as section 7 did. With a single sample, go back to lesson 03: a learned baseline.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Straight-through and Gumbel-softmax are not in the table. They may be what you need, where a wrong but calm direction is good enough for a while; what you should not do is trust where they end. Make a small copy of your problem, and measure the bias there, as sections 1 and 7 did. With one sample only, go back to lesson 03: a learned baseline.
+# Straight-through, ReinMax and Gumbel-softmax are not in the table. They may be what you need, where a wrong but calm direction is good enough for a while; what you should not do is trust where they end. Make a small copy of your problem, and measure the bias there, as sections 7 and 9 did. With one sample only, go back to lesson 03: a learned baseline.
 #
 # | | evaluations of $f$ a sample | values of $f$ between bits? | its slope? | biased? |
 # |---|---|---|---|---|
@@ -1253,15 +1480,15 @@ print(f"gradient   relative difference {((ours - theirs).norm() / theirs.norm())
 # | MuProp | 1, and 1 at the mean | yes | yes | no |
 # | REBAR, alone or under RELAX | 3 | yes | yes | no |
 # | RELAX, network only | 1 | no | no | no |
-# | local enumeration of $D$ bits | $1 + D$ | no | no | no |
-# | straight-through | 1 | no | yes, at bits | yes |
+# | local enumeration of $M$ bits | $1 + M$ | no | no | no |
+# | straight-through, ReinMax | 1 | no | yes, at bits | yes |
 # | Gumbel-softmax | 1 | yes | yes | yes |
 #
 # **Predict.** 200 bits, $f$ a black box that takes 1 ms and cannot be differentiated, 10 ms for a step. Which estimator, and why?
 #
 # <details><summary>Answer</summary>
 #
-# Ten evaluations, and no slope: MuProp, REBAR, straight-through and Gumbel-softmax are out, and so is local enumeration with its 201. Leave-one-out with ten samples, with DisARM's five pairs to race it. RELAX as a network might calm it further, if you can spare the time to train it: here its $f$ changes with every datum and every step.
+# Ten evaluations, and no slope: MuProp, REBAR, straight-through, ReinMax and Gumbel-softmax are out, and so is local enumeration with its 201. Leave-one-out with ten samples, with DisARM's five pairs to race it. RELAX as a network might calm it further, if you can spare the time to train it: here its $f$ changes with every datum and every step.
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1270,7 +1497,7 @@ print(f"gradient   relative difference {((ours - theirs).norm() / theirs.norm())
 # - On a small problem, bias and variance are sums: no estimator needs to be believed.
 # - The other samples are a baseline for free; VIMCO does for the tighter bound what leave-one-out does for the ELBO.
 # - Pairs, slopes and local sums take noise away where $f$ suits them. For each there is an $f$ that does not.
-# - Biased and calm is not right and calm: a fit stops where the *mean* of its gradient is zero.
+# - Biased and calm is not right and calm: a fit stops where the *mean* of its gradient is zero. A second slope (ReinMax) takes most of straight-through's bias away where $f$ is smooth.
 # - Pathwise gradients scale with $f$'s slope, score functions with its height. And a step has a price.
 
 # %% slideshow={"slide_type": "skip"}
@@ -1296,6 +1523,9 @@ progress()
 # - W. Grathwohl, D. Choi, Y. Wu, G. Roeder, D. Duvenaud. Backpropagation through the Void: Optimizing control variates for black-box gradient estimation. ICLR 2018. arXiv:1711.00123
 # - M. K. Titsias, M. Lázaro-Gredilla. Local Expectation Gradients for Black Box Variational Inference. NIPS 2015. arXiv:1503.01494
 # - Y. Bengio, N. Léonard, A. Courville. Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation. 2013. arXiv:1308.3432
+# - L. Liu, C. Dong, X. Liu, B. Yu, J. Gao. Bridging Discrete and Backpropagation: Straight-Through and Beyond. NeurIPS 2023. arXiv:2304.08612
+# - A. Ahmadian, C. Cremer, M. Gallé, M. Fadaee, J. Kreutzer, O. Pietquin, A. Üstün, S. Hooker. Back to Basics: Revisiting REINFORCE Style Optimization for Learning from Human Feedback in LLMs. ACL 2024. arXiv:2402.14740
+# - Z. Shao, P. Wang, Q. Zhu et al. DeepSeekMath: Pushing the Limits of Mathematical Reasoning in Open Language Models. 2024. arXiv:2402.03300 (GRPO)
 # - E. Jang, S. Gu, B. Poole. Categorical Reparameterization with Gumbel-Softmax. ICLR 2017. arXiv:1611.01144
 # - C. J. Maddison, A. Mnih, Y. W. Teh. The Concrete Distribution: A Continuous Relaxation of Discrete Random Variables. ICLR 2017. arXiv:1611.00712
 # - S. Mohamed, M. Rosca, M. Figurnov, A. Mnih. Monte Carlo Gradient Estimation in Machine Learning. JMLR 2020. arXiv:1906.10652

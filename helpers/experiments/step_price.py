@@ -1,4 +1,4 @@
-"""The time of a training step with each estimator of the variance laboratory, in seconds, measured on this machine."""
+"""The processor time of a training step with each estimator of the variance laboratory, in seconds, measured on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH, PIXELS, HIDDEN = 20, 14 * 14, 64  # size of the measured step
 
 @dataclass(frozen=True)
 class Price:
-    """Time of one training step: fixed + per_evaluation * evaluations of f.
+    """Processor time of one training step: fixed + per_evaluation * evaluations of f.
 
     Args:
         fixed: Seconds that do not depend on the number of evaluations.
@@ -57,7 +57,8 @@ def measured_prices(rounds: int = 5) -> dict[str, Price]:
     """Measure the price of a step with every estimator, from two numbers of evaluations each.
 
     A step: 20 images of 196 pixels through an encoder to two or four bits each, a decoder, the estimate, its gradient with respect to
-    all weights, and Adam. All together take about a second on one core. The global random state stays as it is.
+    all weights, and Adam. All together take about a second on one core. The global random state stays as it is. What is measured is
+    the time of the process on its processors, which other processes do not lengthen much, and not the time on the wall.
 
     Args:
         rounds: Steps of each kind; the fastest counts.
@@ -113,6 +114,6 @@ def _step(name: str, x: Tensor, bits: int, evaluations: int) -> Callable[[], Non
 
 
 def _seconds(step: Callable[[], None]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     step()
-    return time.perf_counter() - start
+    return time.process_time() - start

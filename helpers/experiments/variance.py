@@ -25,6 +25,7 @@ from helpers.estimators import (
     LocalEnumeration,
     MuProp,
     Rebar,
+    ReinMax,
     ScoreFunction,
     StraightThrough,
 )
@@ -173,6 +174,13 @@ def _straight_through(target: BinaryTarget, evaluations: int) -> tuple[np.ndarra
     return mean, variance / evaluations
 
 
+def _reinmax(target: BinaryTarget, evaluations: int) -> tuple[np.ndarray, np.ndarray]:
+    middle = (target.p + target.z) / 2
+    route = 2 * middle * (1 - middle) - target.p * (1 - target.p) / 2
+    mean, variance = target.over_outcomes(target.slope(target.z) * route)
+    return mean, variance / evaluations
+
+
 def _gumbel_softmax(target: BinaryTarget, evaluations: int) -> tuple[np.ndarray, np.ndarray]:
     mean, variance = gumbel_softmax_moments(target.bits, target.sharpness)
     return mean, variance / evaluations
@@ -228,6 +236,7 @@ _RULES = (
     Rule(LocalEnumeration, _local_enumeration),
     Rule(Enumeration, _enumeration),
     Rule(StraightThrough, _straight_through),
+    Rule(ReinMax, _reinmax),
     Rule(lambda: GumbelSoftmax(TEMPERATURE), _gumbel_softmax),
 )
 ESTIMATORS: dict[str, Rule] = {rule.build().label: rule for rule in _RULES}

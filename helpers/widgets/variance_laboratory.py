@@ -1,4 +1,4 @@
-"""Variance laboratory (lesson 04): exact noise and bias of ten gradient estimators on a few bits, and the price of a step."""
+"""Variance laboratory (lesson 04): exact noise and bias of eleven gradient estimators on a few bits, and the price of a step."""
 
 from __future__ import annotations
 

@@ -188,6 +188,7 @@ MEANINGS = {
     "04.4": "local_gradient",
     "04.5": "straight_through_bias",
     "04.6": "gaussian_variances",
+    "04.7": "relaxed_pair",
     "05.1": "log_normaliser",
     "05.2": "split_rate",
     "05.3": "free_bits_rate",

@@ -15,6 +15,7 @@ from tests.widgets.legible import unreadable
 PRICES = {name: Price(1e-4 * (place + 1), 1e-5 * (place + 2)) for place, name in enumerate(NAMES)}
 EXPLORER = variance_laboratory(PRICES)
 STATES = list(EXPLORER.states())
+BIASED = ("straight-through", "ReinMax", "Gumbel-softmax")
 
 
 def test_every_state_has_its_words():
@@ -34,7 +35,7 @@ def test_every_state_has_its_words():
                 assert f"{name} needs {needed} evaluations" in shown
                 continue
             milliseconds = 1000 * (PRICES[name].fixed + moments.evaluations * PRICES[name].per_evaluation)
-            bias = f"{moments.bias:.3f}" if name in ("straight-through", "Gumbel-softmax") else ""
+            bias = f"{moments.bias:.3f}" if name in BIASED else ""
             assert f"{name}  {moments.noise:.3f}" + (bias and f"  {bias}") in shown
             assert f"{name} noise {moments.noise:.3f}, bias {bias or '0'}, {milliseconds:.2f} ms" in picture.alt
         if chosen is None:
@@ -50,7 +51,7 @@ def test_the_calmest_is_the_calmest():
         if "cannot be had" in caption:
             continue
         laboratory = Laboratory(state["bits"], state["sharpness"], state["offset"])
-        biased = ("straight-through", "Gumbel-softmax", "enumeration")
+        biased = (*BIASED, "enumeration")
         noise = {
             name: one.noise
             for name in NAMES
@@ -66,12 +67,12 @@ def test_marks_lie_where_the_numbers_say():
     laboratory = Laboratory(4, state["sharpness"], state["offset"])
     axes = EXPLORER.picture(**state).figure.axes[0]
     marks = {(line.get_marker(), len(line.get_xdata())): line for line in axes.lines if line.get_linestyle() == "None"}
-    noise, bias = marks["o", 9], marks["D", 2]  # enumeration of four bits needs more evaluations than there are
+    noise, bias = marks["o", 10], marks["D", 3]  # enumeration of four bits needs more evaluations than there are
     found = [laboratory.moments(name, state["samples"]) for name in NAMES if name != "enumeration"]
     expected = np.log10([max(one.noise, 0.01) for one in found])
     slope, start = np.polyfit(expected, noise.get_xdata(), 1)
     assert slope == pytest.approx(126 / 3) and start + slope * -2 == pytest.approx(290)
-    biases = np.log10([laboratory.moments(name, 12).bias for name in ("straight-through", "Gumbel-softmax")])
+    biases = np.log10([laboratory.moments(name, 12).bias for name in BIASED])
     np.testing.assert_allclose(bias.get_xdata(), start + slope * biases)
     # Left: one standard deviation to either side of the mean, on the scale of the exact gradient's marks.
     left = {lines.get_linewidth()[0]: np.array(lines.get_segments()) for lines in axes.collections}

@@ -140,6 +140,21 @@ GAUSSIAN: dict[str, Inputs] = {
     "scale one": lambda g: nodes(g, 20, 3, 1.0, 1.0),
 }
 
+
+def noise(generator: Generator, samples: int, logits: Tensor) -> dict[str, Tensor]:
+    u, v = (1e-4 + 0.9998 * uniform(generator, samples, *logits.shape) for _ in range(2))
+    return {"logits": logits.requires_grad_(), "u": u, "v": v}
+
+
+RELAXED_PAIR: dict[str, Inputs] = {
+    "many samples": lambda g: noise(g, 50, normal(g, 3, 7)),
+    "square": lambda g: noise(g, 4, normal(g, 4, 4)),
+    "one bit": lambda g: noise(g, 6, normal(g, 1, 1)),
+    "all ones": lambda g: noise(g, 5, constant(5.0, 2, 3)),
+    "all zeros": lambda g: noise(g, 5, constant(-5.0, 2, 3)),
+    "coins": lambda g: noise(g, 5, constant(0.0, 2, 3)),
+}
+
 PROBES: dict[str, dict[str, Inputs]] = {
     "04.1": LEAVE_ONE_OUT,
     "04.2": VIMCO,
@@ -147,4 +162,5 @@ PROBES: dict[str, dict[str, Inputs]] = {
     "04.4": LOCAL,
     "04.5": STRAIGHT_THROUGH,
     "04.6": GAUSSIAN,
+    "04.7": RELAXED_PAIR,
 }

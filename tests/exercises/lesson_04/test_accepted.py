@@ -74,6 +74,39 @@ def by_second_moments(f, slope, scale, eps, weight):
     return mean(score**2) - mean(score) ** 2, mean(slope**2) - mean(slope) ** 2
 
 
+def by_squeezed_noise(logits, u, v):
+    p, z = logits.sigmoid(), logits + torch.logit(u)
+    squeezed = torch.where(z > 0, (1 - p) + p * v, (1 - p) * v)
+    return z, logits + torch.logit(squeezed)
+
+
+def by_ends_of_the_interval(logits, u, v):
+    q = torch.sigmoid(-logits)
+    b = (u > q).to(logits)
+    low, high = b * q, b + (1 - b) * q
+    squeezed = low + (high - low) * v
+    return logits + (u / (1 - u)).log(), logits + squeezed.log() - (1 - squeezed).log()
+
+
+def by_exponentials_of_the_logit(logits, u, v):
+    z = logits + u.log() - torch.log1p(-u)
+    above = torch.log1p(v * logits.exp()) - torch.log1p(-v)
+    below = v.log() - torch.log1p((1 - v) * (-logits).exp())
+    return z, torch.where(z > 0, above, below)
+
+
+def by_masked_sum(logits, u, v):
+    p, z = torch.sigmoid(logits), logits - (1 / u - 1).log()
+    b = z.gt(0).to(z)
+    squeezed = b * (1 - p + p * v) + (1 - b) * (1 - p) * v
+    return z, logits - (1 / squeezed - 1).log()
+
+
+def sample_by_sample_of_noise(logits, u, v):
+    pairs = [by_squeezed_noise(logits, one, other) for one, other in zip(u, v, strict=True)]
+    return torch.stack([z for z, _ in pairs]), torch.stack([z for _, z in pairs])
+
+
 def by_masks(f, log_q):
     weight = f.detach() - torch.stack([f.detach()[torch.arange(len(f)) != s].mean(0) for s in range(len(f))])
     return torch.mean(f, 0) + torch.mean(weight * log_q, 0)
@@ -290,6 +323,11 @@ def by_the_variance_of_a_scaled_gradient(f, slope, scale, eps, weight):
         ("04.6", by_einsum_over_nodes),
         ("04.6", gaussian_by_gaussian),
         ("04.6", by_the_variance_of_a_scaled_gradient),
+        ("04.7", by_squeezed_noise),
+        ("04.7", by_ends_of_the_interval),
+        ("04.7", by_exponentials_of_the_logit),
+        ("04.7", by_masked_sum),
+        ("04.7", sample_by_sample_of_noise),
     ],
 )
 def test_a_right_answer_passes_however_it_is_written(id, answer):

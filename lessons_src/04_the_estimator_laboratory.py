@@ -472,7 +472,7 @@ plots.curves(
     "u, one uniform number",
     "estimate of the gradient",
     references={"exact": 2 * p * (1 - p)},
-    size=(820, 300),
+    size=(820, 230),
     caption="One bit, p = 0.7, f = 2b. Two cuts, at 1 − p = 0.3 and at p = 0.7: left of both the pair is (0, 1), between them (1, 1), right of both (1, 0).",
 )
 
@@ -521,7 +521,7 @@ plots.curves(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Where $p$ is near 1, the plain score function undercuts them all. The surprising outcome there is $b = 0$, and $f(0)$ happens to be 0, the best baseline (lesson 03). Add a constant to $f$ and the advantage is gone: run the cells again with `2 * b + 3` in place of `2 * b`.
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Predict
 #
 # For one bit, DisARM was calmer than leave-one-out at every $p$. Now two bits, $f = 2 z_1$: the second bit is **irrelevant** to $f$. The first is fair, the second has $p = 0.73$. Two evaluations: who is calmer on the logit of $z_1$, who on that of $z_2$?
@@ -531,7 +531,7 @@ plots.curves(
 # On $z_1$ DisARM, with no noise at all. On $z_2$ leave-one-out. The antithetic pair *always* differs in $z_1$, so it always has a difference of rewards to hand out, and $z_2$ gets some of it whenever the pair differs there too. Independent samples differ in $z_1$ only half of the time.
 # </details>
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 two = torch.tensor([0.0, 1.0], dtype=torch.float64, requires_grad=True)
 pair_of_bits = bits(two)
 p = pair_of_bits.mean[1].item()
@@ -544,7 +544,7 @@ for name in ("leave-one-out", "DisARM"):
     print(f"{name:18} {judged.variance[0][0].item():6.4f}  {judged.variance[0][1].item():6.4f}")
 print(f"in closed form, z_2: p (1 - p) = {p * (1 - p):.4f} and 2 p² (1 - p) = {2 * p**2 * (1 - p):.4f}")
 
-# %% [markdown] slideshow={"slide_type": "notes"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>For the teacher</summary>
 #
 # With 200 bits, many of them hardly matter to f at any moment, so this toy is not exotic. Compare with the race of section 10 before you promise anything.
@@ -642,10 +642,11 @@ for name, surrogate in (("by hand", by_hand), ("package", ours)):
 
 # %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-04.7"]
 def relaxed_pair(logits, u, v):
-    """z, whose sign is the bit b, and z', drawn anew given b: the two points at which REBAR asks its control variate.
+    """z, whose sign is the bit b, and z', drawn anew given b: REBAR asks its control variate at both.
 
-    logits: [batch, bits]; u, v: uniform draws in (0, 1), [samples, batch, bits]. z = logit + log u - log(1 - u), b = 1[z > 0].
-    z' is the same function of v', where v' is v squeezed into the part of (0, 1) in which u makes this b
+    z = logit + log u - log(1 - u), b = 1[z > 0]. z' is the same function of v', where v' is v
+    squeezed into the part of (0, 1) in which u makes this b. logits: [batch, bits];
+    u, v: uniform draws in (0, 1), [samples, batch, bits]
     → z, z', with their gradients on the logits: [samples, batch, bits] each.
     """
     ...  # your code
@@ -685,7 +686,7 @@ for name, rows in (("by hand", rebar_by_hand(sharp, phi[None], u, v, 1.0, 0.5)),
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Other noise, so the two agree within sampling error, and with the exact gradient. How strong should $c$ be? $\eta = 0$ is the score function. As with any control variate (lesson 03), the variance is a parabola in its strength:
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "skip"}
 strengths = torch.linspace(0.0, 2.0, settings.budget(full=21, smoke=3)).tolist()
 smooth = for_logistic_noise(settings.budget(full=14, smoke=4))
 on_one_bit = Bernoulli(logits=torch.tensor(-0.8, dtype=torch.float64, requires_grad=True))
@@ -706,7 +707,7 @@ plots.curves(
     caption="One bit, f(b) = 0.2 + b. At eta = 0 each is the score function. REBAR learns eta and T while it trains, by descending the variance.",
 )
 
-# %% [markdown] slideshow={"slide_type": "notes"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>For the teacher</summary>
 #
 # Three parabolas through one point. Ask what lesson 03 called the place of the minimum: the covariance over the variance of the control variate. A high temperature makes every relaxed bit nearly 1/2 plus a small multiple of z, a straight line in z: for this f that is a very good control variate.
@@ -966,11 +967,11 @@ for t in temperatures:
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### A second slope: ReinMax
 #
-# What the exact gradient needs is the *difference* $f(1) - f(0)$. Straight-through has the slope where the bit is, $f'(b)$: Euler's rule, one step along the tangent. The trapezoidal rule takes the mean of both slopes, $\tfrac12\big(f'(0) + f'(1)\big)$, and is exact for a square. **ReinMax** makes it from the one slope that it has: weigh $f'(b)$ so that its
-# *average over $b$* is the trapezoidal rule. For one bit,
+# The exact gradient needs $f(1) - f(0)$. Straight-through has the slope at one end, $f'(b)$: Euler's rule. The trapezoidal rule takes the mean of both slopes, and is exact for a square. **ReinMax** weighs $f'(b)$ so that its *average over $b$* is that rule:
 #
 # $$ \hat g = f'(b)\, \frac{p\,(1 - p)}{2\, q(b)}, \qquad \mathbb E[\hat g] = p\,(1 - p)\, \tfrac12 \big(f'(0) + f'(1)\big). $$
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # **Predict.** Where does it stop on $(b - 0.45)^2$? And on $b^3$, which has the same $f(0) = 0$ and $f(1) = 1$ as $b^2$?
 #
 # <details><summary>Answer</summary>
@@ -978,18 +979,27 @@ for t in temperatures:
 # Nowhere short of $p = 0$ on the square: there it is unbiased. On $b^3$ the mean of the slopes is $\tfrac32$ where $f(1) - f(0)$ is 1: its gradient is one and a half times too long, and has the right sign.
 # </details>
 
+# %% slideshow={"slide_type": "skip"}
+one_bit = Bernoulli(logits=torch.tensor(0.4, dtype=torch.float64, requires_grad=True))
+tested = {  # name: (f, q, the logits)
+    "(b - 0.45)²": (cost, one_bit, one_bit.logits),
+    "b³": (lambda b: b**3, one_bit, one_bit.logits),
+    "sharp bench": (sharp, q, phi),
+    "gentle bench": (gentle, q, phi),
+}
+
+
+def bias_in_percent(estimator, f, q, logits):
+    exact = exact_gradient(f, q, parameters=[logits]).gradient[0]
+    mean = exact_moments(estimator, f, q, 1, parameters=[logits]).mean[0]
+    return 100 * ((mean - exact).norm() / exact.norm()).item()
+
+
 # %% slideshow={"slide_type": "fragment"}
-tested = {"(b - 0.45)²": cost, "b³": lambda b: b**3, "sharp bench": sharp, "gentle bench": gentle}
-print(f"{'bias, % of the gradient':26}{'straight-through':>18}{'ReinMax':>10}")
-for name, f in tested.items():
-    where = q if "bench" in name else Bernoulli(logits=torch.tensor(0.4, dtype=torch.float64, requires_grad=True))
-    weights = [phi] if "bench" in name else [where.logits]
-    exact = exact_gradient(f, where, parameters=weights).gradient[0]
-    off = [
-        100 * (exact_moments(estimator, f, where, 1, parameters=weights).mean[0] - exact).norm() / exact.norm()
-        for estimator in (StraightThrough(), ReinMax())
-    ]
-    print(f"{name:26}{off[0].item():18.1f}{off[1].item():10.1f}")
+print(f"{'bias, % of the gradient':25} straight-through  ReinMax")
+for name, problem in tested.items():
+    straight = bias_in_percent(StraightThrough(), *problem)
+    print(f"{name:25} {straight:16.1f} {bias_in_percent(ReinMax(), *problem):8.1f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -1288,7 +1298,7 @@ for _ in range(settings.budget(full=6, smoke=1)):  # in turns, so that what else
 milliseconds = {name: round(1000 * min(took)) for name, took in seconds.items()}
 one_by_one = milliseconds.pop("local enumeration")
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "skip"}
 plots.bars(
     milliseconds,
     "milliseconds a step, 64 images, 200 bits",
@@ -1296,7 +1306,7 @@ plots.bars(
     f"a network, and that once more, to learn. Local enumeration, with 201 evaluations, takes {one_by_one} ms.",
 )
 
-# %% [markdown] slideshow={"slide_type": "notes"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>For the teacher</summary>
 #
 # Equal evaluations are not equal seconds. Ask who pays twice and why: REBAR needs a gradient of f inside the step, and a gradient of that gradient for its own training. Local enumeration does well on the last slide, and the caption
@@ -1409,12 +1419,12 @@ for row in sorted(results.values(), key=lambda row: -row.mean):
 # %% [markdown] slideshow={"slide_type": "skip"}
 # *Variance* and *|mean|*, the length of the mean gradient, are over all of the encoder's weights, for one batch of 100 images, late in training, at the same parameters for every row. A mean of 0.00 is one that could not be seen under its own noise; rewards that are scaled shrink both columns. Bounds are those of a single sample, in nats an image, over bits, for every row alike; *log p(x)* is lesson 02's estimate with ten samples, which is fairer to VIMCO. One seed: differences of a few tenths of a nat mean little.
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## 11 · In Pyro (optional)
 #
 # `TraceEnum_ELBO` sums out every site that is marked for enumeration. That is our `Enumeration`, found by names instead of by a type.
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 import pyro
 import pyro.distributions as dist
 from pyro.infer import TraceEnum_ELBO, config_enumerate
@@ -1434,7 +1444,7 @@ def pyro_guide():
         pyro.sample(f"z_{i}", dist.Bernoulli(logits=pyro_phi[i]))
 
 
-# %% [markdown] slideshow={"slide_type": "notes"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>For the teacher</summary>
 #
 # Each site gets a dimension of its own, to the left of the others, so the three bits make a 2 by 2 by 2 table by broadcasting. Ask what 200 such sites would need. In the notebook, loss and gradient agree with ours to the last digits.

@@ -269,7 +269,7 @@ print(f"largest difference of the means: {(mean - model.transition(z).mean).abs(
 # `z` is drawn given the `z` before it.
 
 
-# %% slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "skip"}
 def vae_model(prior, emission):
     z = prior.sample()
     return emission(z).sample()
@@ -286,13 +286,6 @@ def markov_model(initial, transition, emission, steps):
         x.append(emission(z).sample())
     return torch.stack(x)  # [steps, keys]
 
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# <details><summary>For the teacher</summary>
-#
-# Three programs, each one thought more than the one before. In the second, ask what the samples of two steps have in common: nothing. In the third, cover the comment and ask which line makes music of it.
-#
-# </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **Predict.** The model is untrained. How many of the 88 keys sound at once?

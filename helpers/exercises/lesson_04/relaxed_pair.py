@@ -10,10 +10,11 @@ from helpers.exercises.exercise import Exercise, Misconception
 
 
 def relaxed_pair(logits, u, v):
-    """z, whose sign is the bit b, and z', drawn anew given b: the two points at which REBAR asks its control variate.
+    """z, whose sign is the bit b, and z', drawn anew given b: REBAR asks its control variate at both.
 
-    logits: [batch, bits]; u, v: uniform draws in (0, 1), [samples, batch, bits]. z = logit + log u - log(1 - u), b = 1[z > 0].
-    z' is the same function of v', where v' is v squeezed into the part of (0, 1) in which u makes this b
+    z = logit + log u - log(1 - u), b = 1[z > 0]. z' is the same function of v', where v' is v
+    squeezed into the part of (0, 1) in which u makes this b. logits: [batch, bits];
+    u, v: uniform draws in (0, 1), [samples, batch, bits]
     → z, z', with their gradients on the logits: [samples, batch, bits] each.
     """
     z = logits + u.log() - (-u).log1p()

@@ -188,7 +188,8 @@ class LearnedBaseline(ControlVariate):
 class ControlVariateChain(ControlVariate):
     """Control variates in sequence: each transforms the result of the previous one.
 
-    `LearnedBaseline`, `CentredReward`, `ScaledReward` in this order is NVIL. Unbiased if each is. Auxiliary losses add up.
+    `LearnedBaseline`, `CentredReward`, `ScaledReward` in this order has the parts of NVIL; in the paper the network
+    regresses the reward less the running mean. Unbiased if each is. Auxiliary losses add up.
 
     Args:
         links: The control variates, in order.

@@ -140,7 +140,7 @@ plots.image_grid(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# This is a mixture of Bernoullis, forty years old, and a deep latent-variable model with the smallest possible code. Ask for the number of evaluations of the decoder that one exact
+# This is a mixture of Bernoullis, which statistics has known as latent class analysis since 1950, and a latent-variable model with the smallest possible code. Ask for the number of evaluations of the decoder that one exact
 # gradient costs: K, for a whole batch, since the templates do not depend on x. Then ask what happens to K with codes of two such choices, three, eight.
 #
 # </details>
@@ -327,7 +327,7 @@ for name, ours, theirs in zip(("weight", "bias"), by_hand, packaged, strict=True
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Ask which parameters would get a wrong gradient if `through_f` were left out, and which if the second term were. Then ask where phi occurs a third time: in f, as -log q. Sections 3 and 7 show what that
+# Ask which parameters would get a wrong gradient if `through_f` were left out, and which if the second term were. Then ask where phi occurs a third time: in f, as -log q. Sections 4 and 7 show what that
 # occurrence is worth.
 #
 # </details>
@@ -363,7 +363,7 @@ check("03.2", score_function_surrogate)
 # With three bits there are 8 draws in all. So run the estimator on each, weigh its gradients by $q(z)$, and you have its mean and its variance: not estimated, **exact**. That is what
 # `exact_moments` does, for any estimator, in float64; `exact_gradient` differentiates the sum itself.
 #
-# Two numbers tell the story. **Bias**: the distance from the estimator's mean to the exact gradient, over the gradient's length. **Noise**: the standard deviation over the length of the mean. At noise 1, error and
+# Two numbers describe an estimator. **Bias**: the distance from the estimator's mean to the exact gradient, over the gradient's length. **Noise**: the standard deviation over the length of the mean. At noise 1, error and
 # signal are equally long.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -564,7 +564,7 @@ plots.curves(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# One image of a made-up network of three bits, with a few nats of reward. Where is the best $b$: at the mean reward $\mathbb E[f]$, above it, or below it? Search with the slider first; then show the best.
+# One datum of a made-up network of three bits, with rewards from −4 to −19 nats. Where is the best $b$: at the mean reward $\mathbb E[f]$, above it, or below it? Search with the slider first; then show the best.
 
 # %% slideshow={"slide_type": "fragment"}
 baseline()
@@ -903,7 +903,7 @@ for name, critic in critics.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Learned baseline
 #
-# Images differ: a dense 8 costs far more nats than a 1, whatever the code. So let a network look at the image and predict the reward, $r(z) = f(z) - b_\psi(x)$, trained by regression on the side:
+# Images differ: one with much ink costs far more nats than one with little, whatever the code. So let a network look at the image and predict the reward, $r(z) = f(z) - b_\psi(x)$, trained by regression on the side:
 #
 # $$ \text{auxiliary loss} = \mathbb E\big[(f(z) - b_\psi(x))^2\big], $$
 #

@@ -581,9 +581,9 @@ baseline()
 #
 # Let $g$ be an estimate, and $h$ of known mean. Then $g - c\,(h - \mathbb E[h])$ has the mean of $g$ for every $c$, and its variance is
 #
-# $$ \mathrm{Var}(g) - 2c\, \mathrm{Cov}(g, h) + c^2\, \mathrm{Var}(h), \qquad c^* = \frac{\mathrm{Cov}(g, h)}{\mathrm{Var}(h)}, \qquad \text{variance left: } (1 - \rho^2)\, \mathrm{Var}(g), $$
+# $$ \mathrm{Var}(g) - 2c\, \mathrm{Cov}(g, h) + c^2\, \mathrm{Var}(h), \qquad \text{least at}\quad c^* = \frac{\mathrm{Cov}(g, h)}{\mathrm{Var}(h)}. $$
 #
-# with $\rho$ the correlation of $g$ and $h$. A baseline: $g = f(z)\, s(z)$, $h = s(z)$, $c = b$, with the score $s = \nabla_\phi \log q$.
+# With the correlation $\rho$ of $g$ and $h$, the variance left is $(1 - \rho^2)\, \mathrm{Var}(g)$. A baseline: $g = f(z)\, s(z)$, $h = s(z)$, $c = b$, with the score $s = \nabla_\phi \log q$.
 
 # %% slideshow={"slide_type": "skip"}
 f, q, logits = bench(bench_images[0])

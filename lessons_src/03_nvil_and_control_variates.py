@@ -599,7 +599,8 @@ total = probability @ deviation.square()
 best_c, rho = covariance / variance, covariance / (variance * total).sqrt()
 left = probability @ (deviation - best_c * h).square() / total  # measured: [bits]
 for d in range(bits):
-    print(f"bit {d + 1}: c* = {best_c[d]:.1f} nats, share left {left[d]:.5f}, 1 - ρ² = {1 - rho[d] ** 2:.5f}")
+    share = 1 - rho[d].item() ** 2
+    print(f"bit {d + 1}: c* = {best_c[d]:.1f} nats, share left {left[d]:.5f}, 1 - ρ² = {share:.5f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>

@@ -16,7 +16,7 @@
 #
 # *Train a model whose code is made of bits, where no gradient passes, and take the noise out of the one that you estimate instead.*
 #
-# **113 minutes** (73 reading and running, 40 exercises) · before this: [01 Amortized inference](01_amortized_inference.ipynb) and [02 The variational autoencoder](02_variational_autoencoder.ipynb)
+# **114 minutes** (74 reading and running, 40 exercises) · before this: [01 Amortized inference](01_amortized_inference.ipynb) and [02 The variational autoencoder](02_variational_autoencoder.ipynb)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -1018,7 +1018,7 @@ plots.bars(
 #
 # The guide draws two layers upwards, $q(h_1 \mid x)\, q(h_2 \mid h_1)$; the model runs downwards, $p(h_2)\, p(h_1 \mid h_2)\, p(x \mid h_1)$. If both are treated as one code, both get the whole log weight:
 #
-# $$ f = \underbrace{\log p(x \mid h_1) - \log q(h_1 \mid x)}_{\text{settled before } h_2 \text{ is drawn}} + \underbrace{\log p(h_1 \mid h_2) + \log p(h_2) - \log q(h_2 \mid h_1)}_{\text{downstream of } h_2}. $$
+# $$ f = \underbrace{\log p(x \mid h_1) - \log q(h_1 \mid x)}_{\text{settled before } h_2 \text{ is drawn}} + \underbrace{\log p(h_1, h_2) - \log q(h_2 \mid h_1)}_{\text{downstream of } h_2}. $$
 #
 # For $h_2$, what was settled before is noise. `LayeredElbo` gives a layer its **downstream cost** alone. **Predict.** Which layer gains, and how much: a factor of 2, 10 or 100?
 #

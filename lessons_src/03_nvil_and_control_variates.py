@@ -1233,7 +1233,7 @@ plots.dots(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # On MNIST, settling the statistics first brings NVIL most of the way back to its chain without scaling, and with $\log q$ as a number as well it arrives. Without settling, the first rewards, hundreds of nats, pass unscaled; Adam's mean of squares remembers them for a thousand steps and keeps the guide's steps short. With a memory of ten steps NVIL does as well without settling (*short memory*). With both repairs
-# the two chains differ by the scaling alone, and not in their bounds: Adam undoes the factor.
+# the two chains differ by the scaling alone, and not in their bounds: Adam undoes the factor. These runs come in the same order with three other seeds.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### RMSProp or Adam? (optional)

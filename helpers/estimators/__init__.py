@@ -29,6 +29,7 @@ from helpers.estimators.pathwise import Pathwise
 from helpers.estimators.rebar import Rebar
 from helpers.estimators.reinmax import ReinMax
 from helpers.estimators.relax import Relax, ResidualRelax
+from helpers.estimators.sampled_critic import SampledCritic
 from helpers.estimators.score_function import ScoreFunction
 from helpers.estimators.sticking_the_landing import StickingTheLanding
 from helpers.estimators.straight_through import StraightThrough
@@ -60,6 +61,7 @@ __all__ = [
     "ReinMax",
     "Relax",
     "ResidualRelax",
+    "SampledCritic",
     "SampledMoments",
     "ScaledReward",
     "ScoreFunction",

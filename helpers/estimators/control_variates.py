@@ -92,7 +92,8 @@ class ScaledReward(ControlVariate):
 
     Biased: not a control variate but a rescaling of the guide's score term, whose expected gradient is multiplied by 1 / max(1, s);
     the gradient that reaches f's parameters through f is unchanged. It acts as an adaptive step size for the guide.
-    Mnih, Gregor 2014, "Neural variational inference and learning in belief networks", section 2.4 (variance normalisation).
+    Mnih, Gregor 2014, "Neural variational inference and learning in belief networks", section 2.4 (variance normalisation). The paper
+    updates its statistics with the present batch before it uses them, at weight 0.2; here a batch meets those of the past.
 
     Args:
         weight: Weight of a new batch in the running variance, above 0 and at most 1.
@@ -187,7 +188,8 @@ class LearnedBaseline(ControlVariate):
 class ControlVariateChain(ControlVariate):
     """Control variates in sequence: each transforms the result of the previous one.
 
-    `LearnedBaseline`, `CentredReward`, `ScaledReward` in this order is NVIL. Unbiased if each is. Auxiliary losses add up.
+    `LearnedBaseline`, `CentredReward`, `ScaledReward` in this order has the parts of NVIL; in the paper the network
+    regresses the reward less the running mean. Unbiased if each is. Auxiliary losses add up.
 
     Args:
         links: The control variates, in order.
@@ -244,7 +246,7 @@ def mode(q: Distribution) -> Tensor:
         values = support(base)  # [support, *batch, *event]
     except ValueError as error:
         raise ValueError(
-            f"SelfCritic needs the mode of q, and {type(base).__name__} names none. `LeaveOneOut` needs no mode."
+            f"SelfCritic needs the mode of q, and {type(base).__name__} names none. `SampledCritic` and `LeaveOneOut` need no mode."
         ) from error
     best = base.log_prob(values).argmax(0)  # [*batch]
     return values.gather(

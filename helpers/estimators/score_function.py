@@ -21,15 +21,16 @@ class ScoreFunction(GradientEstimator):
     grad E_q[f] ~ 1/S sum_s grad f(z_s) + r(z_s) grad log q(z_s),  r = f, or f transformed by the control variate.  Unbiased with
     every control variate but `ScaledReward`, which rescales the second term.
 
-    The evaluations of f that a control variate makes itself (`SelfCritic`) count in `num_samples`. With a nested f the reward is
-    the inner value: the costs at this level and below. Costs above it are no part of the reward: this is how nesting gives signal
-    locality.
+    The evaluations of f that a control variate makes itself (`SelfCritic`, `SampledCritic`) count in `num_samples`. With a nested f
+    the reward is the inner value: the costs at this level and below. Costs above it are no part of the reward: this is how nesting
+    gives signal locality.
     Williams 1992, "Simple statistical gradient-following algorithms ..."; Paisley, Blei, Jordan 2012, "Variational Bayesian
     inference with stochastic search"; Mnih, Gregor 2014, "Neural variational inference and learning in belief networks" (NVIL).
 
     Args:
-        control_variate: `CentredReward`, `ScaledReward`, `SelfCritic`, `LearnedBaseline`, or a `ControlVariateChain` of them. None: the
-            reward is f. `label` and `unbiased` of the estimator are those of its control variate. Nested levels may share one instance.
+        control_variate: `CentredReward`, `ScaledReward`, `SelfCritic`, `SampledCritic`, `LearnedBaseline`, or a `ControlVariateChain`
+            of them. None: the reward is f. `label` and `unbiased` of the estimator are those of its control variate. Nested levels may
+            share one instance.
 
     Raises:
         ValueError: If `control_variate` is not a control variate.

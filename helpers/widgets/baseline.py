@@ -13,7 +13,7 @@ from torch import Tensor
 from helpers.experiments.small_network import codes, log_bernoulli
 from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, QUIET, readable
-from helpers.widgets.parts.explorer import Explorer, Slider
+from helpers.widgets.parts.explorer import Explorer, Slider, Toggle
 from helpers.widgets.parts.panel import Panel, bare_figure
 from helpers.widgets.parts.words import signed
 
@@ -71,25 +71,27 @@ class Baselines:
 
 
 def baseline() -> Explorer:
-    """Move b and q's confidence: the variance, its optimum and the gradients of all codes follow; the mean stays."""
+    """Move b and q's confidence: the variance and the gradients of all codes follow; the mean stays. The optimum is shown on demand."""
     return Explorer(
         "baseline",
         partial(baseline_picture, rewards()),
         {
             "b": Slider("baseline b, nats", LOWEST, HIGHEST, 0.25, 0.0),
             "confidence": Slider("confidence of q", 0.0, 1.5, 0.25, 1.0),
+            "reveal": Toggle("show the best b"),
         },
-        stills=({}, {"b": -9.5}),
+        stills=({}, {"b": -9.5, "reveal": True}),
     )
 
 
-def baseline_picture(f: Tensor, *, b: float, confidence: float) -> Picture:
-    """Left the exact variance against b; right each code's gradient on the first logit, with its probability.
+def baseline_picture(f: Tensor, *, b: float, confidence: float, reveal: bool) -> Picture:
+    """Left the exact variance at b; right each code's gradient on the first logit, with its probability.
 
     Args:
         f: f of each code in nats, [outcomes].
         b: Baseline, nats.
         confidence: Factor on q's logits; at 0 every bit is a fair coin.
+        reveal: Whether the variance of every b and the best b are shown. Without them the best b has to be searched for.
 
     Returns:
         The picture.
@@ -97,18 +99,18 @@ def baseline_picture(f: Tensor, *, b: float, confidence: float) -> Picture:
     found = baselines(f, confidence)
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
-        _draw_variance(axes, found, b)
+        _draw_variance(axes, found, b, reveal)
         _draw_gradients(axes, found, b)
-    variances = [found.variance(value).item() for value in (b, 0.0, found.mean_reward, found.best)]
-    yours, none, mean, best = map(_number, variances)
+    yours, none, mean, least = (_number(found.variance(at).item()) for at in (b, 0.0, found.mean_reward, found.best))
+    best = f"; the curve is a parabola, least, {least}, at b* = {signed(found.best, 2)}" if reveal else ""
     alt = (
-        f"Left, exact variance of one sample's gradient against the baseline b, a parabola: at b = {signed(b, 2)} it is {yours}; without "
-        f"baseline, at b = 0, {none}; at the mean reward E[f] = {signed(found.mean_reward, 2)} it is {mean}; least, {best}, at b* = "
-        f"{signed(found.best, 2)}. Right, the gradient of the first logit from each of {len(f)} codes, as high as the code is probable: "
+        f"Left, exact variance of one sample's gradient against the baseline b: at b = {signed(b, 2)} it is {yours}; without "
+        f"baseline, at b = 0, {none}; at the mean reward E[f] = {signed(found.mean_reward, 2)} it is {mean}{best}. Right, "
+        f"the gradient of the first logit from each of {len(f)} codes, as high as the code is probable: "
         f"from {signed(_first(found, b).min().item(), 2)} to {signed(_first(found, b).max().item(), 2)}, with the mean "
         f"{signed(found.gradient[0].item(), 2)} for every b."
     )
-    return Picture(figure, alt, _caption(found, b, confidence))
+    return Picture(figure, alt, _caption(found, b, confidence, reveal))
 
 
 def rewards() -> Tensor:
@@ -131,16 +133,14 @@ def baselines(f: Tensor, confidence: float) -> Baselines:
     return Baselines(log_bernoulli(z, logits).exp(), f, z - logits.sigmoid())
 
 
-def _draw_variance(axes: Axes, found: Baselines, b: float) -> None:
+def _draw_variance(axes: Axes, found: Baselines, b: float, reveal: bool) -> None:
     panel = Panel(axes, (46, 48, 270, 236), (LOWEST, HIGHEST), (0, MOST))
     panel.frame(range(-20, 1, 5), range(0, MOST + 1, 40), "baseline b, nats", "exact variance of the gradient")
-    grid = torch.linspace(LOWEST, HIGHEST, 97, dtype=torch.float64)
-    panel.plot(grid, found.variance(grid), color=INK, linestyle="-", linewidth=1.6)
-    marks = (
-        (0.0, "o", QUIET, "none"),
-        (found.mean_reward, "s", MEAN, "none"),
-        (found.best, "*", BEST, BEST),
-    )
+    marks = [(0.0, "o", QUIET, "none"), (found.mean_reward, "s", MEAN, "none")]
+    if reveal:
+        grid = torch.linspace(LOWEST, HIGHEST, 97, dtype=torch.float64)
+        panel.plot(grid, found.variance(grid), color=INK, linestyle="-", linewidth=1.6)
+        marks.append((found.best, "*", BEST, BEST))
     for at, marker, color, face in marks:
         size = 15 if marker == "*" else 10
         mark = {"marker": marker, "color": color, "markerfacecolor": face, "markeredgewidth": 2, "markersize": size}
@@ -150,7 +150,7 @@ def _draw_variance(axes: Axes, found: Baselines, b: float) -> None:
     panel.plot(b, height, marker="D", color=YOURS, markersize=8, linestyle="")
     entries = (
         (20, "D", YOURS, YOURS, 8, "your b"),
-        (110, "*", BEST, BEST, 15, f"b* {signed(found.best, 2)}"),
+        (110, "*", BEST, BEST, 15, f"b* {signed(found.best, 2)}" if reveal else "b* hidden"),
         (222, "s", MEAN, "none", 10, f"E[f] {signed(found.mean_reward, 2)}"),
         (350, "o", QUIET, "none", 10, "no baseline"),
     )
@@ -189,9 +189,12 @@ def _first(found: Baselines, b: float) -> Tensor:
     return (found.f - b) * found.score[:, 0]
 
 
-def _caption(found: Baselines, b: float, confidence: float) -> str:
+def _caption(found: Baselines, b: float, confidence: float, reveal: bool) -> str:
     ratio = (found.variance(b) / found.variance(found.best)).item()
-    words = f"Your b leaves {_number(found.variance(b).item())}, {ratio:.2f} times the least that a constant can."
+    yours = _number(found.variance(b).item())
+    if not reveal:
+        return f"Your b leaves a variance of {yours}. Move b to leave less; then show the best b. The mean of the gradient never moves."
+    words = f"Your b leaves a variance of {yours}, {ratio:.2f} times the least that a constant can."
     if confidence == 0:
         return f"{words} Every bit is a fair coin: all codes have scores of one length, and the best constant is E[f]."
     return f"{words} The mean of the gradient never moves."

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from torch import Tensor
 
-from helpers.estimators import LearnedBaseline, ScaledReward
+from helpers.estimators import LearnedBaseline
 from helpers.experiments.control_variate_cloud import (
     BIASED,
     ESTIMATORS,
@@ -57,7 +57,6 @@ def gradient_cloud() -> Explorer:
         stills=(
             {},
             {"estimator": LearnedBaseline.label},
-            {"estimator": ScaledReward.label, "evaluations": 16, "zoom": True},
         ),
     )
 
@@ -156,7 +155,11 @@ def _caption(cloud: Cloud, estimator: str) -> str:
     words = f"The exact gradient has length {_number(length)}; a drawn one misses its mean by {_number(noise)} (standard deviation)."
     if estimator not in BIASED:
         return f"{words} Its mean is the exact gradient."
-    return f"{words} Its mean is {cloud.mean.norm().item() / length:.2f} times the exact gradient: a rescaling, signal and noise alike."
+    share = cloud.mean.norm().item() / length
+    return (
+        f"{words} Its mean is {share:.2f} times the exact gradient: the reward is rescaled. The gradient of -log q inside f, which is "
+        "noise of mean zero, is not rescaled, so the noise over the mean grows."
+    )
 
 
 def _number(value: float) -> str:

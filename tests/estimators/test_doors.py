@@ -34,6 +34,7 @@ from helpers.estimators import (
     Rebar,
     Relax,
     ResidualRelax,
+    SampledCritic,
     ScaledReward,
     ScoreFunction,
     SelfCritic,
@@ -172,11 +173,12 @@ EVERY = {
     "bits": [
         Arm(), DisArm(), MuProp(), Rebar(), LocalEnumeration(), Enumeration(), StraightThrough(), GumbelSoftmax(), LeaveOneOut(),
         Vimco(), Relax.with_defaults((2,)), ResidualRelax.with_defaults((2,)), ScoreFunction(SelfCritic()),
+        ScoreFunction(SampledCritic()),
         ScoreFunction(ControlVariateChain(LearnedBaseline(2, FeedForward((3,))), CentredReward(), ScaledReward())),
     ],
     "categories": [
         MuProp(), LocalEnumeration(), Enumeration(), StraightThrough(), GumbelSoftmax(), LeaveOneOut(), Vimco(),
-        ScoreFunction(SelfCritic()),
+        ScoreFunction(SelfCritic()), ScoreFunction(SampledCritic()),
     ],
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from helpers.estimators import (
     ControlVariateChain,
     LearnedBaseline,
     LeaveOneOut,
+    SampledCritic,
     ScoreFunction,
     SelfCritic,
     Vimco,
@@ -35,12 +36,13 @@ ESTIMATORS = {
     "plain": lambda: ScoreFunction(),
     "centred reward": lambda: ScoreFunction(CentredReward()),
     "self-critic": lambda: ScoreFunction(SelfCritic()),
+    "sampled critic": lambda: ScoreFunction(SampledCritic()),
     "learned baseline": lambda: ScoreFunction(learned()),
     "chain": lambda: ScoreFunction(ControlVariateChain(learned(), SelfCritic(), CentredReward())),
     "leave-one-out": lambda: LeaveOneOut(),
     "VIMCO": lambda: Vimco(),
 }
-NEEDS_TWO = {"self-critic", "chain", "leave-one-out", "VIMCO"}
+NEEDS_TWO = {"self-critic", "sampled critic", "chain", "leave-one-out", "VIMCO"}
 PROBLEMS = {
     "1 bit": (lambda: bits(1), (1, 2, 3)),
     "3 bits": (lambda: bits(3, seed=20), (1, 2, 3)),

@@ -66,12 +66,29 @@ def test_alt_text_and_figure_carry_the_numbers():
         assert numbers == pytest.approx(
             [found.variance(b).item() for b in (state["b"], found.mean_reward)], rel=0.005, abs=0.005
         )
-        assert f"b* = {found.best:.2f}.".replace("-", "−") in picture.alt
         words = {text.get_text() for text in picture.figure.axes[0].texts}
-        assert {f"b* {found.best:.2f}".replace("-", "−"), f"E[f] {found.mean_reward:.2f}".replace("-", "−")} <= words
+        assert f"E[f] {found.mean_reward:.2f}".replace("-", "−") in words
+        if not state["reveal"]:
+            continue
+        assert f"b* = {found.best:.2f}.".replace("-", "−") in picture.alt
+        assert f"b* {found.best:.2f}".replace("-", "−") in words
         ratio = float(re.search(r"([\d.]+) times the least", picture.caption)[1])
         assert ratio == pytest.approx((found.variance(state["b"]) / found.variance(found.best)).item(), abs=0.0051)
         assert ("fair coin" in picture.caption) == (state["confidence"] == 0)
+
+
+def test_nothing_tells_the_best_b_before_the_learner_asks():
+    assert EXPLORER.start["reveal"] is False
+    for state in STATES:
+        picture = EXPLORER.picture(**state)
+        lines = picture.figure.axes[0].lines
+        words = " ".join([picture.alt, picture.caption, *(text.get_text() for text in picture.figure.axes[0].texts)])
+        best = f"{baselines(REWARDS, state['confidence']).best:.2f}".replace("-", "−")
+        curve = any(len(line.get_xdata()) == 97 for line in lines)
+        star = any(line.get_marker() == "*" and line.get_ydata()[0] < 300 for line in lines)
+        assert curve == star == ("times the least" in picture.caption) == state["reveal"], state
+        if state["confidence"]:  # with fair coins the best b is the mean reward, which is shown
+            assert (best in words) == state["reveal"], state
 
 
 def marks(state):
@@ -83,7 +100,8 @@ def marks(state):
 def test_marks_lie_on_the_parabola():
     for state in STATES:
         found, seen = baselines(REWARDS, state["confidence"]), marks(state)
-        for marker, b in (("D", state["b"]), ("*", found.best), ("s", found.mean_reward)):
+        shown = [("D", state["b"]), ("s", found.mean_reward)] + [("*", found.best)] * state["reveal"]
+        for marker, b in shown:
             assert seen[marker].get_xdata()[0] == pytest.approx(46 + 270 * (b - LOWEST) / (HIGHEST - LOWEST))
             assert seen[marker].get_ydata()[0] == pytest.approx(48 + 236 * found.variance(b).item() / MOST)
 

@@ -134,10 +134,11 @@ def rate_distortion_picture(corners: Sequence[Corner], *, model: int) -> Picture
     )
     alt = (
         f"Left, {len(corners)} models by (rate, distortion) in nats: {listed(places, 20)}. The one with weight {chosen.rate_weight:g} is "
-        f"ringed, on a dashed line of equal bound; thin lines of equal bound fall from left to right, each nat of rate for a nat of distortion. Right, {counted(corners[0].number, 'image')}, reconstructed by this model with a "
+        f"ringed, on a dashed line of equal bound; thin lines of equal bound fall from left to right. Right, "
+        f"{counted(corners[0].number, 'image')}, reconstructed by this model with a "
         f"mean squared error of {corners[model - 1].error:.3f}, and {COLUMNS} samples of it."
     )
-    return Picture(figure, alt, f"{here} All points on a line have the same bound; lower is better.")
+    return Picture(figure, alt, f"{here} All points on a thin line have the same bound; lower lines are better.")
 
 
 def _draw_plane(axes: Axes, points: Sequence[SweepPoint], chosen: SweepPoint) -> None:

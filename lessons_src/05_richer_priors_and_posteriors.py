@@ -286,13 +286,13 @@ check("05.1", log_normaliser)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · One bound, four numbers
 #
-# $$ \underbrace{D}_{\text{distortion}} = \mathbb E_q[-\log p(x \mid z)], \qquad \underbrace{R}_{\text{rate}} = \mathbb E_q\!\left[\log \tfrac{q(z \mid x)}{p(z)}\right], \qquad \text{bound} = -(D + R) \le \log p(x). $$
+# $$ \underbrace{D}_{\text{distortion}} = \mathbb E_q[-\log p(x \mid z)], \qquad \underbrace{R}_{\text{rate}} = \mathbb E_q\!\left[\log \tfrac{q(z \mid x)}{p(z)}\right]. $$
 #
-# With $S$ samples *inside* the logarithm, drawn from a proposal $r$,
+# The bound is $-(D + R) \le \log p(x)$. With $S$ samples *inside* the logarithm,
 #
 # $$ \mathcal L_S = \mathbb E\Big[\log \tfrac1S \sum_s \tfrac{p(x, z_s)}{r(z_s)}\Big] \;\le\; \log p(x), \qquad z_s \sim r. $$
 #
-# It rises with $S$ towards $\log p(x)$. If $r = p(z)$ it is the **naive** bound, if $r = q(z \mid x)$ the **importance-weighted** one. A model trained on $\mathcal L_S$ in place of the bound is an **IWAE**. Report all four: distortion, rate, bound and importance-weighted likelihood.
+# It rises with $S$ towards $\log p(x)$. If $r = p(z)$ it is the **naive** bound, if $r = q(z \mid x)$ the **importance-weighted** one. A model trained on $\mathcal L_S$ is an **IWAE**. Report all four: $D$, $R$, the bound and the importance-weighted likelihood.
 
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(1)
@@ -728,17 +728,17 @@ for name, make_prior in priors.items():
     train(Elbo(*fitted[name]), optimizers=torch.optim.Adam(groups, lr=1e-3, fused=True))
 
 # %% slideshow={"slide_type": "fragment"}
-print("I and KL over the training images:")
-print(f"{'':22} distortion   rate     bound   log p(x) >     I(x; z) + KL(q(z) || p(z))")
+print("I(x; z) and KL over the training images; I ≤ holds for images in general:")
+print(f"{'':22} distortion   rate     bound   log p(x) >     I(x; z) + KL(q||p)   I ≤")
 for name, (each_model, each_guide) in fitted.items():
     torch.manual_seed(2)
     found = evaluate_bound(each_model, each_guide, x_test, settings.budget(full=50, smoke=3))
     information, at_most, divergence = split(each_model, each_guide, x_train)
     print(
         f"{name:22} {found.distortion.mean:10.2f} {found.rate.mean:6.2f} {found.elbo.mean:9.2f} "
-        f"{found.log_marginal_is.mean:12.2f} {information:11.2f} + {divergence:.2f}   (I in general at most {at_most:.2f})"
+        f"{found.log_marginal_is.mean:12.2f} {information:11.2f} + {divergence:.2f} {at_most:9.2f}"
     )
-print(f"ceiling of I: log N = {math.log(len(x_train)):.2f} nats")
+print(f"ceiling of I(x; z): log N = {math.log(len(x_train)):.2f} nats")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -830,7 +830,7 @@ plots.histograms(
     caption="Bars: codes of test images. Line: the trained prior, which follows them coordinate by coordinate.",
 )
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Two coordinates at a time
 #
 # Grey: the codes of four hundred test images together, as the density $q(z)$. Does the trained prior (blue, dashed) have their shape? A standard normal would not.
@@ -859,7 +859,7 @@ for pair in pairs:
     panels[f"$z_{{{pair[0] + 1}}}$ and $z_{{{pair[1] + 1}}}$"] = densities
 reach = 1.15 * z_test[:, shown].abs().max().item()
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 plots.contours(
     panels,
     xlim=(-reach, reach),
@@ -871,12 +871,8 @@ plots.contours(
     caption="Three pairs of coordinates: half and 95 % of the mass of each density. The trained prior has the shape of the codes; the standard normal, drawn for comparison, has not.",
 )
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# <details><summary>For the teacher</summary>
-#
-# Compare the circles of the standard normal with the grey: that difference is what a fixed prior would cost for these codes. The lines of the trained prior are not circles; it learned the codes' shape from the rate alone.
-#
-# </details>
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The difference between grey and circles is what a fixed standard normal would cost for these codes. The trained prior learned their shape from the rate alone.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What does a component draw?
@@ -1266,7 +1262,7 @@ plots.image_grid(
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# A mixture stays a mixture if $x$ leaves doubt about $z$, as three rows of pixels do; and then it gains. For whole images the exact posterior of this model has, as far as these fits can tell, one mode that a Gaussian covers, so there is nothing for a second component to do. (One start each. A mixture can also lose its components for a bad reason, that they were never given a chance; section 10 has such a case.)
+# A mixture stays a mixture if $x$ leaves doubt about $z$, as three rows of pixels do; and then it gains. For whole images the exact posterior of this model has, as far as these fits can tell, one mode that a Gaussian covers, so there is nothing for a second component to do. Two cautions. The model was trained with a Gaussian guide, which favours exact posteriors that a Gaussian covers. And a mixture can also lose its components through its training; section 10 has such a case.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · Flows
@@ -1622,8 +1618,8 @@ if len(pairs) == 9:
         print(f"{prior:8} prior, mixture guide: {in_use:.2f} of 4 components in use")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The richer prior wins most, the flow about half as much. The rows with a mixture guide say nothing about mixtures: 1.00 of 4 components is in use, so they are Gaussians trained with an expensive gradient, which spends three of its four evaluations on components of no weight where the others draw four samples. How they lost their components is a
-# matter of training: the rate's weight rises from 0, and at 0 nothing in the objective rewards a $q$ that is spread over several components. One component takes all the weight, and the others get no gradient any more.
+# The richer prior wins most, the flow about half as much. The rows with a mixture guide say nothing about mixtures: 1.00 of 4 components is in use, so they are Gaussians trained with an expensive gradient, which spends three of its four evaluations on components of no weight; the other guides draw four samples. Whether a mixture
+# keeps its components depends on how it is trained. Here the weight of the rate rises from 0. At 0 the objective is linear in the weights $w_k$, so it is best to put all weight on the best component; and a component of little weight gets little gradient afterwards.
 #
 # All numbers are nats per image, at one budget, with one set of hyperparameters that was chosen on validation images. Three cautions. The spread over seeds says which differences are more than luck. *log p(x) >* is an estimate from below, with a few hundred samples. And a larger decoder may bring as many nats as a richer prior or guide: the table compares only what differs in it.
 #
@@ -1636,7 +1632,7 @@ if len(pairs) == 9:
 #
 # <details><summary>Answer</summary>
 #
-# The two that enumerate the component: 3.9 and 3.4 components in use, 3.3 and 1.9 told apart. It buys no bound: the best one belongs to leave-one-out for the component, whose guide is a single Gaussian in the end, with 1.4 nats more than the enumerated mixture of four components. Section 6 says why: whole images leave no doubt that a second component could express.
+# The two that enumerate the component: 3.9 and 3.4 components in use, 3.3 and 1.9 told apart. It buys no bound: the best one belongs to leave-one-out for the component, whose guide is a single Gaussian in the end, with 1.4 nats more than the enumerated mixture of four components. Section 6 suggests why: a whole image leaves hardly any doubt that a second component could express.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}

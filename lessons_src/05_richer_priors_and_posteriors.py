@@ -389,7 +389,7 @@ plots.image_grid(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Given z, pixels are independent: whatever two pixels have in common must be in z. So draws at one z differ in speckle only, and the outline comes from z. Ask which column is a sample of the model: the draws, not the mean. Most of the distortion is the speckle of the data
+# Given z, pixels are independent: whatever one pixel tells about another comes through z. So draws at one z differ in speckle only, and the outline comes from z. Ask which column is a sample of the model: the draws, not the mean. Most of the distortion is the speckle of the data
 # itself: bits are drawn from greys, and that draw has an entropy of its own, which the next cell of the notebook prints.
 #
 # </details>
@@ -399,7 +399,7 @@ floor = Bernoulli(probs=test_images).entropy().flatten(1).sum(1).mean().item()
 print(f"distortion + rate = {-standard.elbo.mean:.1f} nats; the draw of the bits from the greys alone has {floor:.1f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Given $z$ the pixels are independent, so everything that pixels share must come from $z$. The speckle is not the model's fault: the data's bits were drawn from greys in the same way. The entropy of that draw is the second number, and on average no model's $D + R$ can be below it. Models compete for the rest.
+# Given $z$ the pixels are independent, so whatever one pixel tells about another must come through $z$. The speckle is not the model's fault: the data's bits were drawn from greys in the same way. The entropy of that draw is the second number, and on average no model's $D + R$ can be below it. Models compete for the rest.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · The rate-distortion plane
@@ -540,17 +540,16 @@ rate_distortion(points, x_test, ink="light" if greys else "dark")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>Answer</summary>
 #
-# On FashionMNIST a nat of rate saves about 18 nats of distortion between the weights 30 and 10, then 5.2, 2.0, 0.8, and 0.15 between 0.3 and 0.1. Each lies between the two weights: at the lowest $D + \beta R$ the slope of the curve is $-\beta$, because otherwise a little more or less rate would pay. So the best bound is where the slope is $-1$, and the
+# On FashionMNIST a nat of rate saves about 19 nats of distortion between the weights 30 and 10, then 5.2, 2.0, 0.8, and 0.15 between 0.3 and 0.1. Each lies between the two weights: at the lowest $D + \beta R$ the slope of the curve is $-\beta$, because otherwise a little more or less rate would pay. So the best bound is where the slope is $-1$, and the
 # curve touches a line of equal bound there. Samples suffer at both ends. If rate is very cheap, the prior's draws fall between the codes and decode to mixtures of things; if it is very expensive, the few units left in use can tell few images apart.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
-for right, left in zip(points[1:], points, strict=False):  # points[0] has the cheapest rate
-    saved = (right.evaluation.distortion.mean - left.evaluation.distortion.mean) / (
-        left.evaluation.rate.mean - right.evaluation.rate.mean
-    )
+for cheap, costly in zip(points, points[1:], strict=False):  # neighbours, by rising weight
+    more, less = cheap.evaluation, costly.evaluation  # of rate
+    saved = (less.distortion.mean - more.distortion.mean) / (more.rate.mean - less.rate.mean)
     print(
-        f"between the weights {left.rate_weight:g} and {right.rate_weight:g}: {saved:.2f} nats of distortion for a nat of rate"
+        f"weights {cheap.rate_weight:g} and {costly.rate_weight:g}: {saved:.2f} nats of distortion saved by a nat of rate"
     )
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1000,7 +999,7 @@ log_marginal = (log_joint(plane).logsumexp(0) + math.log(cell)).item()
 
 
 def climb(conditional, estimator, num_samples=32):
-    """Fit q to the posterior of x = 1; returns q and its gap, log p(x) minus the bound."""
+    """Fit q to the exact posterior of x = 1; returns q and its gap, log p(x) minus the bound."""
     torch.manual_seed(0)
     for parameter in conditional.parameters():
         nn.init.normal_(parameter, std=0.3)
@@ -1044,7 +1043,7 @@ plots.contours(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Before the picture: where will the Gaussian go, to one mode or to the middle? KL(q || p), which the bound minimises, is large if q has mass where p has none. So it goes to one mode, and then it is at least log 2 short. The mixture of two has both modes, and does not follow their bend; four do better. Ask what
+# Before the picture: where will the Gaussian go, to one mode or to the middle? KL(q || p), which falls as the bound rises, is large if q has mass where p has none. So it goes to one mode, and then it is at least log 2 short. The mixture of two has both modes, and does not follow their bend; four do better. Ask what
 # goes wrong if z is scored by its own component's density only: then the bound does not see that components overlap.
 #
 # </details>
@@ -1257,7 +1256,7 @@ plots.image_grid(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# What could these three rows be? Take answers, then read a row of the figure: the components are the guesses, the numbers are how much the guide believes in each. Where two components have almost the same picture, one of them is not needed. With whole images the same guide puts all its weight on one component, and it is right to.
+# What could these three rows be? Take answers, then read a row of the figure: the components are the guesses, the numbers are how much the guide believes in each. Where two components have almost the same picture, one of them is not needed. With whole images the same kind of guide puts all its weight on one component.
 #
 # </details>
 
@@ -1340,7 +1339,7 @@ plots.contours(
     ylim=(-3, 3),
     resolution=settings.budget(full=121, smoke=31),
     size=(960, 330),
-    caption=f"Three flows on the posterior of section 6; above each, how many nats it is short of log p(x). The Gaussian was {gaussian_gap:.2f} nats short, the mixture of four {four_gap:.2f}.",
+    caption=f"Three flows on the exact posterior of section 6; above each, how many nats it is short of log p(x). The Gaussian was {gaussian_gap:.2f} nats short, the mixture of four {four_gap:.2f}.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -1632,7 +1631,7 @@ if len(pairs) == 9:
 #
 # <details><summary>Answer</summary>
 #
-# The two that enumerate the component: 3.9 and 3.4 components in use, 3.3 and 1.9 told apart. It buys no bound: the best one belongs to leave-one-out for the component, whose guide is a single Gaussian in the end, with 1.4 nats more than the enumerated mixture of four components. Section 6 suggests why: a whole image leaves hardly any doubt that a second component could express.
+# The two that enumerate the component: 3.9 and 3.4 components in use, 3.3 and 1.9 told apart. It buys no bound here: the best one belongs to leave-one-out for the component, whose guide is a single Gaussian in the end, with 1.4 nats more than the enumerated mixture of four components. Section 6 suggests why: a whole image leaves hardly any doubt that a second component could express.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}

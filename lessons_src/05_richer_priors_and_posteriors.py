@@ -14,30 +14,30 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 05 · Richer priors and posteriors
 #
-# *Let the prior learn where the codes are, let the guide have two modes or a bend, and measure in nats what each of them buys.*
+# *Train the prior, give the guide two modes or a bend, and measure in nats what each of them buys.*
 #
-# **120 minutes** (73 reading and running, 47 exercises) · before this: [02 The variational autoencoder](02_variational_autoencoder.ipynb), and sections 2 and 8 of
+# **146 minutes** (99 reading and running, 47 exercises) · before this: [02 The variational autoencoder](02_variational_autoencoder.ipynb), and sections 2 and 8 of
 # [04 The estimator laboratory](04_the_estimator_laboratory.ipynb)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# So far every VAE of this series had a standard normal prior and a Gaussian guide with independent coordinates. Ask what each of the two choices cannot say, and write the guesses on the board: in nats, which of
-# them costs more? The table of section 10 answers for one data set.
+# So far every VAE of this series had a standard normal prior and a Gaussian guide with independent coordinates. Ask what each of the two choices cannot express, and write the guesses on the board: which of the two costs more nats?
+# The table of section 10 answers for one data set.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The posteriors of the title are approximate ones: a richer posterior means a richer **guide** $q_\phi(z \mid x)$. The *exact* posterior $p_\theta(z \mid x)$ is called so.
+# The posteriors of the title are approximate ones: a richer posterior means a richer **guide** $q_\phi(z \mid x)$. The exact posterior $p_\theta(z \mid x)$ is always called *exact*.
 #
 # **You will be able to**
 #
 # 1. score grey pixels with a density, the continuous Bernoulli: its normaliser, with a gradient that is right at a logit of 0 (exercise 05.1);
 # 2. say what the rate is made of (05.2), and read distortion, rate, bound and likelihood together;
 # 3. recognise latent units that are not used, and write the rate of free bits (05.3);
-# 4. write the density of a prior that learns, a VampPrior (05.4), and look at what a trained prior has learned;
+# 4. write the density of a trained prior, the VampPrior (05.4), and look at what a trained prior has learned;
 # 5. write the bound of a mixture guide with its component summed out (05.5), and a layer of a flow with its density (05.6);
-# 6. compare the gradients of a many-sample bound by signal and noise (Predict, section 8).
+# 6. say when a mixture guide stays a mixture (section 6), and compare the gradients of a many-sample bound by signal and noise (Predict, section 8).
 #
 # `check` tests what names an exercise. A Predict is for you alone: decide first, then open its answer.
 
@@ -100,7 +100,7 @@ from helpers.estimators import (
     ScoreFunction,
     StickingTheLanding,
 )
-from helpers.evaluation import active_units, evaluate_bound
+from helpers.evaluation import Measured, active_units, evaluate_bound
 from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
 from helpers.experiments.rate_distortion import rate_distortion_sweep
 from helpers.models import AmortizedGuide, AnalyticKlElbo, Elbo, LatentVariableModel
@@ -111,11 +111,13 @@ from helpers.networks import (
     count_multiply_adds,
     count_parameters,
 )
+from helpers.reproduce.fashion_cell import component_use
 from helpers.reproduce.rows import read_rows
 from helpers.training import fit
 from helpers.widgets.prior_learning import learn_priors, prior_learning
 from helpers.widgets.rate_distortion import rate_distortion
 
+# %% slideshow={"slide_type": "skip"}
 settings.seed_everything(0)
 data = load_images("fashion_mnist", size=28, fallback="digits")
 train_images, train_labels = data.train.images[:20_000], data.train.labels[:20_000]
@@ -132,20 +134,20 @@ epochs = settings.budget(full=max(5, 100_000 // len(train_images)), smoke=1)
 print(f"{data.name}: {len(train_images):,} training and {len(test_images):,} test images, {epochs} epochs a fit")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# On a machine with neither FashionMNIST nor a network, the lesson runs on a small packaged set of digits and has just said so. Every cell works there too. The networks are small and the fits short, so that
-# the whole lesson takes minutes on two cores: what you compare here are fits of equal budget, not records. Where a cell says `settings.budget(full=2000, smoke=100)`, you get the first number; the second is for
+# If a machine has neither FashionMNIST nor a network connection, the lesson runs on a small packaged set of digits, and the line above says so. Every cell works there too. The networks are small and the fits short, so that
+# the whole lesson takes minutes on two cores: you compare fits of equal budget, not the best possible ones. In `settings.budget(full=2000, smoke=100)` you get the first number; the second is for
 # a quick automatic test. Numbers in the text and in folded answers were seen on FashionMNIST.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1 · What a pixel is
 #
-# A grey pixel $x \in [0, 1]$ can be made a bit: 1 with probability $x$, drawn afresh at each visit. Then a Bernoulli is right. Or it stays a number, and wants a *density* on $[0, 1]$.
+# A grey pixel $x \in [0, 1]$ can be made a bit: 1 with probability $x$, drawn anew in each batch. Then a Bernoulli is right. If it stays a number, it needs a *density* on $[0, 1]$.
 #
 # Many VAEs put the grey itself into the Bernoulli's formula, $x \log \lambda + (1 - x) \log (1 - \lambda)$. With the logit $\eta = \log \frac{\lambda}{1 - \lambda}$,
 #
 # $$ \int_0^1 \lambda^x (1 - \lambda)^{1 - x}\, dx = \frac{\tanh(\eta / 2)}{\eta} \le \frac12, \qquad \text{so} \quad C(\eta) = \frac{\eta}{\tanh(\eta / 2)} $$
 #
-# is missing. With it, it is a density: the **continuous Bernoulli**.
+# is missing. With this factor the formula is a density: the **continuous Bernoulli**.
 
 # %% slideshow={"slide_type": "fragment"}
 logits = torch.tensor([-8.0, -2.0, -0.01, 2.0, 8.0]).double()
@@ -159,24 +161,24 @@ print("integral, continuous B.", *(f"{value:7.4f}" for value in pixel(logits).lo
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Ask for the integral at λ = 1/2 before the cell is shown: the integrand is one half everywhere, so it is one half, and C is two. For sure pixels it goes to zero. So the missing factor is different for each pixel of each image, and a model that is trained without it
-# is rewarded for the wrong thing: it may hide in the middle, where the formula forgives. With bits the formula is a probability and there is nothing wrong with it.
+# Ask for the integral at λ = 1/2 before the cell is shown: the integrand is one half everywhere, so the integral is one half, and C is two. If λ is near 0 or 1, the integral goes to zero. So the missing factor differs between pixels and between images, and a model that is trained without it
+# loses nothing if it leaves λ in the middle, where C is smallest. With bits the formula is a probability, and nothing is missing.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The missing $\log C$ is between $\log 2$ and a few nats, for each of 784 pixels, and it *depends on $\lambda$*: leaving it out is not leaving out a constant. Train one VAE each way on the greys, and score both as densities, with $C$.
+# The missing $\log C$ is $\log 2$ or more for each of 784 pixels (2.1 nats at a logit of 8), and it *depends on $\lambda$*, so it is not a constant that one may leave out. Train one VAE each way on the greys, and score both as densities, with $C$.
 #
 # **Predict.** The two have the same networks and the same budget. Is the one that was trained without $C$ behind by 10 nats, 100, or 1,000?
 #
 # <details><summary>Answer</summary>
 #
-# By about 1,000, on FashionMNIST. A sum over 784 pixels is unforgiving, and most pixels of these images are nearly black or nearly white, where $C$ is large. One caution: many are *exactly* 0, where a density has no upper bound and grows with $|\eta|$. A part of these nats is only being surer of exact black.
+# By about 1,000, on FashionMNIST: a nat or two a pixel, over 784 pixels. One caution: many pixels are *exactly* 0, where a density has no upper bound and grows with $|\eta|$. So a part of these nats is only being surer of exact black; the cell prints the share of such pixels.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
 image_shape, latent = (1, 28, 28), 10
-network = FeedForward((200,), activation=nn.ReLU)
+network = FeedForward((200,), activation=nn.ReLU)  # a recipe: every conditional builds a network of its own from it
 
 
 def build(likelihood=BernoulliConditional, network=network, latent=latent, seed=0):
@@ -193,21 +195,21 @@ def train(objective, transform=binarise_dynamically, epochs=epochs, **options):
     return fit(objective, batches, epochs=epochs, progress=False, **options)
 
 
-trained_on_greys = {}
+# %% slideshow={"slide_type": "skip"}
 for name, likelihood in {"without C": BernoulliConditional, "with C": ContinuousBernoulliConditional}.items():
     model, guide = build(likelihood)
     train(AnalyticKlElbo(model, guide), transform=None)
     as_density = ContinuousBernoulliConditional((latent,), image_shape, model.likelihood.network)
     scored = evaluate_bound(LatentVariableModel(model.prior, as_density), guide, test_images, num_samples=10)
-    trained_on_greys[name] = model, guide
     print(f"trained {name:9}  bound on the log density of the test images {scored.elbo} nats")
+print(f"{100 * (test_images == 0).float().mean().item():.0f} % of the test pixels are exactly 0")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# A density may be larger than 1, so these bounds may be positive; they compare neither with those of bits nor between data sets. Note one more thing about the continuous Bernoulli: its mean is not $\lambda$. Show `model(z).mean`, never the sigmoid of the logits.
+# A density may be larger than 1, so these bounds may be positive. Do not compare them with bounds for bits, or between data sets. The mean of a continuous Bernoulli is not $\lambda$: to show an image, take `model(z).mean`, never the sigmoid of the logits.
 #
 # ### Near one half
 #
-# At $\eta = 0$ the formula is $0/0$, and near it the *gradient* $1/\eta - 1/\sinh \eta$ is a small difference of large numbers. PyTorch's own distribution works on $\lambda$ instead of $\eta$ and switches to a series near one half.
+# At $\eta = 0$ the formula is $0/0$, and near 0 the *gradient* $1/\eta - 1/\sinh \eta$ is a small difference of large numbers. PyTorch's own distribution works on $\lambda$ instead of $\eta$ and switches to a series near one half.
 
 # %% slideshow={"slide_type": "skip"}
 etas = torch.logspace(-3, 1, 41, dtype=torch.float64)
@@ -227,6 +229,12 @@ contenders = {
     "from the logit, with series": log_normaliser_of_logits,
 }
 errors = {name: relative_error(log_c) for name, log_c in contenders.items()}
+untrained = build()[0](torch.randn(100, latent)).base_dist.logits
+print(
+    f"an untrained decoder: {100 * (untrained.abs() < 0.1).float().mean().item():.0f} % of its logits are within 0.1 of 0"
+)
+
+# %% slideshow={"slide_type": "skip"}
 plots.curves(
     {name: (etas, error) for name, error in errors.items()},
     "logit η",
@@ -239,12 +247,12 @@ plots.curves(
         f"{name}: at most {error.max():.0e}, at η = {etas[error.argmax()]:.3f}, and {error[-1]:.0e} at 10."
         for name, error in errors.items()
     ),
-    caption="The gradient of log C in the logit, in single precision.",
+    caption="How wrong the gradient of log C in the logit is, in single precision. An error of 1 means that no digit is right.",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Near one half the formula as it stands loses all its digits, and PyTorch's most of them just outside its own series. The package computes from the logit, with a long series near zero, and keeps nearly all. Many pixels of an untrained decoder are exactly there. Two terms of the
-# series, up to a logit of 0.1, are enough for three or four digits in single precision: that is the exercise.
+# Near a logit of 0 the formula as it stands loses its digits, and PyTorch's gradient is nearly all wrong just outside its own series. The package computes from the logit, with a long series near zero, and keeps five digits or more everywhere. It matters: an untrained decoder has a third of its logits there. Two terms after
+# $\log 2$, up to a logit of 0.1, are enough for four digits in single precision: that is the exercise.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 05.1 · ●●○ · 11 minutes
@@ -267,24 +275,24 @@ check("05.1", log_normaliser)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Eleven minutes. The value is the easy part. Ask what autograd does with `torch.where(small, series, formula)` at zero: it differentiates both branches, multiplies the unwanted one by zero, and zero times infinity is no number. The cure is to feed the
-# unwanted branch a harmless argument. Large logits are the second trap: a sinh or an exp overflows where a tanh does not.
+# Eleven minutes. The value is the easy part. Ask what autograd does with `torch.where(small, series, formula)` at zero: it differentiates both branches and multiplies the unwanted gradient by zero, and zero times infinity is NaN. The cure is to give the
+# unwanted branch a harmless argument. Large logits are the second trap: a sinh or an exp overflows, a tanh does not.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Stuck? `hint("05.1")` gives a nudge, again the formula, again the first line. `solution("05.1")` shows a solution. Nothing below depends on your answers. From here on, pixels are bits, drawn afresh at each visit.
+# Stuck? `hint("05.1")` gives a nudge; call it again for the formula, and again for the first line. `solution("05.1")` shows a solution. Nothing later depends on your answers. From here on, pixels are bits, drawn anew in each batch.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2 · One bound, four numbers
 #
-# $$ \underbrace{D}_{\text{distortion}} = \mathbb E_q[-\log p(x \mid z)], \qquad \underbrace{R}_{\text{rate}} = \mathbb E_q\!\left[\log \tfrac{q(z \mid x)}{p(z)}\right], \qquad \text{bound} = -(D + R) \le \log p(x). $$
+# $$ \underbrace{D}_{\text{distortion}} = \mathbb E_q[-\log p(x \mid z)], \qquad \underbrace{R}_{\text{rate}} = \mathbb E_q\!\left[\log \tfrac{q(z \mid x)}{p(z)}\right]. $$
 #
-# And with $S$ samples *inside* the logarithm,
+# The bound is $-(D + R) \le \log p(x)$. With $S$ samples *inside* the logarithm,
 #
 # $$ \mathcal L_S = \mathbb E\Big[\log \tfrac1S \sum_s \tfrac{p(x, z_s)}{r(z_s)}\Big] \;\le\; \log p(x), \qquad z_s \sim r. $$
 #
-# It rises with $S$, to $\log p(x)$. With $r = p(z)$ it is the **naive** bound, with $r = q(z \mid x)$ the **importance-weighted** one. A model trained on $\mathcal L_S$ in place of the bound is an **IWAE**. Report all four: distortion, rate, bound and importance-weighted likelihood.
+# It rises with $S$ towards $\log p(x)$. If $r = p(z)$ it is the **naive** bound, if $r = q(z \mid x)$ the **importance-weighted** one. A model trained on $\mathcal L_S$ is an **IWAE**. Report all four: $D$, $R$, the bound and the importance-weighted likelihood.
 
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(1)
@@ -310,13 +318,13 @@ train(Elbo(iwae_model, iwae_guide, ImportanceWeighted(), num_samples=5))
 iwae = report("IWAE, 5 samples", iwae_model, iwae_guide)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The errors are standard errors over images, and both models saw the same images: the differences are surer than the errors suggest. The IWAE was trained on $\mathcal L_5$. Its own *bound*, with one sample, is what it was not trained for. And note how far a model's bound is from its likelihood: with the decoder as it is, no guide, however rich, can win more than bound and $\log p(x)$ differ by. (To quote a likelihood, double $S$ until it moves by less than you care for.)
+# The errors are standard errors over images. Both models saw the same images, so the difference between them is surer than the errors suggest. The IWAE was trained on $\mathcal L_5$, not on the *bound* with one sample, and there it is behind. The distance from bound to $\log p(x)$ is also the most that a richer guide can win while the decoder stays as it is. (To quote a likelihood, double $S$ until it changes by less than the precision you need.)
 #
 # **Predict.** The rate of a standard VAE is about 15 nats. How many draws from the *prior* does the naive bound need before it is as good as one draw from $q$?
 #
 # <details><summary>Answer</summary>
 #
-# A draw from the prior lands where the guide has its mass about once in $e^{R}$: once in millions, for 15 nats. The naive bound is not as poor as that sounds, because it gains from near misses; but after a thousand draws it is still behind a single draw from $q$.
+# A draw from the prior lands where the guide has its mass about once in $e^{R}$ draws: once in three million, for 15 nats. The naive bound is better than that sounds, because near misses count a little; but with a thousand draws it is still about 15 nats behind a single draw from $q$.
 # </details>
 
 
@@ -347,70 +355,82 @@ plots.curves(
     "bound on log p(x), nats",
     xscale="log",
     size=(820, 300),
-    caption="One model, two proposals, the first test images. Both have the same limit; the naive bound needs a number of samples "
-    "that grows like the exponential of the rate.",
+    caption="One model, two proposals, the first test images. Both have the same limit, and the naive bound needs far more samples to come near it.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Cover the figure, and ask how many draws from the prior are worth one from q. Answer: about the exponential of the rate, so millions. The importance-weighted curve is the one to quote as an estimate of log p(x), with its number of samples. The
-# notebook prints the four numbers for a VAE and an IWAE: which of them would you quote to make your own model look good? That is why there are four.
+# Cover the figure, and ask how many draws from the prior are worth one from q. More than a thousand; the exponential of the rate would say millions. Quote the importance-weighted curve as an estimate of log p(x), together with its number of samples. The
+# notebook prints the four numbers for a VAE and an IWAE: which of them would you quote to make your own model look good? That is why all four are reported.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# ### Any image, any code
+# ### Many images at one $z$
 #
-# The same two conditionals make networks for any image size, any shape of code (here a matrix, 2×5), with dropout or without. What each costs:
+# A decoder outputs a distribution over *images*, $p(x \mid z) = \prod_d p(x_d \mid z)$. Its mean is what is usually shown. Draw from it several times, with $z$ held fixed.
 
 # %% slideshow={"slide_type": "fragment"}
-recipes = {
-    "feed-forward": (FeedForward((200,), dropout=0.1), FeedForward((200,), dropout=0.1)),
-    "convolutional": (ConvolutionalEncoder((16, 32), dropout=0.1), ConvolutionalDecoder((16, 32))),
-}
-code = (2, 5)  # z is a matrix
-print("image        network        parameters  multiply-adds  nats a pixel, untrained")
-for image in ((1, 8, 8), (1, 28, 28), (3, 64, 96)):
-    for name, (encoder, decoder) in recipes.items():
-        torch.manual_seed(0)
-        q = GaussianConditional(image, code, encoder)
-        p = BernoulliConditional(code, image, decoder)
-        bound = AnalyticKlElbo(LatentVariableModel(StandardNormalPrior(code), p), AmortizedGuide(q))
-        value = bound(torch.rand(4, *image).round()).value.mean().item() / math.prod(image)
-        work = count_multiply_adds(q, image) + count_multiply_adds(p, code)
-        size, parameters = "×".join(map(str, image)), count_parameters(bound)
-        print(f"{size:12} {name:14} {parameters:10,} {work:14,} {value:14.3f}")
+torch.manual_seed(5)
+with torch.no_grad():
+    given = x_test[:4]
+    p_x = model(guide(given).sample())  # one z for each image
+    draws = [p_x.sample() for _ in range(4)]  # four images at the same z
+plots.image_grid(
+    torch.stack([test_images[:4], given, p_x.mean, *draws], 1),  # [4, 7, 1, 28, 28]
+    column_labels=["grey", "its bits", "mean", "draw 1", "draw 2", "draw 3", "draw 4"],
+    ink="light" if greys else "dark",
+    alt="Four rows of seven pictures: a grey test image, the bits drawn from it, the mean of p(x | z) at one z, which is smooth, and four draws at this z, "
+    "which have one outline and differ in speckle.",
+    caption="Each row: an image, and p(x | z) at one z drawn from q(z | x). Draws at the same z share the outline and differ in speckle, as the bits differ from the grey image.",
+)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Read the table down: the parameters of a feed-forward network grow with the number of pixels, those of the convolutions do not, and yet there is one linear layer at the end of each that does. Small images: the feed-forward one is cheaper in work. An untrained network
-# gives a fair coin a pixel, about -0.69 nats, at any size: a quick test that shapes and sums are right.
+# Given z, pixels are independent: whatever one pixel tells about another comes through z. So draws at one z differ in speckle only, and the outline comes from z. Ask which column is a sample of the model: the draws, not the mean. Most of the distortion is the speckle of the data
+# itself: bits are drawn from greys, and that draw has an entropy of its own, which the next cell of the notebook prints.
 #
 # </details>
 
+# %% slideshow={"slide_type": "skip"}
+floor = Bernoulli(probs=test_images).entropy().flatten(1).sum(1).mean().item()
+print(f"distortion + rate = {-standard.elbo.mean:.1f} nats; the draw of the bits from the greys alone has {floor:.1f}")
+
 # %% [markdown] slideshow={"slide_type": "skip"}
-# An untrained decoder tosses a coin for each pixel: $-\log 2 = -0.69$ nats. What the table shows is a little below that, for the untrained rate and the scatter of the logits; twice it, or a number in the hundreds, is a bug. From here on the images are 28×28 and the networks have one
-# hidden layer of 200, because that is quick.
+# Given $z$ the pixels are independent, so whatever one pixel tells about another must come through $z$. The speckle is not the model's fault: the data's bits were drawn from greys in the same way. The entropy of that draw is the second number, and on average no model's $D + R$ can be below it. Models compete for the rest.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · The rate-distortion plane
 #
-# Every trained model is a *point*: rate across, distortion up. The bound $-(D + R)$ is constant along lines of slope $-1$. A **rate weight** $\beta$ in $-(D + \beta R)$ makes you pay more or less for a nat of rate, and moves the point.
+# Every trained model is a *point*: rate across, distortion up. The bound $-(D + R)$ is constant along lines of slope $-1$. A **rate weight** $\beta$ in $-(D + \beta R)$ changes the price of a nat of rate, and moves the point.
 #
-# Averaged over images, the rate is a sum of two things:
+# The rate, averaged over $N$ images, is a sum of two parts:
 #
 # $$ \bar R = \underbrace{I_q(x; z)}_{\text{what } z \text{ tells about } x} + \underbrace{\mathrm{KL}\big(q(z) \,\|\, p(z)\big)}_{\text{how wrong the prior is}}, \qquad q(z) = \tfrac1N \sum_i q(z \mid x_i). $$
 #
-# So the rate *bounds* the mutual information from above; only a prior that equals the **aggregate posterior** $q(z)$ wastes nothing.
+# So the rate *bounds* the mutual information from above, and equals it if the prior is the **aggregate posterior** $q(z)$.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Derive it in one line: add and subtract log q(z) inside the rate. The first term does not know the prior. The second is the only place where the prior stands in the whole bound: so this formula already says what section 5 has to do. Draw the plane
+# Derive it in one line: add and subtract log q(z) inside the rate; the notebook has it, folded away. The first term does not depend on the prior. The second is the only place in the whole bound where the prior stands: so this formula already says what section 5 has to do. Draw the plane
 # on the board, with three lines of equal bound, before the explorer shows it.
 #
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# <details><summary>Why the rate splits in two</summary>
+#
+# Write the averaged rate, and add and subtract $\log q(z)$:
+#
+# $$ \bar R = \frac1N \sum_i \mathbb E_{q(z \mid x_i)}\Big[\log \frac{q(z \mid x_i)}{p(z)}\Big] = \frac1N \sum_i \mathbb E_{q(z \mid x_i)}\Big[\log \frac{q(z \mid x_i)}{q(z)}\Big] + \frac1N \sum_i \mathbb E_{q(z \mid x_i)}\Big[\log \frac{q(z)}{p(z)}\Big]. $$
+#
+# In the last term the function $\log \frac{q(z)}{p(z)}$ does not depend on $i$. Drawing an image at random and then $z$ from its $q(z \mid x_i)$ is drawing $z$ from $q(z)$, so the term is $\mathbb E_{q(z)}\big[\log \frac{q(z)}{p(z)}\big] = \mathrm{KL}(q(z) \,\|\, p(z))$.
+#
+# For the first term take the joint distribution of an image's index and its code, $q(i, z) = \frac1N\, q(z \mid x_i)$, with marginals $\frac1N$ and $q(z)$. The term is $\mathbb E_{q(i, z)}\big[\log \frac{q(i, z)}{q(i)\, q(z)}\big]$, the mutual information of index and code. It is the entropy of the index, $\log N$, minus what $z$ leaves
+# open about the index, which is not negative. So it lies between 0 and $\log N$. Both parts are KL divergences, so neither is negative.
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -418,8 +438,8 @@ for image in ((1, 8, 8), (1, 28, 28), (3, 64, 96)):
 #
 # <details><summary>Answer</summary>
 #
-# By a few nats the one at $\beta = 0.3$; but both were trained for something else, and are behind $\beta = 1$. The cheap rate, $\beta = 0.3$, has the sharper reconstructions, because its codes tell more; and samples that are worse than its reconstructions suggest, because
-# its prior is further from where its codes are. The table below and the explorer show it.
+# By a few nats the one at $\beta = 0.3$; but both were trained for another objective, and are behind $\beta = 1$. The cheap rate, $\beta = 0.3$, has the sharper reconstructions, because its codes tell more. Its samples are worse than its reconstructions suggest, because
+# its prior is further from where its codes are. Table, chart and explorer show it.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -434,38 +454,77 @@ points = rate_distortion_sweep(
     num_samples=settings.budget(full=10, smoke=2),
 )
 
-
-@torch.no_grad()
-def split(model, guide, images):
-    """Mutual information and KL(q(z) || p(z)) over these images, one draw of z from each of the first thousand."""
-    torch.manual_seed(4)
-    q = guide(images)
-    z = q.sample()[:1000]  # [points, latent]
-    log_q = torch.stack([q.log_prob(point) for point in z])  # [i, j] = log q(z_i | x_j)
-    log_aggregate = log_q.logsumexp(1) - math.log(len(images))
-    information = (log_q.diagonal() - log_aggregate).mean().item()
-    return information, (log_aggregate - model.prior(z.shape[:1]).log_prob(z)).mean().item()
-
-
-print("weight   distortion      rate     bound   active   I(x; z)   KL(q(z) || p(z))")
+print("weight   distortion      rate     bound   active units")
 for point in points:
     found = point.evaluation
-    information, divergence = split(point.model, point.guide, x_test[:1000])
     print(
         f"{point.rate_weight:6.2f} {found.distortion.mean:12.2f} {found.rate.mean:9.2f} {found.elbo.mean:9.2f} "
-        f"{point.units.count:8d} {information:9.2f} {divergence:13.2f}"
+        f"{point.units.count:8d}"
     )
-print(f"log N = {math.log(min(1000, len(x_test))):.2f} nats")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Distortion falls as rate rises, and the best bound is near $\beta = 1$, which trains for it. Two columns need care. *Active* counts the units of $z$ whose mean under $q(z \mid x)$ moves with $x$ (its variance over images above 0.01). And $I(x; z)$ can never be more than
-# $\log N$: a $z$ that tells which of $N$ images it belongs to cannot tell more about *those* images. With a rate well above $\log N$ most of it must be KL: the codes of $N$ images are $N$ separate islands, and no smooth prior fits islands. That is not a reason for a prior with $N$ islands:
-# it would fit these images and no other.
+# Distortion falls as rate rises, and the best bound is at $\beta = 1$, which trains for it. *Active* units of $z$ are those whose mean under $q(z \mid x)$ varies over images, with a variance above 0.01.
+#
+# Next, the split. $I(x; z)$ as the formula has it, over $N$ images, cannot exceed $\log N$: a code that names its image among $N$ cannot say more about which one it is. So take all $N$ training images, and bound from both sides what $z$ tells about images *in general*: the formula's $I$ bounds it from below. If image $i$ is left out
+# of its own $q(z_i)$, the same mean bounds it from above (Poole and others 2019), and so does the rate.
+
+
+# %% slideshow={"slide_type": "skip"}
+@torch.no_grad()
+def split(model, guide, images, draws=1000):
+    """I(x; z) over these images, an upper bound on it for images in general, and KL(q(z) || p(z)): means over draws."""
+    torch.manual_seed(4)
+    q = guide(images)
+    z = q.sample()[:draws]  # one from each of the first images
+    log_q = torch.stack([q.log_prob(point) for point in z])  # [i, j] = log q(z_i | x_j)
+    own = log_q.diagonal().clone()  # log q(z_i | x_i)
+    log_aggregate = log_q.logsumexp(1) - math.log(len(images))
+    log_prior = model.prior(z.shape[:1]).log_prob(z)
+    log_q.diagonal().fill_(-torch.inf)  # image i left out of its own row
+    log_of_others = log_q.logsumexp(1) - math.log(len(images) - 1)
+    at_most = min((own - log_of_others).mean().item(), (own - log_prior).mean().item())
+    return (own - log_aggregate).mean().item(), at_most, (log_aggregate - log_prior).mean().item()
+
+
+torch.manual_seed(3)
+x_train = binarise_dynamically(train_images)
+splits = torch.tensor([split(point.model, point.guide, x_train) for point in points])  # [models, 3]
+for point, (information, at_most, divergence) in zip(points, splits.tolist(), strict=True):
+    print(
+        f"weight {point.rate_weight:5.2f}   I(x; z) over the training images {information:5.2f}, in general at most {at_most:5.2f}   "
+        f"KL(q(z) || p(z)) {divergence:5.2f}"
+    )
+
+# %% slideshow={"slide_type": "fragment"}
+plots.curves(
+    {
+        "I in general, at most": (rate_weights, splits[:, 1]),
+        "I(x; z), these images": (rate_weights, splits[:, 0]),
+        "KL(q(z) || p(z))": (rate_weights, splits[:, 2]),
+    },
+    "rate weight β",
+    "nats an image",
+    references={"ceiling log N": math.log(len(x_train))},
+    xscale="log",
+    size=(820, 320),
+    caption=f"The parts of the rate, with the aggregate of all {len(x_train):,} training images. What z tells about images in general lies between the two curves named I.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# Read it from the right. Where rate is expensive, the two curves of the information are one: it is known to a tenth of a nat, and most of the rate is information. Where rate is cheap, the lower curve lies at the ceiling: it says no more than that z names its training image. The rest of the rate is KL.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# For $\beta \ge 3$ both bounds agree to about a tenth of a nat. At $\beta = 1$ they are two nats apart, and for cheaper rates $I(x; z)$ stands at its ceiling, $\log N$: there it measures the number of images, not the code. A rate far above the ceiling must be mostly KL: the codes of $N$ images are $N$ separate islands, and no smooth
+# prior fits islands. A prior with $N$ islands would, but it would fit these images only.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The plane
 #
-# Images are bits here; reconstructions and samples are the means of their pixels. **Find** the model with the best bound, and the one with the sharpest reconstructions. Then follow the samples from one end to the other: where do they stop looking like the images?
+# Images are bits; reconstructions and samples are means of pixels. Thin lines join places of equal bound. **Find** how many nats of distortion *one* nat of rate saves between neighbouring models: read the slope of the curve, and compare it with the rate weights of the two. Then follow the samples from one end to the other.
 
 # %% slideshow={"slide_type": "fragment"}
 rate_distortion(points, x_test, ink="light" if greys else "dark")
@@ -473,16 +532,25 @@ rate_distortion(points, x_test, ink="light" if greys else "dark")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Move the slider from the most expensive rate to the cheapest. Where it is most expensive all reconstructions are alike: the code tells little. Where it is cheapest they are sharp, and the samples are worse than they promise, because draws from the prior fall between the codes. The dashed line
-# is the bound of the chosen model: all points on it have the same.
+# Move the slider from the most expensive rate to the cheapest. Where rate is most expensive, all reconstructions are alike: the code tells little. Where it is cheapest they are sharp, and the samples are worse than the reconstructions, because draws from the prior fall between the codes. All points on a thin line
+# have the same bound; the dashed line is the chosen model's. The curve touches the best line where its own slope is -1, which is at weight 1.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>Answer</summary>
 #
-# The best bound is at $\beta = 1$; the sharpest reconstructions are at the smallest weight, with the lowest distortion. Samples suffer at both ends. With a very cheap rate the prior's draws fall between the codes and decode to mixtures of things; with a very expensive one the few units left in use can tell few images apart.
+# On FashionMNIST a nat of rate saves about 19 nats of distortion between the weights 30 and 10, then 5.2, 2.0, 0.8, and 0.15 between 0.3 and 0.1. Each lies between the two weights: at the lowest $D + \beta R$ the slope of the curve is $-\beta$, because otherwise a little more or less rate would pay. So the best bound is where the slope is $-1$, and the
+# curve touches a line of equal bound there. Samples suffer at both ends. If rate is very cheap, the prior's draws fall between the codes and decode to mixtures of things; if it is very expensive, the few units left in use can tell few images apart.
 # </details>
+
+# %% slideshow={"slide_type": "skip"}
+for cheap, costly in zip(points, points[1:], strict=False):  # neighbours, by rising weight
+    more, less = cheap.evaluation, costly.evaluation  # of rate
+    saved = (less.distortion.mean - more.distortion.mean) / (more.rate.mean - less.rate.mean)
+    print(
+        f"weights {cheap.rate_weight:g} and {costly.rate_weight:g}: {saved:.2f} nats of distortion saved by a nat of rate"
+    )
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 05.2 · ●●○ · 8 minutes
@@ -505,17 +573,17 @@ check("05.2", split_rate)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Eight minutes. Which index is summed for the aggregate? The row is the point, the column the image that might have made it: so the logsumexp runs along columns, and the diagonal is the image that did. Ask for the answer if q(z | x) equals the prior for every x (zero
-# and zero) and where they do not overlap (log N, and the rest).
+# Eight minutes. Which index is summed for the aggregate? The row is the point z_i, the column an image that might have made it. So the logsumexp runs along the row, over the columns, and the diagonal holds the image that did make it. Ask for the answer if q(z | x) equals the prior for every x (zero
+# and zero) and if they do not overlap (log N, and the rest).
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4 · Posterior collapse
 #
-# A unit of $z$ that is not used costs no rate: $q(z_d \mid x) = p(z_d)$. Early in training that is the best choice for most units, because the decoder does not use the code yet. A deep decoder takes long to learn to. By then the guide has become the prior, and there is nothing left to use: **posterior collapse**.
+# A unit of $z$ that is not used costs no rate: $q(z_d \mid x) = p(z_d)$. Early in training that is the best choice for most units, because the decoder does not use the code yet. A deep decoder learns slowly to use it. By then the guide has become the prior, and the code holds nothing to use: **posterior collapse**.
 #
-# Two cures. **Annealing**: begin with rate weight 0 and raise it to 1. **Free bits**: each unit is charged a floor in any case, so using the unit up to it costs nothing extra,
+# Two cures. **Annealing**: begin with rate weight 0 and raise it to 1. **Free bits**: each unit is charged a floor in any case, so a rate up to the floor costs nothing extra,
 #
 # $$ R_\text{free} = \sum_d \max\big(\text{floor},\; \mathbb E_x\, \mathrm{KL}(q(z_d \mid x) \,\|\, p(z_d))\big). $$
 
@@ -524,7 +592,7 @@ check("05.2", split_rate)
 #
 # <details><summary>Answer</summary>
 #
-# Free bits: where half a nat is charged in any case, no unit gains by being unused. The annealed model starts with a rate of some fifty nats and gives most of it back when it must be paid for. Annealing decides where training *starts*, a floor what it may end in.
+# Free bits: if half a nat is charged in any case, no unit gains by being unused. The annealed model starts with a rate of some fifty nats and loses most of it as the weight rises. Annealing changes where training *starts*, a floor changes where it may end.
 # </details>
 
 
@@ -548,6 +616,7 @@ class FreeBits(nn.Module):
         )
 
 
+# %% slideshow={"slide_type": "skip"}
 deep = FeedForward((200, 200, 200), activation=nn.Sigmoid)  # slow to learn to use a code
 longer = settings.budget(full=max(6, 100_000 // len(train_images)), smoke=1)
 rates, collapse = {}, {}
@@ -585,15 +654,15 @@ plots.curves(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Ask which curve is which before the names are read: who starts high? Annealing begins with a rate that costs nothing, and a great deal of it; when the price comes, it gives most of it back. Free bits keep every unit in use. Compare the bounds in the caption: the cure is not only about units,
-# the better code makes a better bound here.
+# Cover the names, and ask which curve is which: which one starts high? The annealed model begins with a rate that costs nothing, and much of it; as the weight rises it loses most of it. Free bits keep every unit in use. Compare the bounds in the caption: here the model with more units in use also has the better bound,
+# but the annealed one has fewer units than the plain one, and a better bound.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# With free bits all ten units are in use, and the bound is better than without, at the same budget. Annealing does it another way: on FashionMNIST it ends with *fewer* units than the plain fit, at a higher rate and with a better bound. Counting units is not counting information.
+# With free bits all ten units are in use, and the bound is better than without, at the same budget. Annealing works differently: on FashionMNIST it ends with *fewer* units than the plain fit, at a higher rate and with a better bound. The number of units is not the amount of information.
 #
-# A rate at the floor is what you have asked for, not a law of nature. And a collapse need not be a mistake of training: if the decoder can explain the image alone (one that sees the pixels before, for example), an unused code is the *optimum* of the bound, and a floor makes the bound worse.
+# A unit that ends at the floor is there because you set the floor. And collapse need not be a failure of training: if the decoder can explain the image without a code (for example because it sees the previous pixels), an unused code is the *optimum* of the bound, and a floor makes the bound worse.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 05.3 · ●○○ · 4 minutes
@@ -616,19 +685,19 @@ check("05.3", free_bits_rate)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Four minutes. Two decisions: the mean over the batch comes before the floor, the sum over units after it. Ask what the other order does: a floor for each image charges a unit for the images that do not need it. Then the gradient: below the floor it is zero, and autograd does that by itself.
+# Four minutes. Two decisions: the mean over the batch comes before the floor, the sum over units after it. Ask what the other order does: a floor for each image charges a unit even for images that do not need it. Below the floor the gradient is zero, and autograd does that by itself.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5 · Richer priors
 #
-# In $\bar R = I_q(x; z) + \mathrm{KL}(q(z) \,\|\, p(z))$ only the second term knows the prior. So for a given encoder the best prior *is* the aggregate posterior, a mixture of as many components as images: too slow, and overfitted. Take fewer components, and learn them:
+# In $\bar R = I_q(x; z) + \mathrm{KL}(q(z) \,\|\, p(z))$ only the second term depends on the prior. So for a given encoder the best prior *is* the aggregate posterior, a mixture of as many components as images: too slow, and overfitted. Take fewer components, and train them:
 #
-# - **Mixture of Gaussians**: $p(z) = \sum_k w_k\, \mathcal N(z \mid m_k, \mathrm{diag}\, s_k^2)$, all free parameters.
-# - **VampPrior**: $p(z) = \frac1K \sum_k q_\phi(z \mid u_k)$: the guide averaged over *pseudo-inputs* $u_k$, pictures that are learned.
+# - **Mixture of Gaussians**: $p(z) = \sum_k w_k\, \mathcal N(z \mid \mu_k, \mathrm{diag}\,\sigma_k^2)$, all free parameters.
+# - **VampPrior**: $p(z) = \frac1K \sum_k q_\phi(z \mid u_k)$: the guide averaged over *pseudo-inputs* $u_k$, pictures that are trained.
 #
-# There is no KL in closed form any more; the rate is estimated by sampling, and `Elbo` does that.
+# The KL no longer has a closed form; `Elbo` estimates the rate by sampling.
 
 # %% slideshow={"slide_type": "skip"}
 components = 16
@@ -642,6 +711,7 @@ def with_prior(make_prior, seed=0):
     return LatentVariableModel(make_prior(q), p), AmortizedGuide(q)
 
 
+# %% slideshow={"slide_type": "skip"}
 some_images = train_images[torch.randperm(len(train_images))[:components]]
 priors = {
     "standard normal": lambda q: StandardNormalPrior(latent),
@@ -652,59 +722,50 @@ fitted = {}
 for name, make_prior in priors.items():
     fitted[name] = with_prior(make_prior)
     networks = [*fitted[name][0].likelihood.parameters(), *fitted[name][1].parameters()]
-    of_prior = list(fitted[name][0].prior.parameters())  # few numbers, and far to go: they learn ten times faster
+    of_prior = list(fitted[name][0].prior.parameters())  # they have far to go: a learning rate ten times as large
     groups = [{"params": networks}, *([{"params": of_prior, "lr": 1e-2}] if of_prior else [])]
     train(Elbo(*fitted[name]), optimizers=torch.optim.Adam(groups, lr=1e-3, fused=True))
 
 # %% slideshow={"slide_type": "fragment"}
-torch.manual_seed(3)
-x_train = binarise_dynamically(train_images)
-print("I and KL over the training images:")
-print(f"{'':22} distortion   rate     bound   log p(x) >     I(x; z) + KL(q(z) || p(z))")
+print("I(x; z) and KL over the training images; I ≤ holds for images in general:")
+print(f"{'':22} distortion   rate     bound   log p(x) >     I(x; z) + KL(q||p)   I ≤")
 for name, (each_model, each_guide) in fitted.items():
     torch.manual_seed(2)
     found = evaluate_bound(each_model, each_guide, x_test, settings.budget(full=50, smoke=3))
-    information, divergence = split(each_model, each_guide, x_train)
+    information, at_most, divergence = split(each_model, each_guide, x_train)
     print(
         f"{name:22} {found.distortion.mean:10.2f} {found.rate.mean:6.2f} {found.elbo.mean:9.2f} "
-        f"{found.log_marginal_is.mean:12.2f} {information:11.2f} + {divergence:.2f}"
+        f"{found.log_marginal_is.mean:12.2f} {information:11.2f} + {divergence:.2f} {at_most:9.2f}"
     )
-print(f"log N = {math.log(len(x_train)):.2f} nats")
+print(f"ceiling of I(x; z): log N = {math.log(len(x_train)):.2f} nats")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Which column did the richer priors change most? The last, and with it the rate. Why the training images, and all of them? With N images the information cannot pass log N: with few, it stands at that ceiling for every prior, and the last column is the rate less a constant. Ask whether a nat saved in rate is a nat gained in the bound: not quite, because the networks move too and spend a part of it. Why must a mixture
-# start from different components? Equal ones get equal gradients and never part.
+# What did the richer priors change most? The KL, and with it the rate. Why all training images? With N images the information cannot exceed log N: with few images it is at that ceiling for every prior, and the KL is the rate minus a constant. Ask whether a nat saved in rate is a nat gained in the bound. Not quite, because the networks change too. Why must a mixture
+# start from different components? Equal ones get equal gradients and stay equal.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Both learned priors lower the rate, and most of it by making $\mathrm{KL}(q(z) \,\|\, p(z))$ smaller. On FashionMNIST the VampPrior's codes also tell a little less about their images: a prior does not only follow the codes, it shapes them.
+# Both trained priors lower the rate, and most of the saving is a smaller $\mathrm{KL}(q(z) \,\|\, p(z))$. On FashionMNIST the VampPrior's codes also tell a little less about their images: a prior does not only follow the codes, it shapes them.
 #
-# **Predict**, for the explorer: with two latents, where will a learned prior put its components: on the classes, on the edges of the cloud of codes, or where most codes are?
+# **Predict**, for the explorer: with two latents, where will a trained prior put its components: on the classes, on the edges of the cloud of codes, or where most codes are?
 #
 # <details><summary>Answer</summary>
 #
-# Where codes are. Nothing told it about classes; where a class has a cloud of its own, a component goes there because of the cloud. Watch the codes as well: each learns from the other. With a learned prior the scale of $z$ is free, so codes may spread far beyond the standard normal's; that is no failure.
+# Where most codes are. The prior sees no classes; if a class has a cloud of its own, a component goes there because of the cloud. Watch the codes as well: prior and codes adapt to each other.
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Watch a prior learn
 #
-# Two latents, so that everything can be seen: codes of images, and the prior's contours, epoch by epoch; the learned priors have 8 components here. **Find** the prior with the smallest marginal KL at the end. By which epoch is it within a tenth of a nat of that?
+# Two latents, so that everything can be seen: codes of images, and the prior's contours, epoch by epoch. The trained priors have 8 components; a cross marks each that has more than 1 % of the weight. **Find** (a) the epoch in which the marginal KL of each trained prior falls most; in the map, what moved then, the prior or the codes? (b) a
+# prior that loses components; (c) the prior whose codes spread widest.
 
 # %% slideshow={"slide_type": "skip"}
 few = train_images[:4000]
 runs = learn_priors(few, epochs=settings.budget(full=max(10, 24_000 // len(few)), smoke=2), batch_size=50)
-for name, run in runs.items():
-    last = run.snapshots[-1]
-    near = next(one.epoch for one in run.snapshots[1:] if one.marginal_kl < last.marginal_kl + 0.1)
-    print(
-        f"{name:9} rate {last.rate:5.2f} = information {last.mutual_information:5.2f} + marginal KL "
-        f"{last.marginal_kl:5.2f}   "
-        f"bound {last.bound:7.2f} nats; marginal KL first within 0.1 of that after epoch {near}"
-    )
 
 # %% slideshow={"slide_type": "fragment"}
 prior_learning(runs)
@@ -712,7 +773,7 @@ prior_learning(runs)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Start with the standard prior: the codes keep to its scale, but leave holes in it and lie beyond its contours; that is the marginal KL. Then the mixture, epoch by epoch: components travel to the codes, and codes spread along them. Then Vamp: its components are encodings of pictures, so they move with the codes; at first they
+# Start with the standard prior: the codes keep to its scale, but leave holes in it and lie beyond its contours; that is the marginal KL. Then the mixture, epoch by epoch: its components move to the codes, and the codes spread out. Then Vamp: its components are encodings of pictures, so they move with the codes; at first they
 # are narrow islands that cover little, and the bound is low.
 #
 # </details>
@@ -720,13 +781,23 @@ prior_learning(runs)
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>Answer</summary>
 #
-# The table above the explorer names the smallest marginal KL, and the epoch. Do not count epoch 0: before training, codes and prior may be close because the codes tell nothing.
+# On FashionMNIST: (a) in the second epoch, for both. The codes hardly move in it; the mixture stretches to codes that lay outside, and Vamp's components, narrow islands after the first epoch, widen until they cover the codes between them. (b) The mixture: of 8 crosses 6 are left, because the weights of two components fall below 1 %. (c) Vamp's, with
+# standard deviations above 6, then the mixture's; under the standard prior they stay near 1.4. A trained prior sets no scale for $z$, so wide codes cost nothing.
 # </details>
+
+# %% slideshow={"slide_type": "skip"}
+for name, run in runs.items():
+    kl = torch.tensor([one.marginal_kl for one in run.snapshots])
+    steepest, last = kl.diff().argmin().item() + 1, run.snapshots[-1]
+    print(
+        f"{name:9} marginal KL falls most up to epoch {run.snapshots[steepest].epoch}, from {kl[steepest - 1]:.2f} to {kl[steepest]:.2f}; at the end "
+        f"{int((last.weights > 0.01).sum())} components above 1 %, codes' standard deviations {last.codes.std(0)[0]:.1f} and {last.codes.std(0)[1]:.1f}"
+    )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### Look at a trained prior
 #
-# Ten dimensions cannot be seen at once. First one coordinate at a time, then pairs, then a map. Draws of the aggregate posterior, $z \sim q(z \mid x)$ for test images, and the density of the mixture prior. How often is each component responsible, and is that its weight?
+# Ten dimensions cannot be seen at once, so look at one coordinate at a time, then at pairs, then at a map. You see draws of the aggregate posterior, $z \sim q(z \mid x)$ for test images, and the density of the mixture prior. How often is each component responsible for a code, and is that its weight?
 
 # %% slideshow={"slide_type": "skip"}
 mixture_model, mixture_guide = fitted["mixture of Gaussians"]
@@ -748,16 +819,20 @@ with torch.no_grad():
 print("weights w_k:             ", *(f"{value:.3f}" for value in weights))
 print("responsible, test images:", *(f"{value:.3f}" for value in used))
 print(f"KL of the second from the first: {torch.xlogy(used, used / weights).sum().item():.3f} nats")
+
+# %% slideshow={"slide_type": "skip"}
 plots.histograms(
     z_test,
     label="aggregate posterior",
     density={"mixture prior": coordinate_densities},
     columns=5,
-    caption="Coordinate by coordinate, the learned prior follows the codes.",
+    caption="Bars: codes of test images. Line: the trained prior, which follows them coordinate by coordinate.",
 )
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Two coordinates at a time
+#
+# Grey: the codes of four hundred test images together, as the density $q(z)$. Does the trained prior (blue, dashed) have their shape? A standard normal would not.
 
 
 # %% slideshow={"slide_type": "skip"}
@@ -780,33 +855,28 @@ for pair in pairs:
         "mixture prior": pair_density(weights.log(), places, spreads, list(pair)),
         "standard normal": lambda at: -0.5 * at.square().sum(-1),
     }
-    panels[f"z{pair[0] + 1} and z{pair[1] + 1}"] = densities
+    panels[f"$z_{{{pair[0] + 1}}}$ and $z_{{{pair[1] + 1}}}$"] = densities
 reach = 1.15 * z_test[:, shown].abs().max().item()
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 plots.contours(
     panels,
     xlim=(-reach, reach),
     ylim=(-reach, reach),
     resolution=settings.budget(full=101, smoke=31),
-    xlabel="first",
-    ylabel="second",
+    xlabel="first coordinate",
+    ylabel="second coordinate",
     size=(960, 380),
-    caption="Three pairs of coordinates. Grey: q(z | x) of four hundred test images together. Lines: half and 95 % of the mass of the learned prior, and of the standard normal, "
-    "which this model does not have.",
+    caption="Three pairs of coordinates: half and 95 % of the mass of each density. The trained prior has the shape of the codes; the standard normal, drawn for comparison, has not.",
 )
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# <details><summary>For the teacher</summary>
-#
-# Compare where the standard normal's circles and the grey differ: that is what the rate paid for. The lines of the learned prior are not circles, and nothing but the rate told them about the codes' shape.
-#
-# </details>
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The difference between grey and circles is what a fixed standard normal would cost for these codes. The trained prior learned their shape from the rate alone.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What does a component draw?
 #
-# A hundred labelled images give the components names: each takes the class with the most votes among the hundred, where an image votes with its responsibilities $p(k \mid z) \propto w_k\, \mathcal N(z \mid m_k, s_k^2)$. A component with less than one vote gets no name, but “–”: hardly a code is near it, and what its middle decodes to means little.
+# A hundred labelled images give the components names. Each image votes with its responsibilities $p(k \mid z) \propto w_k\, \mathcal N(z \mid \mu_k, \mathrm{diag}\,\sigma_k^2)$, and a component takes the class with the most votes. A component with less than one vote gets “–” in place of a name: hardly a code is near it, and what its middle decodes to means little.
 
 
 # %% slideshow={"slide_type": "skip"}
@@ -819,6 +889,7 @@ def responsibilities(images):
     return log_joint.softmax(1)
 
 
+# %% slideshow={"slide_type": "skip"}
 labelled = torch.cat([(train_labels == label).nonzero()[:10, 0] for label in range(10)])  # 10 of each class
 votes = torch.zeros(components, 10).index_add(
     1, train_labels[labelled], responsibilities(train_images[labelled]).T
@@ -848,13 +919,12 @@ plots.image_grid(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Training saw no label: the names came afterwards. Ask which classes share components, and which have several: components divide the codes by shape, not by what we call the things. A component is no class. If you want components that mean something, you must say so in the
-# objective, with a few labels for example; lesson 06 does it.
+# Training saw no label: the names came afterwards. Ask which classes have no component of their own, and which have several: components divide the codes by shape, not by class. If you want components that mean classes, the objective must say so, for example with a few labels; lesson 06 does it.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Now a map. t-SNE puts codes that are near each other in ten dimensions near each other on the page. Each code is marked by the component that is responsible for it, written as the component's name.
+# Now a map. t-SNE puts codes that are near each other in ten dimensions near each other on the page. Each code is marked with the name of the component that is responsible for it.
 
 # %% slideshow={"slide_type": "skip"}
 plots.tsne_map(
@@ -867,7 +937,7 @@ plots.tsne_map(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# And the pseudo-inputs of the VampPrior: they began as training images and were free to become anything between 0 and 1. What counts is not what they look like but where $q(z \mid u_k)$ lies for each.
+# Last, the pseudo-inputs of the VampPrior: they began as training images and were free to become anything between 0 and 1. The prior depends on them only through $q(z \mid u_k)$, so they need not look like anything.
 
 # %% slideshow={"slide_type": "skip"}
 pseudo = fitted["VampPrior"][0].prior.pseudo_inputs.detach()
@@ -901,16 +971,16 @@ check("05.4", vamp_log_prob)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Six minutes. Three reductions in the right order: sum over coordinates inside a component, logsumexp over components, minus log K. Ask what goes wrong with the order exchanged: a mixture in each coordinate, independent of the others, which is another density, with K to the power D bumps.
+# Six minutes. Three steps in the right order: sum over coordinates inside a component, logsumexp over components, minus log K. Ask what goes wrong if the order is exchanged: a mixture in each coordinate, independent of the others, which is another density, with up to K to the power of the number of coordinates bumps.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6 · Richer guides: mixtures
 #
-# Two causes, one effect: $z_1, z_2 \sim \mathcal N(0, 1)$, and $x = z_1 z_2 + \text{noise}$. You see $x = 1$. Both causes are positive, or both negative: the posterior has **two modes**, and both are bent.
+# Two causes, one effect: $z_1, z_2 \sim \mathcal N(0, 1)$, and $x = z_1 z_2 + \text{noise}$. You see $x = 1$. Both causes are positive, or both negative: the exact posterior has **two modes**, and both are bent.
 #
-# A Gaussian must choose one. A mixture of two can have both, if its density is the *whole* mixture's:
+# A Gaussian can cover one. A mixture of two can cover both, if its density is the *whole* mixture's:
 #
 # $$ \log q(z) = \log \sum_k w_k\, \mathcal N(z \mid \mu_k, \mathrm{diag}\,\sigma_k^2). $$
 
@@ -929,7 +999,7 @@ log_marginal = (log_joint(plane).logsumexp(0) + math.log(cell)).item()
 
 
 def climb(conditional, estimator, num_samples=32):
-    """Fit q to the posterior of x = 1; returns q and its gap, log p(x) minus the bound."""
+    """Fit q to the exact posterior of x = 1; returns q and its gap, log p(x) minus the bound."""
     torch.manual_seed(0)
     for parameter in conditional.parameters():
         nn.init.normal_(parameter, std=0.3)
@@ -946,6 +1016,7 @@ def climb(conditional, estimator, num_samples=32):
         return q, log_marginal - (log_joint(z) - q.log_prob(z)).mean().item()
 
 
+# %% slideshow={"slide_type": "skip"}
 linear = FeedForward(())  # from the constant 1 to q's parameters: nothing is amortized here
 gaussian, gaussian_gap = climb(GaussianConditional(1, 2, linear), Pathwise())
 two, two_gap = climb(MixtureOfGaussiansConditional(1, 2, linear, 2), ComponentThenPoint(point_samples=16))
@@ -972,18 +1043,18 @@ plots.contours(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Before the picture: which will the Gaussian choose, one mode or the middle? The KL that the bound minimises punishes q where p has nothing, so it chooses one mode, and is at least log 2 short. The mixture of two has both, and is still short of the bend; four do better. Ask what
-# it would cost to score z by its own component's density only: then the bound would not know that the components overlap.
+# Before the picture: where will the Gaussian go, to one mode or to the middle? KL(q || p), which falls as the bound rises, is large if q has mass where p has none. So it goes to one mode, and then it is at least log 2 short. The mixture of two has both modes, and does not follow their bend; four do better. Ask what
+# goes wrong if z is scored by its own component's density only: then the bound does not see that components overlap.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The Gaussian took one of the two modes, the mixture of two has both, and the mixture of four follows their bend as well. Which mode the Gaussian takes depends on where its fit starts.
+# The Gaussian took one of the two modes, the mixture of two has both, and the mixture of four follows their bend better. Which mode the Gaussian takes depends on where its fit starts.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### A gradient for mixtures
 #
-# Write $f(z) = \log p(x, z) - \log q(z)$, whose mean is the bound. Drawing *which* component is a discrete step: there is no path through it. But only that step is discrete.
+# Write $f(z) = \log p(x, z) - \log q(z)$, whose mean is the bound. Drawing *which* component is a discrete step, and no gradient passes through it. But only that step is discrete.
 #
 # - score everything: $f(z)\, \nabla \log q(z)$, with leave-one-out or without;
 # - score the component, **reparameterise the point** inside it;
@@ -1003,6 +1074,7 @@ def mixture_of(logits, loc, log_scale):
     return MixtureSameFamily(Categorical(logits=logits), inside, validate_args=False)
 
 
+# %% slideshow={"slide_type": "skip"}
 def exact_gradient_on_the_grid():
     """Of the bound, in q's ten numbers: a sum over the plane, no draw."""
     parameters = [value.clone().requires_grad_() for value in start]
@@ -1031,29 +1103,39 @@ gradients = {  # all with two evaluations of f
 }
 truth = exact_gradient_on_the_grid()
 
-# %% slideshow={"slide_type": "fragment"}
-print(f"{'two evaluations of f each':47} variance           mean off by")
+# %% slideshow={"slide_type": "skip"}
+variances, errors, farthest = {}, {}, {}
 for name, estimator in gradients.items():
     torch.manual_seed(0)
     rows = gradient_rows(estimator, 2, settings.budget(full=200_000, smoke=5_000))
     square = (rows - rows.mean(0)).square().sum(1)  # [copies]; its mean is the variance
-    error = square.std().item() / len(rows) ** 0.5
-    off = (rows.mean(0) - truth) / rows.std(0) * len(rows) ** 0.5  # in standard errors
-    variance, farthest = square.mean().item(), off.abs().max().item()
-    print(f"{name:47} {variance:7.3f} ± {error:.3f}   {farthest:4.1f} standard errors at most")
+    variances[name], errors[name] = square.mean().item(), square.std().item() / len(rows) ** 0.5
+    farthest[name] = ((rows.mean(0) - truth) / rows.std(0) * len(rows) ** 0.5).abs().max().item()
+print(
+    f"means and exact gradient: {len(farthest)} × 10 differences, the largest {max(farthest.values()):.1f} standard errors"
+)
+
+# %% slideshow={"slide_type": "fragment"}
+plots.bars(
+    variances,
+    "variance of one estimate, summed over q's ten parameters",
+    errors=errors,
+    width=900,
+    caption="The mixture of two near its optimum, two evaluations of f for each estimate. What is reparameterised or summed is not scored, and the variance falls.",
+)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Every row has the same mean: the last column is the largest of ten differences from the exact gradient, in standard errors, and two or three is what chance does. The variances fall down the table. Sticking the landing adds the score of q, whose mean is zero, so that it cancels the one inside f: calm when q is near the
-# posterior. Ask when enumeration would be too expensive: with many components, each costs a decoder call.
+# All have the same mean; the notebook prints the largest difference from the exact gradient in standard errors, and chance alone allows two or three in sixty comparisons. The variances fall from top to bottom. Sticking the landing adds the score of q, whose mean is zero, so that it cancels the one inside f: little noise if q is near the
+# exact posterior. Ask when enumeration is too expensive: with many components, because each costs a decoder call.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# All are unbiased: the largest of ten differences from the exact gradient is within a few standard errors. Scoring the component and reparameterising the point, as Aziz's tutorial suggests (see References), is far calmer than scoring everything, even with a baseline. Here $f$ is near zero, though, and a score multiplies
-# the *level* of $f$, which is hundreds of nats for images: section 10 measures what that does. Summing the component out has no score at all, costs nothing more at two evaluations, and is a little calmer yet. (It looks into every component once, however rare: with very unequal weights an
-# evaluation is wasted there.) Here $q$ is near its optimum, which is where sticking the landing shines.
+# All are unbiased. Scoring the component and reparameterising the point, as Aziz's tutorial suggests (see References), has far less variance than scoring everything, even with a baseline. Here $f$ is near zero, though, and a score multiplies
+# the *level* of $f$, which is hundreds of nats for images: section 10 shows what that does. Summing the component out has no score at all, needs no more evaluations here, and has a little less variance again. (It looks into every component once, however small its weight: if the weights are very unequal, an
+# evaluation is wasted there.) Sticking the landing does best here because $q$ is near its optimum.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 05.5 · ●●● · 11 minutes
@@ -1082,24 +1164,124 @@ check("05.5", mixture_surrogate)
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# ### When does a mixture stay a mixture?
+#
+# Two modes were built into $x = z_1 z_2$. Do images have them? Hold the model with the mixture prior fixed, and let a guide see the first 3 rows of pixels, or 8, or all 28. Train a Gaussian guide and a mixture of four for each, and count:
+#
+# - components *in use*: $e$ to the mean entropy of the weights, 4 if all weights are equal, 1 if one has everything;
+# - components *told apart*: $e$ to $I(k; z \mid x)$, which is 1 also if the components coincide.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# **Predict.** For how many rows is the mixture ahead of the Gaussian, and for how many does it become one Gaussian?
+#
+# <details><summary>Answer</summary>
+#
+# With 3 rows it is about half a nat ahead, with more than two components told apart. With 8 rows little is left of the mixture; with 28 one component has nearly all the weight, and the mixture is a little behind, because three of its four evaluations go to components of no weight. Three rows leave doubt, because several kinds of things begin alike. A whole image leaves hardly any doubt about its $z$.
+# </details>
+
+
+# %% slideshow={"slide_type": "skip"}
+class FirstRows(nn.Module):
+    """Logits of the first rows of an image: [..., 1, 28, 28] → [..., 1, rows, 28]."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = rows
+
+    def forward(self, logits):
+        return logits[..., : self.rows, :]
+
+
+mixture_model.requires_grad_(False)  # the model of section 5 stays as it is
+
+
+def fit_guides(rows):
+    """The model of the first rows, and two guides that see them, trained with four evaluations of f."""
+    shape = (1, rows, 28)
+    decoder = nn.Sequential(mixture_model.likelihood.network, FirstRows(rows))
+    model = LatentVariableModel(mixture_model.prior, BernoulliConditional((latent,), shape, decoder))
+    torch.manual_seed(0)
+    one = GaussianConditional(shape, (latent,), network), StickingTheLanding()
+    mixed = MixtureOfGaussiansConditional(shape, (latent,), network, 4), StickingTheLanding(ComponentThenPoint())
+    guides = {}
+    for name, (conditional, estimator) in {"Gaussian": one, "mixture": mixed}.items():
+        guides[name] = AmortizedGuide(conditional)
+        adam = torch.optim.Adam(conditional.parameters(), lr=3e-3)
+        only_these = lambda x: binarise_dynamically(x)[..., :rows, :]  # noqa: E731
+        train(Elbo(model, guides[name], estimator, 4), only_these, optimizers=adam)
+    return model, guides
+
+
+# %% slideshow={"slide_type": "skip"}
+@torch.no_grad()
+def bounds(model, guide, x):
+    """The bound of each image from 50 draws. x: [images, ...] → [images]."""
+    torch.manual_seed(2)
+    q = guide(x)
+    return sum((model.log_joint(x, z) - q.log_prob(z)) for z in (q.sample() for _ in range(50))) / 50
+
+
+with_rows = {}
+for rows in settings.budget(full=(3, 8, 28), smoke=(3,)):
+    of_rows, guides = fit_guides(rows)
+    with_rows[rows], x = guides, x_test[..., :rows, :]
+    found = {name: bounds(of_rows, guide, x) for name, guide in guides.items()}
+    gain = Measured.over(found["mixture"] - found["Gaussian"])
+    use = component_use(guides["mixture"], x)
+    in_use, told_apart = math.exp(use["component_entropy"]), math.exp(use["component_information"])
+    print(
+        f"{rows:2} rows: Gaussian {found['Gaussian'].mean().item():8.2f} nats, mixture {gain} more; "
+        f"components in use {in_use:.2f}, told apart {told_apart:.2f}"
+    )
+
+# %% slideshow={"slide_type": "fragment"}
+chosen = [(test_labels == label).nonzero()[0, 0].item() for label in (0, 1, 3, 5)]  # four classes
+with torch.no_grad():
+    one, mixed = (with_rows[3][name](x_test[chosen, :, :3]) for name in ("Gaussian", "mixture"))
+    shares, order = mixed.mixture_distribution.probs.sort(descending=True)  # [4, components]
+    middles = mixed.component_distribution.mean.gather(1, order[..., None].expand(-1, -1, latent))
+    decoded = mixture_model(torch.cat([one.mean[:, None], middles], 1)).mean  # [4, 1 + components, 1, 28, 28]
+visible = test_images[chosen].clone()
+visible[:, :, 3:] = 0
+titles = [words for row in shares for words in ("image", "seen", "Gaussian", *(f"{share:.2f}" for share in row))]
+plots.image_grid(
+    torch.cat([test_images[chosen, None], visible[:, None], decoded], 1),
+    titles=titles,
+    ink="light" if greys else "dark",
+    alt="Four rows of seven pictures: a test image, its first three rows, what the middle of the Gaussian guide is decoded to, and what the middles of the "
+    f"mixture's four components are decoded to, with their weights: {'; '.join(', '.join(f'{share:.2f}' for share in row) for row in shares)}.",
+    caption="Guides that see three rows. The Gaussian guesses one continuation; the mixture holds several, each with its weight above it.",
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# <details><summary>For the teacher</summary>
+#
+# What could these three rows be? Take answers, then read a row of the figure: the components are the guesses, the numbers are how much the guide believes in each. Where two components have almost the same picture, one of them is not needed. With whole images the same kind of guide puts all its weight on one component.
+#
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# A mixture stays a mixture if $x$ leaves doubt about $z$, as three rows of pixels do; and then it gains. For whole images the exact posterior of this model has, as far as these fits can tell, one mode that a Gaussian covers, so there is nothing for a second component to do. Two cautions. The model was trained with a Gaussian guide, which favours exact posteriors that a Gaussian covers. And a mixture can also lose its components through its training; section 10 has such a case.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · Flows
 #
 # Bend a Gaussian. If $z = T(z_0)$ with $T$ invertible, the density follows:
 #
 # $$ \log q(z) = \log q_0(z_0) - \log \left| \det \frac{\partial T}{\partial z_0} \right|. $$
 #
-# One **planar** layer, $T(z_0) = z_0 + v\, t$ with $t = \tanh(a^\top z_0 + b)$, has $\det = 1 + a^\top v \,(1 - t^2)$, a single number. The encoder outputs all: mean and scale of the Gaussian, and $u, a, b$ of each layer; $v$ is $u$, moved along $a$ so that $a^\top v > -1$.
+# One **planar** layer, $T(z_0) = z_0 + v\, h$ with $h = \tanh(a^\top z_0 + b)$, has $\det = 1 + a^\top v \,(1 - h^2)$, a single number. The encoder outputs everything: mean and scale of the Gaussian, and $a$, $b$ and a raw direction for each layer. $v$ is the raw direction, moved along $a$ so that $a^\top v > -1$.
 
 
 # %% slideshow={"slide_type": "fragment"}
 def planar_by_hand(numbers, eps):
     """One planar layer on a 2-D Gaussian, from the encoder's 9 numbers. eps: [2] → z, log q(z)."""
-    loc, raw_scale, u, a, b = numbers.tensor_split((2, 4, 6, 8))
+    loc, raw_scale, raw, a, b = numbers.tensor_split((2, 4, 6, 8))
     at_zero = math.log(math.e - 1)  # softplus of it is 1: numbers of 0 give scale 1
     scale = nn.functional.softplus(raw_scale + at_zero) + 1e-5  # never 0
     z0 = loc + scale * eps
-    a_v = nn.functional.softplus(a @ u + at_zero) - 1  # a·v, above -1 whatever u is
-    v = u + (a_v - a @ u) * a / a.square().sum()
+    a_v = nn.functional.softplus(a @ raw + at_zero) - 1  # a·v, above -1 whatever the raw direction is
+    v = raw + (a_v - a @ raw) * a / a.square().sum()
     bend = torch.tanh(a @ z0 + b)
     log_det = torch.log(1 + a_v * (1 - bend**2)).squeeze()
     return z0 + v * bend, Normal(loc, scale).log_prob(z0).sum() - log_det
@@ -1108,8 +1290,8 @@ def planar_by_hand(numbers, eps):
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# A planar layer pushes all points along one direction v, by an amount that depends on one projection of them: it stretches space across one plane. That is why the determinant is one number. Ask what happens for a·v below -1: the map would fold, two points would land on one, and there would be no density
-# by this formula. In the notebook, the package and automatic differentiation give the same numbers.
+# A planar layer moves all points along one direction v, by an amount that depends on one projection of them: it stretches space across one plane. That is why the determinant is one number. Ask what happens if a·v is below -1: the map folds, two points land on one, and this formula gives no density.
+# In the notebook, the package and automatic differentiation give the same numbers.
 #
 # </details>
 
@@ -1124,14 +1306,14 @@ by_autograd = Normal(0.0, 1.0).log_prob(eps).sum() - jacobian.det().abs().log()
 print(f"          by automatic differentiation of z {by_autograd.item():.5f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Two more kinds, with networks inside the layers. An **affine coupling** layer keeps one half of $z$ and lets it decide how the other is shifted and scaled; then they change places. An **inverse autoregressive** layer lets each coordinate be shifted and scaled by those before it. In both the determinant is a product of scales, and the
-# encoder reaches every layer through a few numbers of *context*.
+# Two more kinds have networks inside the layers. An **affine coupling** layer keeps one half of $z$, and from it computes how the other half is shifted and scaled; then the halves change places. In an **inverse autoregressive** layer each coordinate is shifted and scaled by amounts computed from the coordinates before it. In both the determinant is a product of scales, and the
+# encoder reaches every layer through a small vector of *context*.
 #
 # **Predict.** Can a flow have two modes with *nothing* between them?
 #
 # <details><summary>Answer</summary>
 #
-# Two peaks, yes; nothing between them, no: $T$ is continuous, so what was in one piece stays in one piece. But the bridge between two modes may be so thin that it costs next to nothing. Look for it in the figure.
+# Two peaks, yes; nothing between them, no: $T$ is continuous, so what was in one piece stays in one piece. But the bridge between two modes may be so thin that it costs almost nothing. Look for it in the figure.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -1143,8 +1325,12 @@ flows = {
 bent = {name: climb(conditional, Pathwise()) for name, conditional in flows.items()}
 for name, (q, gap) in bent.items():
     with torch.no_grad():
-        mass = cell * q.log_prob(plane).exp().sum().item()
-    print(f"{name:23} {gap:.3f} nats short of log p(x); its density sums to {mass:.4f} over the grid")
+        mass = cell * q.log_prob(plane).exp()  # [G]
+    side_1 = mass[plane.sum(1) > 0].sum().item()  # of the line z1 + z2 = 0, which parts the two modes
+    print(
+        f"{name:15} {gap:.3f} nats short of log p(x); its density sums to {mass.sum().item():.4f} over the grid, "
+        f"{100 * side_1:.0f} % of it on the side of the upper mode"
+    )
 
 # %% slideshow={"slide_type": "subslide"}
 plots.contours(
@@ -1153,18 +1339,18 @@ plots.contours(
     ylim=(-3, 3),
     resolution=settings.budget(full=121, smoke=31),
     size=(960, 330),
-    caption=f"Three flows on the posterior of section 6; above each, how many nats it is short of log p(x). The Gaussian was {gaussian_gap:.2f} nats short, the mixture of four {four_gap:.2f}.",
+    caption=f"Three flows on the exact posterior of section 6; above each, how many nats it is short of log p(x). The Gaussian was {gaussian_gap:.2f} nats short, the mixture of four {four_gap:.2f}.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Flows bend, which mixtures of axis-parallel Gaussians cannot; mixtures have modes with nothing between them, which flows reach in the limit only. Here both problems are mild, and two of the flows do best. Ask what drawing and scoring cost: a flow draws and scores its own draws in one pass; scoring another z needs the inverse.
+# Flows bend, which a single axis-parallel Gaussian cannot; mixtures have modes with nothing between them, which flows reach only in the limit. Here both problems are mild, and two of the flows do best. Ask what drawing and scoring cost: a flow draws and scores its own draws in one pass; scoring another z needs the inverse.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Compare the numbers with the mixtures' above. Two of the flows have both modes, with a thin bridge, and are closer than the mixture of four. The coupling flow, short by half a nat, is stuck in one mode, as the Gaussian was: where a fit ends depends on where it starts, and a richer family is no promise of a better fit.
+# Compare the numbers with the mixtures' above. Two of the flows have both modes, with a thin bridge, and are closer than the mixture of four. The coupling flow, short by half a nat, has most of its mass at one mode, and the other is only the end of a broad tail. Where a fit ends depends on where it starts; a richer family does not guarantee a better fit.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 05.6 · ●●○ · 7 minutes
@@ -1188,20 +1374,38 @@ check("05.6", affine_coupling)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Seven minutes. Draw it as two wires: one passes through, and on its way tells the other how to move. The sign is the exercise: the density of y is that of z divided by the stretch, so the log scales are subtracted. Ask how the layer is inverted: without inverting any network.
+# Seven minutes. Draw two wires: one passes through unchanged, and the shift and scale of the other are computed from it. The sign is the difficulty: the density of y is that of z divided by the stretch, so the log scales are subtracted. Ask how the layer is inverted: without inverting any network.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 8 · Many samples, and less to learn from
+# ## 8 · Many samples, and a weaker signal
 #
-# The importance-weighted bound, with weights $w_s = p(x, z_s) / q(z_s \mid x)$, is tighter with each sample. But as it comes to depend less on $q$, there is less *signal* for the encoder, $|\mathbb E[\hat g]|$, and the noise of an IWAE's own gradient falls more slowly than its signal.
+# The importance-weighted bound, with weights $\omega_s = p(x, z_s) / q(z_s \mid x)$, is tighter with each sample. But as it depends less and less on $q$, the encoder's *signal* $|\mathbb E[\hat g]|$ shrinks, and the noise of an IWAE's own gradient falls more slowly than its signal.
 #
-# In that gradient $\phi$ stands in $\log q$ too: a score, with a mean that is a path once more. **DReG** puts the path in its place and gets, with $\tilde w_s = w_s / \sum_t w_t$,
+# In that gradient $\phi$ also stands in $\log q$: a score term. The mean of this term can be written as a path derivative. **DReG** does so and gets, with $\tilde\omega_s = \omega_s / \sum_{s^\prime} \omega_{s^\prime}$,
 #
-# $$ \hat g_\phi = \sum_s \tilde w_s^{\,2}\; \frac{\partial \log w_s}{\partial z_s}\, \frac{\partial z_s}{\partial \phi}, \qquad \text{the same mean.} $$
+# $$ \hat g_\phi = \sum_s \tilde\omega_s^{\,2}\; \frac{\partial \log \omega_s}{\partial z_s}\, \frac{\partial z_s}{\partial \phi}, \qquad \text{the same mean.} $$
 #
-# Only the encoder's gradient changes; the decoder keeps its own, with weights $\tilde w_s$.
+# Only the encoder's gradient changes; the decoder's keeps the weights $\tilde\omega_s$.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# <details><summary>Where the square comes from</summary>
+#
+# Let $z_s = T_\phi(\varepsilon_s)$ and $\ell_s = \log \omega_s$. The derivative of $\log \frac1S \sum_s \omega_s$ is $\sum_s \tilde\omega_s\, \frac{d \ell_s}{d\phi}$, and $\phi$ reaches $\ell_s$ in two ways, through $z_s$ and through the density $q_\phi$:
+#
+# $$ \sum_s \tilde\omega_s \Big[ \frac{\partial \ell_s}{\partial z_s} \frac{\partial z_s}{\partial \phi} - \nabla_\phi \log q_\phi(z_s) \Big], \qquad \text{the last with } z_s \text{ held still}. $$
+#
+# That last term is a score. Score and path estimate the same gradient: for any smooth $c$ that does not depend on $\phi$,
+#
+# $$ \mathbb E\big[c(z_s)\, \nabla_\phi \log q_\phi(z_s)\big] = \nabla_\phi\, \mathbb E_{q_\phi}[c(z_s)] = \mathbb E\Big[\frac{\partial c}{\partial z_s} \frac{\partial z_s}{\partial \phi}\Big]. $$
+#
+# Take for $c$ the weight $\tilde\omega_s$ as a function of $z_s$, with the other samples held fixed. It is a softmax, so $\partial \tilde\omega_s / \partial z_s = (\tilde\omega_s - \tilde\omega_s^2)\, \partial \ell_s / \partial z_s$. Put that in: the mean of the gradient is
+#
+# $$ \mathbb E \sum_s \big[\tilde\omega_s - (\tilde\omega_s - \tilde\omega_s^2)\big] \frac{\partial \ell_s}{\partial z_s} \frac{\partial z_s}{\partial \phi} = \mathbb E \sum_s \tilde\omega_s^2\, \frac{\partial \ell_s}{\partial z_s} \frac{\partial z_s}{\partial \phi}. $$
+#
+# With $S = 1$ the weight is 1 and the score is only dropped: that is sticking the landing.
+# </details>
 
 
 # %% slideshow={"slide_type": "skip"}
@@ -1219,6 +1423,7 @@ def signal_to_noise(estimator, num_samples, copies):
     return (rows.mean(0).norm() / rows.var(0).sum().sqrt()).item()
 
 
+# %% slideshow={"slide_type": "skip"}
 samples = settings.budget(full=[1, 2, 4, 8, 16, 32, 64, 128], smoke=[1, 4])
 copies = settings.budget(full=20_000, smoke=2_000)
 ratios = {
@@ -1226,7 +1431,7 @@ ratios = {
     for name, estimator in {"DReG": DoublyReparameterised(), "IWAE's own": ImportanceWeighted()}.items()
 }
 landing, dreg = signal_to_noise(StickingTheLanding(), 1, copies), ratios["DReG"][1][0]
-print(f"S = 1: sticking the landing {landing:.3f}, DReG {dreg:.3f}: with one sample they are one and the same")
+print(f"S = 1: sticking the landing {landing:.3f}, DReG {dreg:.3f}: with one sample they are the same estimator")
 # with one sample it is the plain gradient of the bound; the mean of S of them has 1/√S of the noise
 alone = ratios["IWAE's own"][1][0]
 ratios["S bounds of 1"] = (samples, [alone * math.sqrt(number) for number in samples])
@@ -1248,7 +1453,7 @@ plots.curves(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Ask first: more samples, a tighter bound: what can be worse? The gradient of the decoder does get better. That of the encoder gets worse relative to its own noise (Rainforth and others 2018), because a tight bound hardly depends on q. DReG has the same mean and a noise that falls faster, so its ratio rises. With one sample
+# Ask first: more samples make a tighter bound; what can get worse? The gradient of the decoder does get better. That of the encoder gets smaller relative to its noise (Rainforth and others 2018), because a tight bound hardly depends on q. DReG has the same mean and a noise that falls faster, so its ratio rises. With one sample
 # the plain gradient is pathwise, and DReG is sticking the landing.
 #
 # </details>
@@ -1258,14 +1463,14 @@ plots.curves(
 #
 # <details><summary>Answer</summary>
 #
-# The plain gradient's signal is below its noise from the first sample on, and sinks further. Signal to noise alone speaks for the 64 separate bounds: their mean has the largest ratio of the three. But they climb another target, the one-sample bound, which asks $q$ to be like the posterior in every draw, and not only to cover it. If
-# the tight bound is what you want to climb, take DReG: its ratio grows with $S$.
+# The plain gradient's signal is below its noise from the first sample on, and the ratio falls with $S$. By signal to noise alone, the 64 separate bounds are best: their mean has the largest ratio of the three. But they climb another target, the one-sample bound, which asks $q$ to be like the exact posterior in every draw, and not only to cover it. If
+# you want to climb the tight bound, take DReG: its ratio grows with $S$.
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 9 · In Pyro
 #
-# A mixture prior is a `MixtureSameFamily`, a guide made of flows is a `TransformedDistribution`; `Trace_ELBO` asks for nothing else. Ours beside it, on the same parameters, images and noise: mixture prior, two coupling layers whose parameters the encoder outputs.
+# A mixture prior is a `MixtureSameFamily`, a guide made of flows is a `TransformedDistribution`; `Trace_ELBO` needs nothing else. Beside it is ours, with the same parameters, images and noise: a mixture prior, and two coupling layers whose parameters the encoder outputs.
 
 # %% slideshow={"slide_type": "skip"}
 torch.manual_seed(0)
@@ -1300,7 +1505,7 @@ def pyro_guide(x):
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# The model is three lines, and would be the same for any prior. Pyro's coupling always moves the second half, so a permutation swaps the halves between two layers. In the notebook, the loss agrees to float precision, and so does its gradient. What Pyro does not have is the composed gradient of section 6: a mixture guide
+# The model is three lines, and is the same for any prior. Pyro's coupling always moves the second half, so a permutation swaps the halves between two layers. In the notebook, the loss agrees to float precision, and so does its gradient. Pyro does not have the composed gradient of section 6: a mixture guide
 # there is scored as a whole, or written with its component as a site of its own, to be enumerated.
 #
 # </details>
@@ -1308,7 +1513,7 @@ def pyro_guide(x):
 
 # %% slideshow={"slide_type": "skip"}
 def layers_for_pyro(x):
-    """The same encoder, read as Pyro wants it: the base, and a function z_kept → (shift, log scale) for each layer."""
+    """The same encoder in Pyro's terms: the base, and a function z_kept → (shift, log scale) for each layer."""
     q = flow_q(x)
 
     def of(layer):
@@ -1321,6 +1526,7 @@ def layers_for_pyro(x):
     return q.base, [of(layer) for layer in q.layers]
 
 
+# %% slideshow={"slide_type": "skip"}
 pyro.set_rng_seed(0)
 theirs = -pyro.infer.Trace_ELBO().differentiable_loss(pyro_model, pyro_guide, batch) / len(batch)
 pyro.set_rng_seed(0)
@@ -1346,7 +1552,7 @@ print(f"gradient  relative difference {difference:.1e}")
 #
 # <details><summary>Answer</summary>
 #
-# Rows with the same guide differ in the prior, rows with the same prior in the guide. Here the prior buys about twice as much, and they do not add up; a cell below prints the differences.
+# The prior, about twice as much: 2.0 nats of bound against 1.0 for the best guide. They do not add up: both together buy 2.5.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -1385,8 +1591,8 @@ for (prior, guide), row in pairs.items():
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# The ± is the standard deviation over seeds (none where there is one seed only): it says which differences to believe. Read rows with the same guide and different priors, then the other way. Then compare bound and likelihood: their difference is how far the guide is from the exact posterior, as far as the samples can tell, and should shrink for richer
-# guides. Take the guesses from the first slide off the board.
+# The ± is the standard deviation over seeds: it says which differences to believe. Read rows with the same guide and different priors, then the other way. Then compare bound and likelihood: their difference estimates how far the guide is from the exact posterior. It is smallest for the flows. The rows with a mixture guide are
+# Gaussians in effect; the notebook says why. Take the guesses from the first slide off the board.
 #
 # </details>
 
@@ -1411,15 +1617,22 @@ if len(pairs) == 9:
         print(f"{prior:8} prior, mixture guide: {in_use:.2f} of 4 components in use")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The richer prior wins most, the flow about half as much. The mixture guide even loses: by its *components in use* ($e$ to the mean entropy of their weights) it is a Gaussian in effect, and it spends three of its four evaluations on components of no weight, where the others draw four samples.
+# The richer prior wins most, the flow about half as much. The rows with a mixture guide say nothing about mixtures: 1.00 of 4 components is in use, so they are Gaussians trained with an expensive gradient, which spends three of its four evaluations on components of no weight; the other guides draw four samples. Whether a mixture
+# keeps its components depends on how it is trained. Here the weight of the rate rises from 0. At 0 the objective is linear in the weights $w_k$, so it is best to put all weight on the best component; and a component of little weight gets little gradient afterwards.
 #
-# All numbers are nats per image, at one budget, with one set of hyperparameters that was chosen on validation images. Three cautions. The spread over seeds says which differences are more than luck. *log p(x) >* is an estimate from below with a few hundred samples. And a nat that a richer prior or guide brings at one size of
-# network may be had from a larger decoder too: the table compares what it holds fixed.
+# All numbers are nats per image, at one budget, with one set of hyperparameters that was chosen on validation images. Three cautions. The spread over seeds says which differences are more than luck. *log p(x) >* is an estimate from below, with a few hundred samples. And a larger decoder may bring as many nats as a richer prior or guide: the table compares only what differs in it.
 #
 # ### The mixture guide by each of its gradients
 #
-# One system, the standard prior with a mixture of four as guide, trained by each gradient of section 6, at four evaluations of $f$. The variance is that of one estimate of the encoder's gradient, for a batch of a hundred images, summed over its coordinates. It is measured at common weights, those of the run with the component enumerated, early and
-# late. *In use* is of each run's own guide at its end: 4 if all components are used alike, 1 for a Gaussian in effect.
+# Without that warm-up: the standard prior with a mixture of four as guide, the rate's weight 1 throughout, trained by each gradient of section 6, at four evaluations of $f$. The variance is that of one estimate of the encoder's gradient, for a batch of a hundred images, summed over its coordinates. It is measured at common weights, those of the run
+# with the component enumerated, early and late. *In use* and *told apart* (section 6) are of each run's own guide at its end.
+#
+# **Predict.** Which gradients keep the mixture a mixture? Does that buy bound?
+#
+# <details><summary>Answer</summary>
+#
+# The two that enumerate the component: 3.9 and 3.4 components in use, 3.3 and 1.9 told apart. It buys no bound here: the best one belongs to leave-one-out for the component, whose guide is a single Gaussian in the end, with 1.4 nats more than the enumerated mixture of four components. Section 6 suggests why: a whole image leaves hardly any doubt that a second component could express.
+# </details>
 
 # %% slideshow={"slide_type": "skip"}
 names_of_gradients = {
@@ -1430,41 +1643,68 @@ names_of_gradients = {
     "enumerated": "component enumerated, point reparameterised",
     "sticking-the-landing": "the same, sticking the landing",
 }
-print(f"{'gradient':47} {'bound':>9} {'variance, early':>16} {'late':>12} {'in use':>7}  seeds")
+print(f"{'gradient':47} {'bound':>9} {'variance, early':>16} {'late':>12} {'in use':>7} {'told apart':>11}  seeds")
 for name, words in names_of_gradients.items():
     if (row := rows.get(f"priors-gradient-{name}")) is None:
         continue
     early, late = (
         sum(run.details["gradient_noise"][at]["variance"] for run in row.runs) / len(row.runs) for at in (0, -1)
     )
-    in_use = math.exp(over_seeds(row, "component_entropy")[0])
-    print(f"{words:47} {over_seeds(row, 'bound')[0]:9.2f} {early:16.4g} {late:12.4g} {in_use:7.2f}  {len(row.runs):3}")
+    in_use, told_apart = (math.exp(over_seeds(row, f"component_{name}")[0]) for name in ("entropy", "information"))
+    print(
+        f"{words:47} {over_seeds(row, 'bound')[0]:9.2f} {early:16.4g} {late:12.4g} {in_use:7.2f} {told_apart:11.2f}  {len(row.runs):3}"
+    )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# These fits are shorter than those of the table above, so their bounds compare with each other only, and with one seed differences of a nat or two may be luck. Scoring everything without a baseline is noisier by orders of magnitude, and its fit stays far behind: here $f$ is hundreds of nats, and a score multiplies its level. Leave-one-out takes the level off,
-# and leaves the rest.
+# These fits are shorter than those of the table above, so their bounds compare with each other only, and with one seed a difference of a nat or two may be luck. Scoring everything without a baseline is noisier by orders of magnitude, and its fit stays far behind: here $f$ is hundreds of nats, and a score multiplies its level. Leave-one-out removes the level, not the rest.
 #
-# Does the calmest gradient have the best bound? If not, remember lesson 04: a calm gradient helps as long as noise is what holds training back. And look at *in use*: near 1 the guide is a Gaussian in effect, whatever its name. Then enumerating spends three of four evaluations on components of no weight and has the noise of a single sample, where
-# drawing the component spends all four where the weight is. Which gradients keep the mixture a mixture here, and does that buy bound?
+# The gradient with the least noise, sticking the landing, does not have the best bound. As in lesson 04, a gradient with less noise helps only while noise is what limits training. And enumeration spends an evaluation on every component, whatever its weight, while drawing the component spends all four where the weight is.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap
 #
-# - A grey pixel wants a density. The continuous Bernoulli's normaliser depends on $\lambda$, and needs a series near one half.
+# - A grey pixel needs a density. The continuous Bernoulli's normaliser depends on $\lambda$, and needs a series near one half.
 # - Report distortion, rate, bound and likelihood together. The rate is information plus $\mathrm{KL}(q(z) \,\|\, p(z))$, so the best prior is the aggregate posterior.
-# - A unit that is not used costs nothing: floors keep units in use, annealing decides where training starts.
-# - Mixtures separate, flows bend. Sum the component out, follow the path inside, score with the whole mixture's density.
-# - A tighter bound can be a worse teacher of the encoder; the signal to noise of DReG grows with the samples.
+# - A unit that is not used costs nothing: floors keep units in use, annealing changes where training starts.
+# - Mixtures separate, flows bend. Sum the component out, reparameterise inside, score with the whole mixture's density. A mixture pays if $x$ leaves doubt about $z$.
+# - A tighter bound can teach the encoder less; the signal to noise of DReG grows with the samples.
 
 # %% slideshow={"slide_type": "skip"}
 progress()
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## Appendix: any image, any code (optional)
+#
+# The conditionals of this lesson make networks for any image size and any shape of code (here a matrix, 2×5), with dropout or without. What each costs:
+
+# %% slideshow={"slide_type": "skip"}
+recipes = {
+    "feed-forward": (FeedForward((200,), dropout=0.1), FeedForward((200,), dropout=0.1)),
+    "convolutional": (ConvolutionalEncoder((16, 32), dropout=0.1), ConvolutionalDecoder((16, 32))),
+}
+code = (2, 5)  # z is a matrix
+print("image        network        parameters  multiply-adds  nats a pixel, untrained")
+for image in ((1, 8, 8), (1, 28, 28), (3, 64, 96)):
+    for name, (encoder, decoder) in recipes.items():
+        torch.manual_seed(0)
+        q = GaussianConditional(image, code, encoder)
+        p = BernoulliConditional(code, image, decoder)
+        bound = AnalyticKlElbo(LatentVariableModel(StandardNormalPrior(code), p), AmortizedGuide(q))
+        value = bound(torch.rand(4, *image).round()).value.mean().item() / math.prod(image)
+        work = count_multiply_adds(q, image) + count_multiply_adds(p, code)
+        size, parameters = "×".join(map(str, image)), count_parameters(bound)
+        print(f"{size:12} {name:14} {parameters:10,} {work:14,} {value:14.3f}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The parameters of a feed-forward network grow with the number of pixels. Convolutions have the same number at any size, but the linear layer between them and the code grows too. For small images the feed-forward network needs less work. An untrained decoder tosses a coin for each pixel, $-\log 2 = -0.69$ nats; the column is a little below that, for the untrained
+# rate and the scatter of the logits. Twice that value, or hundreds of nats, is a sign of a bug in shapes or sums.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## Go further
 #
 # - Give the mixture of section 6 unequal weights, 0.9 and 0.1, and compare enumerating with leave-one-out at two evaluations. When is an evaluation in a rare component wasted?
 # - Train the VampPrior with pseudo-inputs that begin as noise. Are they pictures in the end?
-# - Use a mixture prior as large as the test set of the explorer, and compare the bound on training and test images: does the aggregate posterior overfit?
+# - Take the aggregate posterior of a few hundred training images as the prior, and compare the bound on these images and on test images: does it overfit?
 # - Put an inverse autoregressive guide on the images of section 5, and read off the four numbers.
 #
 # ## References
@@ -1473,6 +1713,7 @@ progress()
 # - Y. Burda, R. Grosse, R. Salakhutdinov. Importance Weighted Autoencoders. ICLR 2016. arXiv:1509.00519
 # - A. A. Alemi, B. Poole, I. Fischer, J. V. Dillon, R. A. Saurous, K. Murphy. Fixing a Broken ELBO. ICML 2018. arXiv:1711.00464
 # - I. Higgins, L. Matthey, A. Pal, C. Burgess, X. Glorot, M. Botvinick, S. Mohamed, A. Lerchner. beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework. ICLR 2017.
+# - B. Poole, S. Ozair, A. van den Oord, A. A. Alemi, G. Tucker. On Variational Bounds of Mutual Information. ICML 2019. arXiv:1905.06922
 # - M. D. Hoffman, M. J. Johnson. ELBO surgery: yet another way to carve up the variational evidence lower bound. NIPS 2016 workshop on advances in approximate Bayesian inference.
 # - S. R. Bowman, L. Vilnis, O. Vinyals, A. M. Dai, R. Jozefowicz, S. Bengio. Generating Sentences from a Continuous Space. CoNLL 2016. arXiv:1511.06349
 # - D. P. Kingma, T. Salimans, R. Jozefowicz, X. Chen, I. Sutskever, M. Welling. Improved Variational Inference with Inverse Autoregressive Flow. NIPS 2016. arXiv:1606.04934

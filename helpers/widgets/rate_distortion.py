@@ -61,11 +61,10 @@ def rate_distortion(points: Sequence[SweepPoint], images: Tensor, ink: Ink = "da
         ValueError: If there are fewer than two points, or if the images do not fit the models or are not in [0, 1].
     """
     corners = drawn_corners(points, images, ink=ink)
-    best = max(range(len(corners)), key=lambda index: corners[index].point.evaluation.elbo.mean)
     return Explorer(
         "rate_distortion",
         partial(rate_distortion_picture, corners),
-        {"model": Slider("model, by rate weight", 1, len(corners), 1, best + 1)},
+        {"model": Slider("model, by rate weight", 1, len(corners), 1, 1)},
         stills=({"model": 1}, {"model": len(corners)}),
     )
 
@@ -109,7 +108,7 @@ def drawn_corners(points: Sequence[SweepPoint], images: Tensor, seed: int = 0, i
 
 
 def rate_distortion_picture(corners: Sequence[Corner], *, model: int) -> Picture:
-    """Left all models in the plane, the chosen one on the line of its bound; right its reconstructions and samples.
+    """Left all models in the plane with lines of equal bound, dashed through the chosen one; right its reconstructions and samples.
 
     Args:
         corners: The models by rising rate weight.
@@ -125,7 +124,6 @@ def rate_distortion_picture(corners: Sequence[Corner], *, model: int) -> Picture
         _draw_plane(axes, [corner.point for corner in corners], chosen)
         for row, (name, strip) in enumerate(corners[model - 1].strips.items()):
             _draw_strip(axes, strip, name, TOP - PITCH * row)
-    best = max(corners, key=lambda corner: corner.point.evaluation.elbo.mean).point
     places = [
         f"weight {corner.point.rate_weight:g} at ({corner.point.evaluation.rate.mean:.1f}, {corner.point.evaluation.distortion.mean:.1f})"
         for corner in corners
@@ -136,10 +134,11 @@ def rate_distortion_picture(corners: Sequence[Corner], *, model: int) -> Picture
     )
     alt = (
         f"Left, {len(corners)} models by (rate, distortion) in nats: {listed(places, 20)}. The one with weight {chosen.rate_weight:g} is "
-        f"ringed, on a dashed line of equal bound. Right, {counted(corners[0].number, 'image')}, reconstructed by this model with a "
+        f"ringed, on a dashed line of equal bound; thin lines of equal bound fall from left to right. Right, "
+        f"{counted(corners[0].number, 'image')}, reconstructed by this model with a "
         f"mean squared error of {corners[model - 1].error:.3f}, and {COLUMNS} samples of it."
     )
-    return Picture(figure, alt, f"{here} The best bound of the {len(corners)} has weight {best.rate_weight:g}.")
+    return Picture(figure, alt, f"{here} All points on a thin line have the same bound; lower lines are better.")
 
 
 def _draw_plane(axes: Axes, points: Sequence[SweepPoint], chosen: SweepPoint) -> None:
@@ -148,6 +147,7 @@ def _draw_plane(axes: Axes, points: Sequence[SweepPoint], chosen: SweepPoint) ->
     xlim, ylim = _around(min(0.0, rate.min()), rate.max()), _around(distortion.min(), distortion.max())
     panel = Panel(axes, PLANE, xlim, ylim)
     panel.frame(round_ticks(*xlim), round_ticks(*ylim), "rate (nats)", "distortion (nats)")
+    _draw_equal_bounds(axes, panel)
     here = chosen.evaluation
     total = here.rate.mean + here.distortion.mean
     panel.plot(xlim, [total - xlim[0], total - xlim[1]], color=QUIET, linestyle=(0, (4, 3)), linewidth=1.4)
@@ -158,6 +158,20 @@ def _draw_plane(axes: Axes, points: Sequence[SweepPoint], chosen: SweepPoint) ->
     axes.plot([left, left + 26], [y, y], color=QUIET, linestyle=(0, (4, 3)), linewidth=1.4)
     words = f"bound {signed(here.elbo.mean, 1)} at weight {chosen.rate_weight:g}"
     axes.text(left + 34, y, words, va="center_baseline", fontsize=12, color=INK)
+
+
+def _draw_equal_bounds(axes: Axes, panel: Panel) -> None:
+    """Lines D + R = constant at round bounds, named where they leave the plane on the right."""
+    (left, right), (low, high) = panel.xlim, panel.ylim
+    totals = [total for total in round_ticks(left + low, right + high, 8) if total > left + low]
+    ends = [(left, right)] * len(totals)
+    panel.bars(ends, [(total - left, total - right) for total in totals], colors=QUIET, linewidths=0.7, zorder=1)
+    edge = PLANE[0] + PLANE[2]
+    for total in totals:
+        y = total - right
+        if low <= y <= high - 0.05 * (high - low):  # higher up stands the heading
+            axes.text(edge + 6, panel.y(y), signed(-total, 0), va="center_baseline", fontsize=12, color=INK)
+    axes.text(edge + 6, PLANE[1] + PLANE[3] + 12, "bound", va="center_baseline", fontsize=12, color=INK)
 
 
 def _draw_strip(axes: Axes, strip: np.ndarray, name: str, top: float) -> None:

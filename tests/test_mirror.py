@@ -79,7 +79,6 @@ TESTED_IN = {
     "reproduce/test_runner.py": ["reproduce/cell"],
     "reproduce/test_smoke.py": ["reproduce/vae"],
     "reproduce/test_ssvae.py": ["reproduce/ssvae_cell", "reproduce/ssvae_published", "reproduce/ssvae_settings"],
-    "test_readme.py": ["reproduce/accuracy_table"],
     "training/test_failures.py": ["training/history"],
     "training/test_files.py": ["training/checkpoint"],
     "widgets/test_gradient_cloud.py": ["experiments/control_variate_cloud"],

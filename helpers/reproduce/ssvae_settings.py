@@ -55,6 +55,13 @@ WORDS = {
     "baseline": "classifier alone",
     "m1m2": "M1+M2, label summed, with classifier loss",
 }
+SHORT = {  # names for tables and pictures
+    "sampled": "1: sampled",
+    "enumerated": "2: enumerated",
+    "classifier-loss": "3: with its loss",
+    "baseline": "classifier alone",
+    "m1m2": "M1 + M2",
+}
 PYRO_VARIANTS = tuple(PYRO + variant for variant in INTERVALS)
 LABELS, VARIANTS, PREFIX = tuple(REACH), (*PUBLISHED, *PYRO_VARIANTS), "ssvae-"
 WEIGHTS_FILE, SHIPPED_CELL = "ssvae.safetensors", "ssvae-classifier-loss-600"

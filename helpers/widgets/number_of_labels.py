@@ -1,4 +1,4 @@
-"""Number of labels (lesson 06): test accuracy against it, published and ours, and our learning curves at one of them."""
+"""Number of labels (lesson 06): test accuracy against it, published and ours by protocol, and our learning curves at one of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from helpers.plots import Picture, workbook_style
 from helpers.plots.style import COLORS, INK, LINESTYLES, MARKERS, QUIET
 from helpers.plots.words import listed, with_minus
 from helpers.reproduce.rows import Row
-from helpers.reproduce.ssvae_settings import PUBLISHED
+from helpers.reproduce.ssvae_settings import PUBLISHED, SHORT
 from helpers.widgets.parts.explorer import Choice, Explorer
-from helpers.widgets.parts.label_results import NAMES, Result, Results, label_numbers, results_of
+from helpers.widgets.parts.label_results import PROTOCOLS, Result, Results, label_numbers, results_of
 from helpers.widgets.parts.panel import Panel, bare_figure, key
 from helpers.widgets.parts.pixels import pixels_of
 from helpers.widgets.parts.words import counted
@@ -27,7 +27,7 @@ WIDTH, HEIGHT = 800, 376  # CSS pixels
 ALONG = (58, 54, 276, 262)  # left, bottom, width, height
 CURVES = (450, 54, 326, 112)
 TABLE_LEFT, TABLE_TOP, ROW = 376, 340, 19
-APART = 34  # CSS pixels between two tick labels
+APART = 48  # CSS pixels between the middles of two tick labels: "600" and "1,000" are 36 apart, and would touch
 ERRORS = {0.005: "0.5 %", 0.01: "1 %", 0.02: "2 %", 0.05: "5 %", 0.1: "10 %", 0.2: "20 %", 0.5: "50 %", 1.0: "100 %"}
 
 
@@ -40,27 +40,46 @@ def number_of_labels(rows: Sequence[Row]) -> Explorer:
     Returns:
         The explorer.
     """
-    results = results_of(rows)
-    numbers = label_numbers(results)
-    pages = {(labels, scale): pixels_of(page(results, labels, scale)) for labels in numbers for scale in SCALES}
+    results = {protocol: results_of(rows, protocol) for protocol in PROTOCOLS}
+    numbers = sorted({number for of_protocol in results.values() for number in label_numbers(of_protocol)})
+    same, warps = PROTOCOLS
+    pages = {
+        (labels, scale, protocol): pixels_of(page(of_protocol, labels, scale, numbers))
+        for protocol, of_protocol in results.items()
+        for labels in numbers
+        for scale in SCALES
+    }
     return Explorer(
         "number_of_labels",
         partial(number_of_labels_picture, results, pages),
-        {"labels": Choice("labels", numbers, numbers[0]), "scale": Choice("scale", SCALES, SCALES[0])},
-        stills=({"labels": min(PUBLISHED["sampled"])}, {"labels": max(PUBLISHED["sampled"]), "scale": SCALES[1]}),
+        {
+            "labels": Choice("labels", numbers, numbers[0]),
+            "scale": Choice("scale", SCALES, SCALES[0]),
+            "protocol": Choice("protocol", list(PROTOCOLS), same),
+        },
+        stills=(
+            {"labels": min(PUBLISHED["sampled"])},
+            {"labels": max(PUBLISHED["sampled"]), "scale": SCALES[1], "protocol": warps},
+        ),
     )
 
 
 def number_of_labels_picture(
-    results: Results, pages: Mapping[tuple[int, str], np.ndarray], *, labels: int, scale: str
+    results: Mapping[str, Results],
+    pages: Mapping[tuple[int, str, str], np.ndarray],
+    *,
+    labels: int,
+    scale: str,
+    protocol: str,
 ) -> Picture:
-    """The page of a number of labels and a scale, drawn in advance, because its markers and words take too long for a slider.
+    """The page of a number of labels, a scale and a protocol, drawn in advance, because its markers and words take too long for a slider.
 
     Args:
-        results: By variant and number of labels.
-        pages: `pixels_of` each `page`, by number of labels and scale.
+        results: By protocol, variant and number of labels.
+        pages: `pixels_of` each `page`, by number of labels, scale and protocol.
         labels: Number of labels.
         scale: One of `SCALES`.
+        protocol: Of ours, one of `PROTOCOLS`.
 
     Returns:
         The picture.
@@ -69,21 +88,27 @@ def number_of_labels_picture(
         figure, axes = bare_figure(WIDTH, HEIGHT)
         # Halfway between two pixels, bilinear interpolation is their mean: the result of "antialiased", in less time.
         axes.imshow(
-            pages[labels, scale], extent=(0, WIDTH, 0, HEIGHT), interpolation="bilinear", resample=False, aspect="auto"
+            pages[labels, scale, protocol],
+            extent=(0, WIDTH, 0, HEIGHT),
+            interpolation="bilinear",
+            resample=False,
+            aspect="auto",
         )
-    here = {NAMES[variant]: by_labels[labels] for variant, by_labels in results.items() if labels in by_labels}
+    by_variant = results[protocol]
+    here = {SHORT[variant]: by_labels[labels] for variant, by_labels in by_variant.items() if labels in by_labels}
     published = [f"{name} {_percent(found.published)}" for name, found in here.items() if found.published is not None]
     ours = [
         f"{name} {_spread(found)} ({counted(len(found.runs), 'split')})" for name, found in here.items() if found.runs
     ]
     alt = (
-        f"Left, test {scale} against the number of labels for {len(results)} variants, published and ours, with a line at {labels:,} "
+        f"Left, test {scale} against the number of labels for {len(by_variant)} variants, published and ours, with a line at {labels:,} "
         f"labels. Right, test accuracy there. Published: {listed(published, 10) if published else 'none'}. "
-        f"Ours: {listed(ours, 10) if ours else 'none yet'}. "
+        f"Ours, {protocol}: {listed(ours, 10) if ours else 'none yet'}. "
         f"Below, our learning curves: {counted(sum(len(found.curves) for found in here.values()), 'run')}."
     )
     caption = (
-        f"With {labels:,} labels{_gain(results, labels)} Bars: two standard errors over splits; dots: single splits."
+        f"With {labels:,} labels{_gain(by_variant, labels)} Ours: {protocol}. Bars: ours, two standard errors over splits; published, "
+        "95 % intervals. Dots: single splits."
     )
     return Picture(figure, alt, caption)
 
@@ -103,27 +128,27 @@ def _gain(results: Results, labels: int) -> str:
     return f", attempt 3 over the classifier alone: {with_minus(', '.join(gains))}."
 
 
-def page(results: Results, labels: int, scale: str) -> Figure:
+def page(results: Results, labels: int, scale: str, numbers: Sequence[int]) -> Figure:
     """Left all variants against the number of labels; right, at one of these numbers, accuracies and our learning curves.
 
     Args:
         results: By variant and number of labels.
         labels: Number of labels on the right.
         scale: One of `SCALES`.
+        numbers: All numbers of labels on the left, in rising order.
 
     Returns:
         The figure.
     """
     with workbook_style():
         figure, axes = bare_figure(WIDTH, HEIGHT)
-        _draw_along(axes, results, labels, scale)
+        _draw_along(axes, results, labels, scale, numbers)
         _draw_table(axes, results, labels, scale)
         _draw_curves(axes, results, labels, scale)
     return figure
 
 
-def _draw_along(axes: Axes, results: Results, labels: int, scale: str) -> None:
-    numbers = label_numbers(results)
+def _draw_along(axes: Axes, results: Results, labels: int, scale: str, numbers: Sequence[int]) -> None:
     panel = _panel(axes, ALONG, (math.log10(numbers[0]) - 0.12, math.log10(numbers[-1]) + 0.12), results, scale)
     named: dict[float, str] = {}
     for number in (labels, *numbers):  # the chosen one is named, and others if there is room
@@ -158,6 +183,11 @@ def _draw_variant(panel: Panel, by_labels: Mapping[int, Result], scale: str, col
         zorder=2,
         **hollow,
     )
+    for number in published:
+        half = by_labels[number].published_half
+        if half is not None:
+            ends = [_shown(by_labels[number].published + side * half, scale) for side in (-1, 1)]
+            panel.plot([math.log10(number)] * 2, ends, color=color, linestyle="-", linewidth=0.9, zorder=1)
     got = sorted(number for number, found in by_labels.items() if found.runs)
     if not got:
         return
@@ -181,7 +211,7 @@ def _draw_table(axes: Axes, results: Results, labels: int, scale: str) -> None:
         found = by_labels.get(labels, Result())
         published = "–" if found.published is None else _percent(_shown(found.published, scale))
         ours = _spread(found, scale) if found.runs else "–"
-        rows.append(f"{NAMES[variant]:<19}{published:>9}{ours:>15}")
+        rows.append(f"{SHORT[variant]:<19}{published:>9}{ours:>15}")
     for index, words in enumerate(rows):
         y = TABLE_TOP - ROW * index
         axes.text(TABLE_LEFT + 34, y, words, va="center_baseline", fontsize=10.5, family="monospace", color=INK)

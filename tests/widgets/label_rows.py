@@ -19,6 +19,8 @@ ROWS = [
     row("ssvae-classifier-loss-3000", {0: 0.975}, 0.958),
     row("ssvae-m1m2-100", {1: 0.967, 2: 0.969}, 0.9667),
     row("ssvae-sampled-20", {0: 0.31}, None),  # of a smoke run, without a published value
+    row("ssvae-pyro-baseline-100", {0: 0.74, 1: 0.75}, 0.771),
+    row("ssvae-pyro-classifier-loss-100", {1: 0.93, 2: 0.91}, 0.932),
     row("vae", {0: 0.9}),
     row("ssvae-other-100", {0: 0.9}),
     row("ssvae-m1m2-600", {}),

@@ -38,7 +38,7 @@ UNLABELLED = Exercise(
     title="The bound without a label",
     minutes=6,
     difficulty=1,
-    statement=r"Write the bound of an image whose label nobody gave, $U(x) = \sum_k q_k \big[L(x, k) - \log q_k\big]$ in nats, with "
+    statement=r"Write the bound of an image without a label, $U(x) = \sum_k q_k \big[L(x, k) - \log q_k\big]$ in nats, with "
     r"$q = \mathrm{softmax}(\text{logits})$ the classifier's $q(y \mid x)$. `bound` holds $L(x, k)$ for every class. Gradients "
     r"must reach both arguments, and stay finite where a probability rounds to 0.",
     solution=unlabelled_bound,

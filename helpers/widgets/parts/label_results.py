@@ -10,15 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from helpers.reproduce.rows import Row
-from helpers.reproduce.ssvae_settings import PREFIX, PUBLISHED
+from helpers.reproduce.ssvae_settings import INTERVALS, PREFIX, PUBLISHED, PYRO, SHORT
 
-NAMES = {
-    "sampled": "1: sampled",
-    "enumerated": "2: enumerated",
-    "classifier-loss": "3: with its loss",
-    "baseline": "classifier alone",
-    "m1m2": "M1 + M2",
-}
+PROTOCOLS = {"same protocol": PYRO, "with warps": ""}  # of our runs → prefix of the variant in a row's name
 
 
 @dataclass(frozen=True)
@@ -27,11 +21,13 @@ class Result:
 
     Attributes:
         published: The published accuracy, or None.
+        published_half: Half of its 95 % interval, or None.
         runs: Our accuracy by split of the labelled images (its seed).
         curves: For each split with a curve, [points, 2]: the share of the training that is done, and the accuracy then.
     """
 
     published: float | None = None
+    published_half: float | None = None
     runs: Mapping[int, float] = field(default_factory=dict)
     curves: tuple[np.ndarray, ...] = ()
 
@@ -49,24 +45,33 @@ class Result:
 Results = Mapping[str, Mapping[int, Result]]
 
 
-def results_of(rows: Sequence[Row]) -> Results:
+def results_of(rows: Sequence[Row], protocol: str) -> Results:
     """Published and reproduced accuracies.
 
     Args:
-        rows: Result rows; those called ssvae-VARIANT-LABELS are used, others are ignored.
+        rows: Result rows; those called ssvae-VARIANT-LABELS, or ssvae-pyro-VARIANT-LABELS, are used, others are ignored.
+        protocol: Which of ours, one of `PROTOCOLS`: trained as the published ones, or on warped images.
 
     Returns:
-        The results by variant and number of labels, for all variants in `NAMES`.
+        The results by variant and number of labels, for all variants in `SHORT`.
     """
-    results = {variant: {labels: Result(value) for labels, value in PUBLISHED[variant].items()} for variant in NAMES}
+    prefix = PREFIX + PROTOCOLS[protocol]
+    results = {
+        variant: {
+            labels: Result(value, INTERVALS.get(variant, {}).get(labels))
+            for labels, value in PUBLISHED[variant].items()
+        }
+        for variant in SHORT
+    }
     for row in rows:
-        variant, _, labels = row.name.removeprefix(PREFIX).rpartition("-")
-        if not row.name.startswith(PREFIX) or variant not in NAMES or not labels.isdecimal() or not row.runs:
+        variant, _, labels = row.name.removeprefix(prefix).rpartition("-")
+        if not row.name.startswith(prefix) or variant not in SHORT or not labels.isdecimal() or not row.runs:
             continue
         curves = tuple(
             np.array(run.curve["test"], dtype=float) / (run.epochs, 1.0) for run in row.runs if run.curve.get("test")
         )
-        results[variant][int(labels)] = Result(row.published, {run.seed: run.value for run in row.runs}, curves)
+        half = INTERVALS.get(variant, {}).get(int(labels))
+        results[variant][int(labels)] = Result(row.published, half, {run.seed: run.value for run in row.runs}, curves)
     return results
 
 

@@ -16,7 +16,7 @@
 #
 # *A model that draws digits and an encoder that explains them, trained together by climbing one bound.*
 #
-# **90 minutes** (52 reading and running, 38 exercises) · before this: [00 Start here](00_start_here.ipynb) and [01 Amortized inference](01_amortized_inference.ipynb)
+# **105 minutes** (67 reading and running, 38 exercises) · before this: [00 Start here](00_start_here.ipynb) and [01 Amortized inference](01_amortized_inference.ipynb)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>

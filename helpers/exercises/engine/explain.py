@@ -110,7 +110,7 @@ def _mismatch(found: re.Match[str]) -> str:
     return (
         f"Two tensors are combined whose sizes do not fit: {ours} against {theirs} at dimension {dimension}. "
         "Broadcasting lines shapes up from "
-        "the last dimension; often a `.unsqueeze(...)`, a `keepdim=True` or a sum over another dimension is missing."
+        "the last dimension; often a `.unsqueeze(...)`, a `keepdim=True` or a sum over another dimension is missing, or is one too many."
     )
 
 

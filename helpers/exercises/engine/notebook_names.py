@@ -27,10 +27,12 @@ class NotebookName:
     Args:
         name: Its name.
         value: Its value.
+        reader: The function of the notebook that reads it and that the answer calls; empty if the answer reads it itself.
     """
 
     name: str
     value: Any
+    reader: str = ""
 
     @property
     def is_data(self) -> bool:
@@ -95,7 +97,7 @@ def notebook_names(answer: Any) -> list[NotebookName]:
             if inspect.isfunction(value) and value.__globals__ is scope:
                 waiting.append(value)
             elif _is_variable(value):
-                found[name] = NotebookName(name, value)
+                found[name] = NotebookName(name, value, "" if len(seen) == 1 else function.__name__)
     return sorted(found.values(), key=lambda one: (not one.is_data, one.name))
 
 
@@ -126,6 +128,11 @@ def about_names(exercise: Exercise, answer: Any, names: list[NotebookName]) -> s
     own = list(inspect.signature(function).parameters) if function else []
     asked = list(inspect.signature(exercise.solution).parameters)
     shown = " and ".join(f"`{one.name}`" for one in names[:3])
+    if all(one.reader and one.name in own for one in names[:3]):
+        return (
+            f"`{names[0].reader}`, which you call, is a function of the notebook. It uses the notebook's {shown}, not your arguments of "
+            "the same name: write what it computes with your arguments."
+        )
     many = len(names[:3]) > 1
     what = "are no arguments; they are variables" if many else "is no argument; it is a variable"
     values = "" if many else f", {names[0].described}"

@@ -126,8 +126,18 @@ def _changes(node: ast.expr, names: Names) -> Iterator[Edit]:
                 f"with {other:g} in place of one of its constants, {node.value:g}.",
                 ast.Constant(other),
             )
+    elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "shape":
+        yield from _of_sizes(node)
     elif isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
         yield 3, "transposed", f"without the transpose of {shown(node.value)}: look at `.T`.", node.value
+
+
+def _of_sizes(node: ast.Subscript) -> Iterator[Edit]:
+    if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int):
+        right = node.slice.value
+        for other in {0, 1, 2} - {right}:
+            new = ast.Subscript(node.value, ast.Constant(other), ast.Load())
+            yield 4, f"size:{_id(node)}", f"with the size {shown(new)} in place of {shown(node)}.", new
 
 
 def _of_terms(node: ast.BinOp) -> Iterator[Edit]:

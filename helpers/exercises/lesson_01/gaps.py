@@ -94,6 +94,7 @@ GAPS = Exercise(
         "estimated bounds, some of them in the wrong order": lambda g: _noisy_bounds(g, 9, 2.0),
         "estimates so noisy that a mean gap is below zero": lambda g: _noisy_bounds(g, 6, 3.0, lower=-4.0),
         "large gaps": lambda g: _noisy_bounds(g, 12, 200.0, lower=500.0),
+        "large gaps that nearly agree": lambda g: _noisy_bounds(g, 6, 0.02, lower=300.0),
     },
     dimensions={
         "log_marginal": ("batch",),

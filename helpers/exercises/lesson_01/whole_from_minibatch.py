@@ -82,6 +82,7 @@ MINIBATCH = Exercise(
         "one minibatch of two, densities above one": lambda g: _minibatches(g, 1, 2, 7, loc=4.0, scale=0.5),
         "minibatches that differ": _unlike_minibatches,
         "as many minibatches as observations in one": lambda g: _minibatches(g, 5, 5, 40),
+        "terms that nearly agree, far from zero": lambda g: _minibatches(g, 3, 6, 80, loc=-5000.0, scale=0.1),
     },
     dimensions={"log_global": ("repeats",), "log_local": ("repeats", "batch"), "return": (("repeats",), ("repeats",))},
     returns=("the estimate", "the standard error"),
@@ -91,6 +92,22 @@ MINIBATCH = Exercise(
         "batch = log_local.shape[1]",
     ),
     misconceptions=(
+        Misconception(
+            "mean of the squares less the square of the mean",
+            _with_error(
+                lambda log_local, num_data, batch: (
+                    num_data
+                    * (
+                        (log_local.square().mean(1) - log_local.mean(1).square()).clamp(min=0)
+                        / (batch - 1)
+                        * (1 - batch / num_data)
+                    ).sqrt()
+                )
+            ),
+            "Right for terms near zero. Mean of the squares less square of the mean is the difference of two numbers that nearly agree "
+            "if the "
+            "terms do: their spread is lost in rounding. Subtract the mean first, as `.var(1)` does.",
+        ),
         Misconception(
             "forgets N/B",
             lambda log_global, log_local, num_data: (

@@ -87,3 +87,16 @@ def test_a_misspelt_argument_is_corrected_to_the_nearest_argument():
     for wrong, right in (("scal", "scale"), ("locs", "loc")):
         source = f"def energy(loc, scale):\n    return {wrong} + 1"
         assert f"Did you mean `{right}`?" in judge(ENERGY, in_a_notebook(source, scaled=print, locks=print)).sentence
+
+
+def test_a_function_of_the_notebook_that_reads_the_notebooks_own_is_named():
+    answer = in_a_notebook(
+        "def spread(loc):\n    return loc**2 / (2 * scale)\n\n"
+        "def energy(loc, scale):\n    return (spread(loc) + scale).sum(-1)",
+        scale=TENSOR,
+    )
+    sentence = judge(ENERGY, answer).sentence
+    assert sentence.startswith(
+        "`spread`, which you call, is a function of the notebook. It uses the notebook's `scale`"
+    )
+    assert "no argument" not in sentence

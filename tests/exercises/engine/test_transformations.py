@@ -310,3 +310,13 @@ def test_common_slips_in_the_lessons_are_named(slip):
     verdict = judge(exercise, SLIPS[slip])
     assert verdict.status == "not yet"
     assert verdict.misconception or verdict.misconception_id == f"transformation:{slip[1]}", verdict
+
+
+def test_the_size_of_another_dimension_is_named():
+    def repeats_for_batch(log_global, log_local, num_data):
+        batch = log_local.shape[0]
+        error = num_data * (log_local.var(1) / batch * (1 - batch / num_data)).clamp(min=0).sqrt()
+        return log_global + num_data / batch * log_local.sum(1), error
+
+    sentence = judge(registry.find("01.2"), repeats_for_batch).sentence
+    assert "the size `log_local.shape[0]` in place of `log_local.shape[1]`" in sentence

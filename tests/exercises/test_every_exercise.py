@@ -176,6 +176,8 @@ MEANINGS = {
     "02.3": "rate",
     "02.4": "log_aggregate",
     "02.5": "floor_and_excess",
+    "02.6": "gaussian_head",
+    "02.7": "training_step",
     "03.1": "categorical_posterior",
     "03.2": "score_function_surrogate",
     "03.3": "optimal_baseline",

@@ -5,9 +5,11 @@ these four. Images are [..., channels, height, width]; where greys are allowed t
 
 from helpers.exercises.exercise import Exercise
 from helpers.exercises.lesson_02.floor_and_excess import FLOOR
+from helpers.exercises.lesson_02.gaussian_head import GAUSSIAN_HEAD
 from helpers.exercises.lesson_02.log_aggregate import LOG_AGGREGATE
 from helpers.exercises.lesson_02.log_joint import LOG_JOINT
 from helpers.exercises.lesson_02.rate import RATE
 from helpers.exercises.lesson_02.sample_and_rate import SAMPLE_AND_RATE
+from helpers.exercises.lesson_02.training_step import TRAINING_STEP
 
-EXERCISES: tuple[Exercise, ...] = (LOG_JOINT, SAMPLE_AND_RATE, RATE, LOG_AGGREGATE, FLOOR)
+EXERCISES: tuple[Exercise, ...] = (LOG_JOINT, SAMPLE_AND_RATE, RATE, LOG_AGGREGATE, FLOOR, GAUSSIAN_HEAD, TRAINING_STEP)

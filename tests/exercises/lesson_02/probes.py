@@ -142,10 +142,50 @@ FLOOR: dict[str, Inputs] = {
     "undecided model": lambda g: image(constant(0.0, 3, 1, 4, 2), greys(g, 3, 1, 4, 2)),
 }
 
+
+def head(generator: Generator, batch: int, hidden: int, latent: int, scale: float = 1.0) -> dict[str, Tensor]:
+    return {
+        "features": normal(generator, batch, hidden).requires_grad_(),
+        "weight": normal(generator, 2 * latent, hidden, scale=scale).requires_grad_(),
+        "bias": normal(generator, 2 * latent).requires_grad_(),
+    }
+
+
+GAUSSIAN_HEAD: dict[str, Inputs] = {
+    "wide": lambda g: head(g, 7, 30, 4),
+    "square": lambda g: head(g, 4, 4, 2),
+    "all sizes one": lambda g: head(g, 1, 1, 1),
+    "sure and unsure": lambda g: head(g, 5, 3, 2, scale=40.0),
+}
+
+
+def networks(
+    generator: Generator, batch: int, pixels: int, latent: int, rate: float = 0.2, scale: float = 0.6
+) -> dict[str, Tensor | float]:
+    return {
+        "x": greys(generator, batch, pixels).detach(),
+        "eps": normal(generator, batch, latent).detach(),
+        "encoder": normal(generator, 2 * latent, pixels, scale=scale).detach(),
+        "decoder": normal(generator, pixels, latent, scale=scale).detach(),
+        "learning_rate": rate,
+    }
+
+
+TRAINING_STEP: dict[str, Inputs] = {
+    "a batch": lambda g: networks(g, 8, 7, 3),
+    "square": lambda g: networks(g, 4, 4, 2),
+    "all sizes one": lambda g: networks(g, 1, 1, 1),
+    "a small step": lambda g: networks(g, 5, 6, 2, rate=1e-2),
+    "bits": lambda g: {**networks(g, 6, 5, 2), "x": bits(g, 0.5, 6, 5).detach()},
+    "large weights": lambda g: networks(g, 5, 6, 2, scale=2.5),
+}
+
 PROBES: dict[str, dict[str, Inputs]] = {
     "02.1": LOG_JOINT,
     "02.2": SAMPLE_AND_RATE,
     "02.3": RATE,
     "02.4": LOG_AGGREGATE,
     "02.5": FLOOR,
+    "02.6": GAUSSIAN_HEAD,
+    "02.7": TRAINING_STEP,
 }

@@ -18,7 +18,15 @@ from torch.distributions import (
 from torch.nn import functional as F
 
 from helpers.exercises.engine.judge import judge
-from helpers.exercises.lesson_02 import FLOOR, LOG_AGGREGATE, LOG_JOINT, RATE, SAMPLE_AND_RATE
+from helpers.exercises.lesson_02 import (
+    FLOOR,
+    GAUSSIAN_HEAD,
+    LOG_AGGREGATE,
+    LOG_JOINT,
+    RATE,
+    SAMPLE_AND_RATE,
+    TRAINING_STEP,
+)
 
 LOG_2_PI = 1.8378770664093453
 
@@ -224,6 +232,87 @@ def floor_image_by_image(logits, x):
     return torch.stack(floors), torch.stack(excesses)
 
 
+# --- 02.6 ---
+
+
+def head_by_linear(features, weight, bias):
+    out = F.linear(features, weight, bias)
+    latent = out.shape[-1] // 2
+    return out[:, :latent], F.softplus(out[:, latent:]) + 1e-5
+
+
+def head_by_two_layers(features, weight, bias):
+    latent = len(bias) // 2
+    loc = features @ weight[:latent].T + bias[:latent]
+    return loc, torch.logaddexp(features @ weight[latent:].T + bias[latent:], torch.zeros(())) + 0.00001
+
+
+def head_by_einsum(features, weight, bias):
+    loc, raw = (torch.einsum("bh,oh->bo", features, weight) + bias).tensor_split(2, dim=1)
+    return loc, 1e-5 + raw - F.logsigmoid(raw)
+
+
+def head_by_reshape(features, weight, bias):
+    both = (features @ weight.mT + bias).reshape(len(features), 2, -1)
+    return both[:, 0], torch.nn.Softplus()(both[:, 1]) + 1e-5
+
+
+def head_image_by_image(features, weight, bias):
+    rows = [(weight @ row + bias).chunk(2) for row in features]
+    return torch.stack([loc for loc, _ in rows]), torch.stack([F.softplus(raw) + 1e-5 for _, raw in rows])
+
+
+# --- 02.7 ---
+
+
+def _loss_by_torch(x, eps, encoder, decoder):
+    loc, raw = (x @ encoder.T).chunk(2, -1)
+    q = Normal(loc, F.softplus(raw))
+    z = q.mean + q.stddev * eps
+    log_likelihood = Bernoulli(logits=z @ decoder.T, validate_args=False).log_prob(x).sum(-1)
+    return -(log_likelihood - kl_divergence(q, Normal(torch.zeros_like(loc), 1.0)).sum(-1)).mean()
+
+
+def step_by_backward(x, eps, encoder, decoder, learning_rate):
+    phi, theta = encoder.detach().clone().requires_grad_(), decoder.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        _loss_by_torch(x, eps, phi, theta).backward()
+    return (phi - learning_rate * phi.grad).detach(), (theta - learning_rate * theta.grad).detach()
+
+
+def step_by_sgd(x, eps, encoder, decoder, learning_rate):
+    phi, theta = torch.nn.Parameter(encoder.detach().clone()), torch.nn.Parameter(decoder.detach().clone())
+    optimizer = torch.optim.SGD([phi, theta], lr=float(learning_rate))
+    with torch.enable_grad():
+        loss = _loss_by_torch(x, eps, phi, theta)
+        optimizer.zero_grad()
+        loss.backward()
+    optimizer.step()
+    return phi.data, theta.data
+
+
+def step_uphill(x, eps, encoder, decoder, learning_rate):
+    with torch.enable_grad():
+        phi, theta = (w.detach().clone().requires_grad_() for w in (encoder, decoder))
+        up = torch.autograd.grad(-_loss_by_torch(x, eps, phi, theta), [phi, theta])
+    return tuple(w.detach() + learning_rate * g for w, g in zip((encoder, decoder), up, strict=True))
+
+
+def step_by_func(x, eps, encoder, decoder, learning_rate):
+    gradients = torch.func.grad(lambda pair: _loss_by_torch(x, eps, *pair))((encoder.detach(), decoder.detach()))
+    return encoder.detach() - learning_rate * gradients[0], decoder.detach() - learning_rate * gradients[1]
+
+
+def step_under_no_grad(x, eps, encoder, decoder, learning_rate):
+    phi, theta = encoder.detach().clone().requires_grad_(), decoder.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        _loss_by_torch(x, eps, phi, theta).backward()
+    with torch.no_grad():
+        phi -= learning_rate * phi.grad
+        theta -= learning_rate * theta.grad
+    return phi.detach(), theta.detach()
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [
@@ -282,6 +371,14 @@ def floor_image_by_image(logits, x):
                 floor_without_nan,
                 floor_image_by_image,
             )
+        ),
+        *(
+            (GAUSSIAN_HEAD, answer)
+            for answer in (head_by_linear, head_by_two_layers, head_by_einsum, head_by_reshape, head_image_by_image)
+        ),
+        *(
+            (TRAINING_STEP, answer)
+            for answer in (step_by_backward, step_by_sgd, step_uphill, step_by_func, step_under_no_grad)
         ),
     ],
     ids=lambda value: getattr(value, "__name__", getattr(value, "id", None)),

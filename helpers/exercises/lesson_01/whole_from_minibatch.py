@@ -9,6 +9,7 @@ from torch import Generator
 
 from helpers.exercises.engine.inputs import normal
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_01.whole_from_minibatch_slips import SLIPS
 
 
 def whole_from_minibatch(log_global, log_local, num_data):
@@ -92,22 +93,6 @@ MINIBATCH = Exercise(
         "batch = log_local.shape[1]",
     ),
     misconceptions=(
-        Misconception(
-            "mean of the squares less the square of the mean",
-            _with_error(
-                lambda log_local, num_data, batch: (
-                    num_data
-                    * (
-                        (log_local.square().mean(1) - log_local.mean(1).square()).clamp(min=0)
-                        / (batch - 1)
-                        * (1 - batch / num_data)
-                    ).sqrt()
-                )
-            ),
-            "Right for terms near zero. Mean of the squares less square of the mean is the difference of two numbers that nearly agree "
-            "if the "
-            "terms do: their spread is lost in rounding. Subtract the mean first, as `.var(1)` does.",
-        ),
         Misconception(
             "forgets N/B",
             lambda log_global, log_local, num_data: (
@@ -257,5 +242,6 @@ MINIBATCH = Exercise(
             "Your estimate is right. Your error is smaller than it should be by the factor B: the error of the mean, s √((1 − "
             "B/N) / B), is multiplied by N, not by N/B.",
         ),
+        *SLIPS,
     ),
 )

@@ -81,7 +81,7 @@ def damage(
     picture = partial(damage_picture, model, guide, images, labels, noise, eps)
     controls = {
         "image": Slider("image", 0, len(images) - 1, 1, 0),
-        "kind": Choice("damage", KINDS, KINDS[0]),
+        "kind": Choice("damage", KINDS, "hide the bottom"),
         "amount": Slider("amount, %", 0, 100, 10, 50),
         "place": Choice("place of a square", tuple(PLACES), "centre"),
     }

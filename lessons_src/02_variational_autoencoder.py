@@ -203,7 +203,7 @@ check("02.1", log_joint)
 # This $q$ is the **guide**, the approximate posterior. One network for all images: inference is **amortized**.
 
 # %% slideshow={"slide_type": "fragment"}
-recipe = FeedForward((400,), activation=nn.Softplus)  # how to build a network, not a network: no weights yet
+recipe = FeedForward((400,), activation=nn.Softplus)  # of a network; no weights yet
 guide = AmortizedGuide(GaussianConditional(image_shape, (latent,), recipe)).to(device)
 
 q = guide(test_images[:5])
@@ -288,13 +288,9 @@ check("02.6", gaussian_head)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · A gradient through a sample
 #
-# The ELBO is an expectation under $q_\phi$, and you need its gradient in $\phi$. Sampling is not differentiable. But a Gaussian sample is
-# a differentiable *function* of noise that knows nothing of $\phi$:
+# You need the gradient of an expectation under $q_\phi$. Sampling is not differentiable; but a Gaussian sample is a differentiable *function* of noise that knows nothing of $\phi$ (the **reparameterisation trick**, or pathwise gradient):
 #
-# $$ z = \mu_\phi(x) + \sigma_\phi(x) \odot \varepsilon, \quad \varepsilon \sim \mathcal N(0, I)
-# \qquad\Rightarrow\qquad \nabla_\phi\, \mathbb E_{q_\phi}[f(z)] = \mathbb E_{\varepsilon}\big[\nabla_\phi f(\mu_\phi + \sigma_\phi \odot \varepsilon)\big]. $$
-#
-# That is the **reparameterisation trick**, or pathwise gradient.
+# $$ z = \mu_\phi(x) + \sigma_\phi(x) \odot \varepsilon, \;\; \varepsilon \sim \mathcal N(0, I) \;\;\Rightarrow\;\; \nabla_\phi \mathbb E_{q_\phi}[f(z)] = \mathbb E_{\varepsilon}\big[\nabla_\phi f(\mu_\phi + \sigma_\phi \varepsilon)\big]. $$
 
 
 # %% slideshow={"slide_type": "fragment"}
@@ -306,6 +302,7 @@ def elbo_by_hand(x):
     return model.log_joint(x, z) - q.log_prob(z)
 
 
+# %% slideshow={"slide_type": "skip"}
 # These images are greys, which a Bernoulli should refuse. Section 9 asks what that means.
 torch.manual_seed(1)
 untrained = elbo_by_hand(test_images[:256]).mean().item()
@@ -445,7 +442,7 @@ check("02.2", sample_and_rate)
 #
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Your turn · 02.3 · ●●○ · 6 minutes
 #
 # Lesson 01 had the prior $\mathcal N(0, 1)$; lesson 05 learns it. Write the rate $\mathrm{KL}\big(\mathcal N(\mu, \mathrm{diag}\,\sigma^2) \,\|\, \mathcal N(m, \mathrm{diag}\,s^2)\big)$ in closed form, in nats, one number per image. `prior_loc` is $m$, `prior_scale` is $s$.
@@ -462,7 +459,7 @@ def rate(loc, scale, prior_loc, prior_scale):
 
 check("02.3", rate)
 
-# %% [markdown] slideshow={"slide_type": "notes"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>For the teacher</summary>
 #
 # Six minutes. Who did 01.1 can get there by changing units, without a new integral: subtract the prior's mean, divide by its scale. Ask for the answer where q is the prior,
@@ -524,10 +521,10 @@ print(f"fit:     {history.train['bound'][0]:.3f} nats")
 def training_step(x, eps, encoder, decoder, learning_rate):
     """One step of gradient ascent on the ELBO, in nats per image, for the smallest VAE there is.
 
-    Encoder, one layer: loc, raw = the halves of x @ encoder.T; scale = softplus(raw). z = loc + scale eps.
-    Decoder, one layer: the pixels' logits are z @ decoder.T. ELBO: log p(x | z) - KL(q || N(0, I)), the
-    KL in closed form; its mean over the batch is climbed. x: pixels in [0, 1], [batch, pixels];
-    eps: [batch, latent], encoder: [2 · latent, pixels], decoder: [pixels, latent], learning_rate: a number
+    Encoder: loc, raw = the halves of x @ encoder.T; scale = softplus(raw); z = loc + scale eps.
+    Decoder: the pixels' logits are z @ decoder.T. ELBO: log p(x | z) - KL(q || N(0, I)), the KL in
+    closed form; its mean over the batch is climbed. x: pixels in [0, 1], [batch, pixels]; eps:
+    [batch, latent], encoder: [2 · latent, pixels], decoder: [pixels, latent]
     → the new encoder, the new decoder; the given ones stay as they are.
     """
     ...  # your code
@@ -580,7 +577,7 @@ plots.curves(
     "behind the validation curve.",
 )
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 plots.curves(
     {"distortion": history.valid["distortion"], "rate": history.valid["rate"]},
     xlabel="epoch",
@@ -589,7 +586,7 @@ plots.curves(
     "distortion with a higher rate.",
 )
 
-# %% [markdown] slideshow={"slide_type": "notes"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>For the teacher</summary>
 #
 # Read the exchange rate off the curves: how many nats of distortion does a nat of rate buy, early and late? The model goes on buying as
@@ -1413,7 +1410,7 @@ check("02.5", floor_and_excess)
 #
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Three data sets that are all called MNIST
 #
 # The first version of Pyro's tutorial (2017) showed a test ELBO of this network near −80 after 50 epochs. A reader got −100 after 200, and the authors, too, could not make the figure again (issue 539 of their tracker); it was replaced. One *hypothesis*: their pixels were thresholded to 0 and 1 once, which removes the coins. Test it: same network, same few epochs, three kinds of pixels.
@@ -1444,7 +1441,7 @@ for kind, transform in kinds.items():
     print(f"{kind:12} {coins:10.1f} {result.distortion.mean:7.1f} {result.rate.mean:7.1f} {result.elbo.mean:8.1f}")
 
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 plots.dots(
     bounds,
     "test ELBO, nats per image",
@@ -1453,7 +1450,7 @@ plots.dots(
     "numbers do not compare. Bars: over test images.",
 )
 
-# %% [markdown] slideshow={"slide_type": "notes"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>For the teacher</summary>
 #
 # Static, dynamic, grey and thresholded MNIST are four data sets. A good habit: the caption of a results table names the pixels, the
@@ -1560,13 +1557,13 @@ plots.image_grid(
 #
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## 11 · In Pyro (optional)
 #
 # The same model, written as a *model* and a *guide*: two stochastic functions that name their random choices. The loss is found by running
 # both and matching names.
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 import pyro
 import pyro.distributions as dist
 from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
@@ -1587,7 +1584,7 @@ def pyro_guide(x):
         pyro.sample("latent", dist.Normal(q.loc, q.scale).to_event(1))
 
 
-# %% [markdown] slideshow={"slide_type": "notes"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>For the teacher</summary>
 #
 # Pyro's sample and plate do the bookkeeping that shapes do in ours; names tie guide to model. In the notebook the losses of both, on the same

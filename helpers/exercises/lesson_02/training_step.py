@@ -12,10 +12,10 @@ from helpers.exercises.exercise import Exercise, Misconception
 def training_step(x, eps, encoder, decoder, learning_rate):
     """One step of gradient ascent on the ELBO, in nats per image, for the smallest VAE there is.
 
-    Encoder, one layer: loc, raw = the halves of x @ encoder.T; scale = softplus(raw). z = loc + scale eps.
-    Decoder, one layer: the pixels' logits are z @ decoder.T. ELBO: log p(x | z) - KL(q || N(0, I)), the
-    KL in closed form; its mean over the batch is climbed. x: pixels in [0, 1], [batch, pixels];
-    eps: [batch, latent], encoder: [2 · latent, pixels], decoder: [pixels, latent], learning_rate: a number
+    Encoder: loc, raw = the halves of x @ encoder.T; scale = softplus(raw); z = loc + scale eps.
+    Decoder: the pixels' logits are z @ decoder.T. ELBO: log p(x | z) - KL(q || N(0, I)), the KL in
+    closed form; its mean over the batch is climbed. x: pixels in [0, 1], [batch, pixels]; eps:
+    [batch, latent], encoder: [2 · latent, pixels], decoder: [pixels, latent]
     → the new encoder, the new decoder; the given ones stay as they are.
     """
     with torch.enable_grad():

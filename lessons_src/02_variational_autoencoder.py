@@ -514,7 +514,7 @@ print(f"fit:     {history.train['bound'][0]:.3f} nats")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 02.7 · ●●● · 10 minutes
 #
-# Train the smallest VAE there is by one step of gradient ascent on the mean ELBO of a batch. Encoder: $\mu$ and a raw scale, the halves of `x @ encoder.T`; $\sigma = \mathrm{softplus}(\text{raw})$; $z = \mu + \sigma \odot \varepsilon$ with `eps` given. Decoder: logits `z @ decoder.T`. ELBO: $\sum_d \log p(x_d \mid z)$ less the rate to $\mathcal N(0, I)$ in closed form, in nats per image. Return the new encoder and the new decoder; leave the given ones as they are. Copies with `.detach().clone().requires_grad_()`, a loss, its gradient, a step.
+# Train the smallest VAE there is by one step of gradient ascent on the mean ELBO of a batch. Encoder: $\mu$ and a raw scale, the halves of `x @ encoder.T`; $\sigma = \mathrm{softplus}(\text{raw})$; $z = \mu + \sigma \odot \varepsilon$ with `eps` given. Decoder: logits `z @ decoder.T`. ELBO: $\sum_d \log p(x_d \mid z)$ less the rate to $\mathcal N(0, I)$ in closed form, in nats per image. Both gradients are taken at the given networks. Return the new encoder and the new decoder; leave the given ones as they are. Copies with `.detach().clone().requires_grad_()`, a loss, its gradient, a step.
 
 
 # %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-02.7"]

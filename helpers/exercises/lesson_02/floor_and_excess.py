@@ -113,6 +113,7 @@ FLOOR = Exercise(
     why="The excess is a sum of KL(Bernoulli(x) || Bernoulli(π)), zero where the model says the grey itself; the "
     "floor has no model in it, so only the excess compares models.",
     cases={
+        "five small images in colour": lambda g: _grey_inputs(g, 5, (3, 4, 6)),
         "four small images": lambda g: _grey_inputs(g, 4, (1, 5, 6)),
         "one image in colour": lambda g: _grey_inputs(g, 1, (3, 4, 2), scale=6.0),
         "confident logits": lambda g: _grey_inputs(g, 2, (1, 4, 7), scale=60.0),

@@ -87,6 +87,11 @@ GAUSSIAN_HEAD = Exercise(
             "You take exp(raw), as if the output were log σ. Here it is softplus(raw) + 1e-5, which does not explode at large outputs.",
         ),
         Misconception(
+            "the exponential and the floor",
+            _head_with(lambda raw: raw.exp() + 1e-5),
+            "You take exp(raw) + 1e-5. Here it is softplus(raw) + 1e-5, which does not explode at large outputs.",
+        ),
+        Misconception(
             "a log variance",
             _head_with(lambda raw: (0.5 * raw).exp()),
             "You read the output as a log variance: exp(raw / 2). Here the scale is softplus(raw) + 1e-5.",
@@ -138,6 +143,19 @@ GAUSSIAN_HEAD = Exercise(
                 _right((features @ weight.T + bias).chunk(2, -1)[1]),
             ),
             "You make the mean positive too. A mean may be any number: softplus is for the scale alone.",
+        ),
+        Misconception(
+            "the mean through softplus",
+            lambda features, weight, bias: (
+                torch.nn.functional.softplus(features @ weight.T + bias).chunk(2, -1)[0],
+                gaussian_head(features, weight, bias)[1],
+            ),
+            "Your scale is right. Your mean has gone through softplus as well: it may be any number, so leave it as the layer makes it.",
+        ),
+        Misconception(
+            "the floor inside",
+            _head_with(lambda raw: torch.nn.functional.softplus(raw + 1e-5)),
+            "You add 1e-5 before softplus. Added there, the scale can still round to 0: add it to the result.",
         ),
         Misconception(
             "scales first",

@@ -54,13 +54,14 @@ def _step_with(
     over_pixels=lambda terms: terms.sum(-1),
     noise=lambda eps: eps,
     sizes=(1.0, 1.0),
+    halves=lambda made: made.chunk(2, dim=-1),
 ):
     """A wrong answer: the step with one of these parts changed."""
 
     def answer(x, eps, encoder, decoder, learning_rate):
         with torch.enable_grad():
             phi, theta = (weight.detach().clone().requires_grad_() for weight in (encoder, decoder))
-            loc, raw = (x @ phi.T).chunk(2, dim=-1)
+            loc, raw = halves(x @ phi.T)
             scale = of_scale(raw)
             logits = cut(loc + scale * noise(eps)) @ theta.T
             distortion = over_pixels(torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none"))
@@ -74,6 +75,18 @@ def _step_with(
     return answer
 
 
+def _decoder_first(x, eps, encoder, decoder, learning_rate):
+    """A wrong answer: the encoder's gradient is taken at the new decoder."""
+    _, after = training_step(x, eps, encoder, decoder, learning_rate)
+    return training_step(x, eps, encoder, after, learning_rate)[0], after
+
+
+def _encoder_first(x, eps, encoder, decoder, learning_rate):
+    """A wrong answer: the decoder's gradient is taken at the new encoder."""
+    after, _ = training_step(x, eps, encoder, decoder, learning_rate)
+    return after, training_step(x, eps, after, decoder, learning_rate)[1]
+
+
 TRAINING_STEP = Exercise(
     id="02.7",
     title="One step that trains both networks",
@@ -82,9 +95,9 @@ TRAINING_STEP = Exercise(
     statement=r"Train the smallest VAE there is by one step of gradient ascent on the mean ELBO of a batch. Encoder: $\mu$ and a raw "
     r"scale, the halves "
     r"of `x @ encoder.T`; $\sigma = \mathrm{softplus}(\text{raw})$; $z = \mu + \sigma \odot \varepsilon$ with `eps` given. Decoder: logits "
-    r"`z @ decoder.T`. ELBO: $\sum_d \log p(x_d \mid z)$ less the rate to $\mathcal N(0, I)$ in closed form, in nats per image. Return "
-    r"the new "
-    r"encoder and the new decoder; leave the given ones as they are. Copies with `.detach().clone().requires_grad_()`, a loss, its "
+    r"`z @ decoder.T`. ELBO: $\sum_d \log p(x_d \mid z)$ less the rate to $\mathcal N(0, I)$ in closed form, in nats per image. Both "
+    r"gradients are taken at the given networks. Return the new encoder and the new decoder; leave the given ones as they are. Copies "
+    r"with `.detach().clone().requires_grad_()`, a loss, its "
     r"gradient, a step.",
     solution=training_step,
     why="The loss sees the decoder once, and the encoder twice: in the rate, and through z in the distortion. One backward pass "
@@ -182,6 +195,28 @@ TRAINING_STEP = Exercise(
             "the scale in place of the variance in the rate",
             _step_with(rate=lambda loc, scale: 0.5 * (scale + loc**2 - 1) - 0.5 * scale.log()),
             "Your decoder is right. In the rate you use σ where the variance σ² belongs.",
+        ),
+        Misconception(
+            "twice the rate",
+            _step_with(rate_weight=2.0),
+            "Your decoder is right. The rate counts twice in your loss: Σ ½ (σ² + μ² − 1) − log σ, once.",
+        ),
+        Misconception(
+            "scales first",
+            _step_with(halves=lambda made: made.chunk(2, dim=-1)[::-1]),
+            "You take the first half for the raw scales. The means come first.",
+        ),
+        Misconception(
+            "the encoder at the new decoder",
+            _decoder_first,
+            "Your decoder is right. The encoder's gradient is taken after the decoder has moved: take both at the given networks, "
+            "then step.",
+        ),
+        Misconception(
+            "the decoder at the new encoder",
+            _encoder_first,
+            "Your encoder is right. The decoder's gradient is taken after the encoder has moved: take both at the given networks, "
+            "then step.",
         ),
         Misconception(
             "half of the rate",

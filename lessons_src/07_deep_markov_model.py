@@ -691,7 +691,7 @@ print(f"kept: {chosen}")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 07.4 · ●●○ · 7 minutes
 #
-# Estimate $\log p(x)$ from $S$ whole paths $z_s \sim q(z \mid x)$ with the weights $w_s = p(x, z_s) / q(z_s \mid x)$: return $\log \frac 1 S \sum_s w_s$ for each sequence, and the effective sample size $\big(\sum_s w_s\big)^2 / \sum_s w_s^2$. A sequence has hundreds of nats: weights themselves are 0 in floating point.
+# Estimate $\log p(x)$ from $S$ whole paths $z_s \sim q(z \mid x)$ with the weights $w_s = p(x, z_s) / q(z_s \mid x)$: return $\log \frac 1 S \sum_s w_s$ for each sequence, and the effective sample size $\big(\sum_s w_s\big)^2 / \sum_s w_s^2$. A sequence has hundreds of nats: weights themselves are 0 in floating point. Gradients must reach both arguments.
 
 
 # %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-07.4"]

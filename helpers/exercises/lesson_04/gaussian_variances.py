@@ -195,8 +195,8 @@ GAUSSIAN = Exercise(
                 _variance(f * eps[:, None], weight) / scale,
                 _variance(slope, weight),
             ),
-            "The pathwise one is right. A constant factor 1/σ enters the variance squared: 1/σ². Divide the gradient by σ before you "
-            "take its variance.",
+            "The pathwise one is right. Your other variance is divided by σ where σ² belongs: either the variance was divided by σ, or the "
+            "gradient by √σ. `scale` is σ itself: divide the gradient by it, then take the variance.",
         ),
         Misconception(
             "the noise for the score",

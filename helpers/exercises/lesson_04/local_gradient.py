@@ -60,7 +60,7 @@ LOCAL = Exercise(
         "f between 0 and a thousandth": lambda g: _local_inputs(g, 6, 2, 3, loc=4e-4, spread=2e-4),
         "coins and saturated bits, data far apart": lambda g: {
             **_local_inputs(g, 6, 3, 5, loc=-400.0, spread=150.0),
-            "logits": torch.tensor([[0.0, 40.0, -40.0, 1.0, -1.0]], dtype=torch.float64) * torch.ones(3, 1).double(),
+            "logits": torch.tensor([[0.0, 800.0, -800.0, 40.0, -1.0]], dtype=torch.float64) * torch.ones(3, 1).double(),
         },
     },
     dimensions={

@@ -177,6 +177,14 @@ RELAXED_PAIR = Exercise(
             "Your z is right. In z' the bit is that of v; it must be that of z, so that both have the same sign.",
         ),
         Misconception(
+            "b by the other end",
+            lambda logits, u, v: (
+                logits + _logit(u),
+                logits + _logit(_squeezed(logits.sigmoid(), u > logits.sigmoid(), v)),
+            ),
+            "Your z is right. For z' you take b = 1[u > p]; it must be the bit of z, which is 1 where u > 1 − p.",
+        ),
+        Misconception(
             "b from a fair coin",
             lambda logits, u, v: (
                 logits + _logit(u),

@@ -68,7 +68,7 @@ STRAIGHT_THROUGH = Exercise(
             name: value * (1 if name == "logits" else 1e-3) for name, value in _one_bit_inputs(g, 6).items()
         },
         "coins and saturated bits, f in the hundreds": lambda g: {
-            "logits": torch.tensor([0.0, 40.0, -40.0, 0.0, 8.0, -8.0, 1e-3], dtype=torch.float64),
+            "logits": torch.tensor([0.0, 800.0, -800.0, 40.0, 8.0, -8.0, 1e-3], dtype=torch.float64),
             "f": normal(g, 2, 7, loc=-400.0, scale=150.0),
             "slope": normal(g, 2, 7, scale=150.0),
         },

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 
-import torch
-from torch import Generator, Tensor
-
-from helpers.exercises.engine.inputs import normal, normal_leaf
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_07.chain_inputs import against_the_past, chain_inputs, far_apart, forbidden
 
 
 def forward_log_marginal(log_initial, log_transition, log_emission):
@@ -23,32 +20,6 @@ def forward_log_marginal(log_initial, log_transition, log_emission):
         log_ahead = (log_forward[:, :, None] + log_transition).logsumexp(1)  # log p(x_1..t-1, z_t)
         log_forward = log_ahead + log_emission[:, t]
     return log_forward.logsumexp(1)
-
-
-def _chain_inputs(
-    generator: Generator, batch: int, steps: int, states: int, loc: float = -2.0, spread: float = 1.5
-) -> dict[str, Tensor]:
-    return {
-        "log_initial": normal(generator, states, scale=spread).log_softmax(-1).requires_grad_(),
-        "log_transition": normal(generator, states, states, scale=spread).log_softmax(-1).requires_grad_(),
-        "log_emission": normal_leaf(generator, batch, steps, states, loc=loc, scale=1.3),
-    }
-
-
-def _forbidden(generator: Generator) -> dict[str, Tensor]:
-    """Half of the transitions have probability 0, and so have the states beyond the first at the start."""
-    given = {name: value.detach() for name, value in _chain_inputs(generator, 3, 5, 4).items()}
-    log_transition = given["log_transition"].tril(1).masked_fill(torch.ones(4, 4).triu(2).bool(), -math.inf)
-    log_initial = torch.tensor([0.0, *3 * [-math.inf]], dtype=torch.float64)
-    return {**given, "log_initial": log_initial, "log_transition": log_transition.log_softmax(-1)}
-
-
-def _far_apart(generator: Generator) -> dict[str, Tensor]:
-    """Sequences that lie thousands of nats apart, and steps that decide between the states by hundreds."""
-    loc = torch.tensor([-400.0, -2.0, 90.0, -900.0], dtype=torch.float64)[:, None, None]
-    scale = torch.tensor([150.0, 1.0, 5.0, 15.0], dtype=torch.float64)[:, None, None]
-    emission = (loc + scale * normal(generator, 4, 6, 5)).requires_grad_()
-    return {**_chain_inputs(generator, 4, 6, 5), "log_emission": emission}
 
 
 def _forward_with(
@@ -93,14 +64,15 @@ FORWARD = Exercise(
     why="The sum over z_{t-1} is taken as soon as nothing later needs it: T K² operations for K^T paths. This is how the entropy "
     "floor of the synthetic chorales is computed, below which no model can come on average.",
     cases={
-        "four states": lambda g: _chain_inputs(g, 3, 5, 4),
-        "probabilities too small for a float": lambda g: _chain_inputs(g, 2, 30, 3, loc=-60.0),
-        "one step": lambda g: _chain_inputs(g, 4, 1, 3),
-        "forbidden transitions": _forbidden,
-        "one sequence of two states": lambda g: _chain_inputs(g, 1, 7, 2, spread=0.8),
-        "all sizes alike, densities above one": lambda g: _chain_inputs(g, 3, 3, 3, loc=9.0),
-        "sequences and states far apart": _far_apart,
-        "one state": lambda g: _chain_inputs(g, 2, 4, 1),
+        "four states": lambda g: chain_inputs(g, 3, 5, 4),
+        "probabilities too small for a float": lambda g: chain_inputs(g, 2, 30, 3, loc=-60.0),
+        "one step": lambda g: chain_inputs(g, 4, 1, 3),
+        "forbidden transitions": forbidden,
+        "one sequence of two states": lambda g: chain_inputs(g, 1, 7, 2, spread=0.8),
+        "all sizes alike, densities above one": lambda g: chain_inputs(g, 3, 3, 3, loc=9.0),
+        "sequences and states far apart": far_apart,
+        "what was unlikely turns out right": against_the_past,
+        "one state": lambda g: chain_inputs(g, 2, 4, 1),
     },
     dimensions={
         "log_initial": ("states",),

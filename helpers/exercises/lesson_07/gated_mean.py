@@ -52,7 +52,12 @@ GATED = Exercise(
     "identity, so where a gate shuts, z stays where it is and gradients pass unchanged. Before training gates are about half open.",
     cases={
         "three vectors of four": lambda g: _gated_inputs(g, 3, 4),
-        "gates wide open and shut": lambda g: _gated_inputs(g, 5, 2, scale=30.0),
+        "gates wide open and shut": lambda g: {
+            **_gated_inputs(g, 5, 2, scale=30.0),
+            "gate_logit": torch.tensor([[100.0, -100.0], [30.0, -3.0], [-60.0, 90.0], [0.0, 8.0], [-9.0, 0.5]])
+            .double()
+            .requires_grad_(),
+        },
         "one vector": lambda g: _gated_inputs(g, 1, 3),
         "all sizes alike": lambda g: _gated_inputs(g, 3, 3),
         "one number": lambda g: _gated_inputs(g, 4, 1),

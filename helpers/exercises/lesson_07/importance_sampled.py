@@ -28,7 +28,8 @@ def _path_inputs(
 ) -> dict[str, Tensor]:
     log_q = normal(generator, samples, batch, scale=2.0, loc=-5.0)
     centre = normal(generator, batch, scale=3.0) + loc
-    return {"log_joint": log_q + centre + normal(generator, samples, batch, scale=spread), "log_q": log_q}
+    log_joint = log_q + centre + normal(generator, samples, batch, scale=spread)
+    return {"log_joint": log_joint.requires_grad_(), "log_q": log_q.requires_grad_()}
 
 
 def _importance_with(
@@ -52,7 +53,7 @@ IMPORTANCE = Exercise(
     difficulty=2,
     statement=r"Estimate $\log p(x)$ from $S$ whole paths $z_s \sim q(z \mid x)$ with the weights $w_s = p(x, z_s) / q(z_s \mid x)$: "
     r"return $\log \frac 1 S \sum_s w_s$ for each sequence, and the effective sample size $\big(\sum_s w_s\big)^2 / \sum_s w_s^2$. A "
-    r"sequence has hundreds of nats: weights themselves are 0 in floating point.",
+    r"sequence has hundreds of nats: weights themselves are 0 in floating point. Gradients must reach both arguments.",
     solution=importance_sampled,
     why="The mean weight has p(x) for its expectation; its log lies below log p(x) on average, and above the bound, the mean of the logs. "
     "Where one path in a thousand carries all the weight, the effective size is near 1, and the estimate is not to be trusted.",

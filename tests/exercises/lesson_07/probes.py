@@ -83,12 +83,15 @@ REVERSED: dict[str, Inputs] = {
 
 def paths(generator: Generator, samples: int, batch: int, loc: float = -50.0, spread: float = 1.0) -> dict[str, Tensor]:
     log_q = normal(generator, samples, batch, loc=-30.0, scale=4.0)
-    return {"log_joint": log_q + loc + normal(generator, samples, batch, scale=spread), "log_q": log_q}
+    log_joint = log_q + loc + normal(generator, samples, batch, scale=spread)
+    return {"log_joint": log_joint.requires_grad_(), "log_q": log_q.requires_grad_()}
 
 
 def weightless(given: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same with a second path that the model thinks impossible."""
-    return {**given, "log_joint": given["log_joint"].index_fill(0, torch.tensor([1]), -math.inf)}
+    return {name: value.detach() for name, value in given.items()} | {
+        "log_joint": given["log_joint"].detach().index_fill(0, torch.tensor([1]), -math.inf)
+    }
 
 
 IMPORTANCE: dict[str, Inputs] = {

@@ -26,7 +26,7 @@ def by_interpolation(z, gate_logit, proposal, weight, bias):
 
 
 def number_by_number(z, gate_logit, proposal, weight, bias):
-    shut = 1 / (1 + gate_logit.exp())
+    shut = torch.sigmoid(-gate_logit)
     step = torch.einsum("ij,bj->bi", weight, z) + bias
     return proposal + shut * (step - proposal)
 
@@ -236,17 +236,6 @@ def by_one_hot_copies(log_z, log_weight, z, offset):
     return log_z + log_weight.logsumexp(1) - math.log(count), copies @ z
 
 
-def by_scaled_probabilities(log_initial, log_transition, log_emission):
-    largest = log_emission.max(2, keepdim=True).values
-    emission = (log_emission - largest).exp()
-    forward, total = log_initial.exp() * emission[:, 0], largest.sum((1, 2))
-    for t in range(1, log_emission.shape[1]):
-        norm = forward.sum(1, keepdim=True)
-        total = total + norm[:, 0].log()
-        forward = (forward / norm) @ log_transition.exp() * emission[:, t]
-    return total + forward.sum(1).log()
-
-
 def sequence_for_sequence_forward(log_initial, log_transition, log_emission):
     found = []
     for sequence in log_emission:
@@ -298,7 +287,6 @@ def by_other_broadcasting(log_initial, log_transition, log_emission):
         ("07.5", by_bucketize),
         ("07.5", with_a_last_edge_of_one),
         ("07.5", by_one_hot_copies),
-        ("07.6", by_scaled_probabilities),
         ("07.6", sequence_for_sequence_forward),
         ("07.6", by_other_broadcasting),
     ],

@@ -6,7 +6,7 @@
 #   FROM=../older-folder              make update takes the answers from there, and not from git
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser check lessons reconcile update slides bench solutions FORCE
+.PHONY: help lab test test-thorough test-browser check lessons reconcile update slides bench solutions FORCE
 
 PYTHON_BIN := .venv/bin/python
 WORKERS ?= 2
@@ -47,6 +47,9 @@ else
 	@echo "==> every cell of $(words $(NOTEBOOKS)) notebook(s), in smoke mode"
 	@WORKBOOK_SMOKE=1 WORKBOOK_PROGRESS=/dev/null OMP_NUM_THREADS=1 $(PYTHON_BIN) -m pytest $(IN_PARALLEL) --nbval-lax --nbval-cell-timeout=120 $(NOTEBOOKS)
 endif
+
+test-thorough: .venv/complete ## for authors: hundreds of wrong answers to every exercise, and right ones on a busy machine
+	@OMP_NUM_THREADS=1 $(PYTHON_BIN) -m pytest -m thorough -n $(WORKERS) --dist worksteal
 
 test-browser: .venv/complete ## every lesson in JupyterLab and every deck, in headless Chromium, which must be installed
 	@echo "==> decks in a browser side by side, then lessons one by one: their explorers are timed"

@@ -116,6 +116,7 @@ def _changed_last(value: Any, change: Callable[[Tensor], Any]) -> Any:
     return (*value[:-1], _changed(value[-1], change)) if isinstance(value, tuple) else _changed(value, change)
 
 
+@pytest.mark.thorough
 @each
 def test_random_wrong_answers_never_pass(exercise: Exercise, tally):
     tried, passed = 0, []

@@ -12,6 +12,7 @@ from tests.exercises.fresh_process import HEAVY, names, try_in_forks
 COUNT = 20
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_first_calls_beside_busy_processes():
     chosen = random.Random(0).sample(names(HEAVY), COUNT)

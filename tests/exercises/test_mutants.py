@@ -21,6 +21,7 @@ def probes(exercise: Exercise) -> dict:
     return importlib.import_module(f"tests.exercises.lesson_{exercise.lesson}.probes").PROBES[exercise.id]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("exercise", EVERY, ids=lambda exercise: exercise.id)
 def test_no_mutant_that_differs_passes(exercise: Exercise, tally, monkeypatch):
     bare = replace(

@@ -17,6 +17,7 @@ for _lesson in LESSONS:
     importlib.import_module(f"tests.exercises.first_try.lesson_{_lesson}")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("one", TRIES, ids=lambda one: one.key.replace(" ", "-"))
 def test_right_answers_pass_and_wrong_ones_do_not(one):
     assert judge(registry.find(one.exercise), one.answer).passed is one.is_right, one.about

@@ -100,7 +100,7 @@ from helpers.estimators import (
     ScoreFunction,
     StickingTheLanding,
 )
-from helpers.evaluation import Measured, active_units, evaluate_bound
+from helpers.evaluation import Measured, active_units, component_use, evaluate_bound
 from helpers.exercises import check, hint, progress, solution  # noqa: F401  hint and solution are for you to call
 from helpers.experiments.rate_distortion import rate_distortion_sweep
 from helpers.models import AmortizedGuide, AnalyticKlElbo, Elbo, LatentVariableModel
@@ -111,7 +111,6 @@ from helpers.networks import (
     count_multiply_adds,
     count_parameters,
 )
-from helpers.reproduce.fashion_cell import component_use
 from helpers.reproduce.rows import read_rows
 from helpers.training import fit
 from helpers.widgets.prior_learning import learn_priors, prior_learning

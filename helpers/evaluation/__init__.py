@@ -3,6 +3,7 @@
 from helpers.evaluation.bound import BoundEvaluation, evaluate_bound
 from helpers.evaluation.classification import accuracy
 from helpers.evaluation.measured import Measured
+from helpers.evaluation.mixture_components import component_use
 from helpers.evaluation.particle_filter import particle_log_marginal
 from helpers.evaluation.sequences import PerStep, SequenceEvaluation, evaluate_sequences
 from helpers.evaluation.unit_activity import ActiveUnits, active_units
@@ -15,6 +16,7 @@ __all__ = [
     "SequenceEvaluation",
     "accuracy",
     "active_units",
+    "component_use",
     "evaluate_bound",
     "evaluate_sequences",
     "particle_log_marginal",

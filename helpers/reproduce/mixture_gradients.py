@@ -1,9 +1,9 @@
 """A mixture guide trained by each of the gradients that it can have, four evaluations of f per image and step, standard normal prior.
 
-Data, start, optimiser and schedule are the same for all. The weight of the rate is 1 throughout: where it rises from 0, nothing rewards a
-spread-out q(z | x) at first, one component takes all the weight, and there is no mixture left whose gradients could be compared. The
-noise of each gradient is measured at common weights: those of the run that enumerates the component, after its first epoch and after its
-last.
+Data, start, optimiser and schedule are the same for all. The weight of the rate is 1 throughout: if it rises from 0, nothing rewards a
+spread-out q(z | x) at first, one component takes nearly all the weight, and the gradients of a near-Gaussian guide would be compared.
+The noise of each gradient is measured at common weights: those of the run that enumerates the component, after its first epoch and after
+its last.
 """
 
 from __future__ import annotations

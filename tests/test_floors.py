@@ -16,7 +16,7 @@ ROOMS = (
     ("widgets", "exercises", "reproduce"),
     ("experiments",),
     ("training", "evaluation", "plots"),
-    ("models",),
+    ("models", "programs"),
     ("estimators", "distributions", "networks"),
     ("set_up", "data", "files", "matmul", "settings"),
 )

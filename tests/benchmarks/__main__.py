@@ -9,7 +9,7 @@ import time
 
 from tests.benchmarks import fresh_process
 
-GROUPS = ("process", "vae", "estimators", "ssvae", "dmm")
+GROUPS = ("process", "vae", "estimators", "ssvae", "dmm", "programs")
 
 
 def main() -> int:
@@ -28,7 +28,13 @@ def main() -> int:
     last = [fresh_process.import_time(), fresh_process.peak_memory()] if "process" in given.only else []
 
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or torch's profiler writes lines of its own
-    from tests.benchmarks import deep_markov, score_function, semi_supervised, vae_epoch  # now torch and Pyro may come
+    from tests.benchmarks import (  # now torch and Pyro may come
+        deep_markov,
+        programs,
+        score_function,
+        semi_supervised,
+        vae_epoch,
+    )
 
     rows = [
         *(vae_epoch.rows(given.rounds) if "vae" in given.only else []),
@@ -36,6 +42,7 @@ def main() -> int:
         *(score_function.rows(given.rounds) if "estimators" in given.only else []),
         *(semi_supervised.rows(given.rounds) if "ssvae" in given.only else []),
         *(deep_markov.rows(given.rounds) if "dmm" in given.only else []),
+        *(programs.rows(given.rounds) if "programs" in given.only else []),
     ]
     for row in rows:
         print(row, flush=True)

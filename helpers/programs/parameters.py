@@ -82,7 +82,8 @@ class _Giving(Handler):
             assert site.draws is not None
             first: Tensor = site.draws(site)
             stored[key] = nn.Parameter(transform.inv(first.detach()).clone())
-        site.value = transform(stored[key])
+        unconstrained = stored[key]
+        site.value = transform(unconstrained.view_as(unconstrained))  # a tensor like any other, not an nn.Parameter
 
     def finish(self, site: Site) -> None:
         if site.kind != "module":

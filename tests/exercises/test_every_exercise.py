@@ -210,6 +210,12 @@ MEANINGS = {
     "07.4": "importance_sampled",
     "07.5": "particle_step",
     "07.6": "forward_log_marginal",
+    "08.1": "log_prior_and_likelihood",
+    "08.2": "replayed",
+    "08.3": "surrogate_of_traces",
+    "08.4": "log_joint_in_plates",
+    "08.5": "log_importance_weight",
+    "08.6": "acceptance_probability",
 }
 
 

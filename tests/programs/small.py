@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal
 
+from helpers.experiments.two_languages import t
 from helpers.programs import sample
-from tests.programs.two_languages import t
 
 EMISSION, MOVE, START = t(0.2, 0.7), t(0.3, 0.6), t(0.4)
 BITS = (1.0, 0.0, 1.0)

@@ -8,8 +8,8 @@ import torch
 from pyro import poutine
 from pyro.infer import Trace_ELBO
 
+from helpers.experiments.two_languages import OURS, PROGRAMS, PYRO, X, t
 from helpers.programs import ProgramElbo, condition, every_cost, replay, trace
-from tests.programs.two_languages import OURS, PROGRAMS, PYRO, X, t
 
 SEEDS = range(5)
 

@@ -20,6 +20,7 @@ from helpers.estimators import (
     StickingTheLanding,
 )
 from helpers.estimators.harness.exact import exact_moments_of
+from helpers.experiments.two_languages import t
 from helpers.networks import FeedForward
 from helpers.programs import ProgramElbo, module, param, plate, sample
 from helpers.programs.bound import Execution
@@ -27,7 +28,6 @@ from helpers.programs.costs import Cost, averaged_to, cost_of_members, dims_of, 
 from helpers.programs.integrand import as_integrand
 from helpers.programs.site import Frame
 from helpers.training import fit
-from tests.programs.two_languages import t
 
 X = t(0.5, -1.0, 2.0)
 STANDARD = Normal(t(0), t(1))

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.distributions import Categorical, Normal
 
+from helpers.experiments.two_languages import t
 from helpers.programs import enumerate_executions, plate, sample
 from tests.programs.small import forward_algorithm, geometric, geometric_log_marginal, hidden_chain
-from tests.programs.two_languages import t
 
 
 def test_a_finite_program_is_summed_exactly():

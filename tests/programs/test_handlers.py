@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
 
+from helpers.experiments.two_languages import t
 from helpers.programs import block, condition, do, plate, replay, sample, trace, uncondition
 from helpers.programs.site import Site
 from helpers.programs.stack import Handler, handlers, send
-from tests.programs.two_languages import t
 
 
 def program(x=None):

@@ -7,9 +7,9 @@ import torch
 from torch.distributions import Bernoulli, Normal
 
 from helpers.estimators.harness.every_outcome import EveryOutcome
+from helpers.experiments.two_languages import t
 from helpers.programs import condition, importance_sampling, sample, seed
 from tests.programs.small import forward_algorithm, geometric, geometric_log_marginal, hidden_chain
-from tests.programs.two_languages import t
 
 
 def flat_guide():

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
 
+from helpers.experiments.two_languages import t
 from helpers.programs import ProgramElbo, condition, factor, replay, sample, trace
 from helpers.programs.matching import check_match
-from tests.programs.two_languages import t
 
 STANDARD = Normal(t(0), t(1))
 

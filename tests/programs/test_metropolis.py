@@ -9,8 +9,8 @@ import torch
 from torch.distributions import Bernoulli, Categorical, Normal
 
 from helpers.estimators.harness.every_outcome import EveryOutcome
+from helpers.experiments.two_languages import t
 from helpers.programs import SingleSiteMetropolis, condition, enumerate_executions, sample, seed, trace
-from tests.programs.two_languages import t
 
 
 def random_number_of_bits():

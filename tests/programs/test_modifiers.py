@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.distributions import Normal
 
+from helpers.experiments.two_languages import t
 from helpers.programs import mask, plate, sample, scale, scope, seed, trace
-from tests.programs.two_languages import t
 
 
 def program():

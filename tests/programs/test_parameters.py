@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.distributions import constraints
 
+from helpers.experiments.two_languages import t
 from helpers.programs import Parameters, module, param
-from tests.programs.two_languages import t
 
 
 def test_they_are_made_once_and_kept_without_constraint():

@@ -10,6 +10,7 @@ from torch.distributions import Bernoulli, Categorical, Normal
 
 from helpers.estimators.harness.every_outcome import EveryOutcome
 from helpers.estimators.harness.quadrature import gauss_legendre
+from helpers.experiments.two_languages import t
 from helpers.programs import particle_filtering, sample, seed
 from tests.programs.small import (
     BITS,
@@ -21,7 +22,6 @@ from tests.programs.small import (
     geometric_log_marginal,
     hidden_chain,
 )
-from tests.programs.two_languages import t
 
 
 def mean_estimate(run, source):

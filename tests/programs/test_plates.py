@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Independent, Normal
 
+from helpers.experiments.two_languages import t
 from helpers.programs import plate, replay, sample, seed, trace
-from tests.programs.two_languages import t
 
 STANDARD = Normal(t(0), t(1))
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
 
+from helpers.experiments.two_languages import t
 from helpers.programs import (
     condition,
     enumerate_executions,
@@ -18,7 +19,6 @@ from helpers.programs import (
     trace,
 )
 from tests.programs.small import hidden_chain
-from tests.programs.two_languages import t
 
 
 def test_observations_are_drawn_from_the_posterior():

@@ -10,10 +10,10 @@ from torch.distributions import Bernoulli, Categorical, Independent, Normal, con
 
 from helpers.estimators import LeaveOneOut, Pathwise, ScoreFunction
 from helpers.estimators.draws import DrawSource, drawing_from
+from helpers.experiments.two_languages import t
 from helpers.programs import Parameters, condition, enumerate_executions, factor, module, param, sample, seed, trace
 from helpers.programs.primitives import Unit
 from helpers.programs.site import Site, described, drawn
-from tests.programs.two_languages import t
 
 STANDARD = Normal(t(0), t(1))
 

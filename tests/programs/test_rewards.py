@@ -22,11 +22,12 @@ from helpers.estimators import (
     SelfCritic,
 )
 from helpers.estimators.harness.exact import exact_moments_of
+from helpers.experiments.pyro_gradient import mean_gradient
+from helpers.experiments.two_languages import t
 from helpers.networks import FeedForward
 from helpers.programs import ProgramElbo, downstream_cost, every_cost, param, plate, sample
 from helpers.programs.costs import Cost
 from helpers.programs.rewards import Rest, first_changed
-from tests.programs.two_languages import t
 
 LOGITS, Y = t(0.3, -0.2, 0.5, 0.1), t(2.6)
 
@@ -180,8 +181,6 @@ def pyro_guide():
 @pytest.mark.parametrize(("elbo", "unbiased"), [(Trace_ELBO, True), (TraceGraph_ELBO, False)])
 def test_what_pyro_makes_of_it(elbo, unbiased):
     """Pyro 1.9's TraceGraph_ELBO counts a cost as downstream only if a tensor connects it to the choice; a branch on .item() cuts that."""
-    from tests.programs.pyro_gradient import mean_gradient
-
     gradient = mean_gradient(elbo(), pyro_model, pyro_guide, "logits", most=4)
     error = (gradient + enumerated(4)[1]).abs().max().item()  # Pyro's loss is minus the bound
     assert (error < 1e-12) == unbiased and (unbiased or error > 0.05)

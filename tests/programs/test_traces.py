@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
+from helpers.experiments.two_languages import t
 from helpers.programs import mask, module, param, plate, sample, scale, trace
-from tests.programs.two_languages import t
 
 
 def program():

@@ -1,4 +1,4 @@
-"""Programs that are written once and run in two languages: ours, and Pyro."""
+"""Eight programs that are written once and run in two languages: ours, and Pyro."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ positive, unit, simplex = constraints.positive, constraints.unit_interval, const
 
 @dataclass(frozen=True)
 class Language:
-    """The words of a language, and its distributions."""
+    """The words of a language, and its distributions.
+
+    Args:
+        sample: name, distribution, obs, auxiliary → value.
+        param: name, first value, constraint → value.
+        plate: name, size, ... → what `with` enters.
+        mask: where → what `with` enters.
+        of: Module of distributions.
+    """
 
     sample: Callable[..., Tensor]
     param: Callable[..., Tensor]
@@ -42,6 +50,14 @@ Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def t(*values: float) -> Tensor:
+    """Constants in float64.
+
+    Args:
+        values: Numbers.
+
+    Returns:
+        A scalar of one number, otherwise a vector.
+    """
     return torch.tensor(values if len(values) != 1 else values[0], dtype=torch.float64)
 
 
@@ -50,6 +66,15 @@ TABLE = torch.linspace(-2, 3, 12, dtype=torch.float64).reshape(3, 4).sin()
 
 
 def globals_with_plate(L: Language) -> Pair:
+    """Two global latents, one of them positive, and a plate of data.
+
+    Args:
+        L: The language.
+
+    Returns:
+        Model and guide.
+    """
+
     def model() -> None:
         mu = L.sample("mu", L.of.Normal(t(0), t(1)))
         tau = L.sample("tau", L.of.Gamma(t(2), t(3)))
@@ -64,6 +89,14 @@ def globals_with_plate(L: Language) -> Pair:
 
 
 def subsample(L: Language) -> Pair:
+    """A plate of which two members in six are at hand, each with a latent of its own.
+
+    Args:
+        L: The language.
+
+    Returns:
+        Model and guide.
+    """
     chosen = torch.tensor([4, 1])
 
     def model() -> None:
@@ -82,6 +115,15 @@ def subsample(L: Language) -> Pair:
 
 
 def nested_plates(L: Language) -> Pair:
+    """Columns and cells of a table, both discrete, below a continuous mean.
+
+    Args:
+        L: The language.
+
+    Returns:
+        Model and guide.
+    """
+
     def model() -> None:
         mu = L.sample("mu", L.of.Normal(t(0), t(1)))
         with L.plate("columns", 4, dim=-1):
@@ -101,6 +143,14 @@ def nested_plates(L: Language) -> Pair:
 
 
 def masked(L: Language) -> Pair:
+    """Data of which some are missing.
+
+    Args:
+        L: The language.
+
+    Returns:
+        Model and guide.
+    """
     there = X > -1.5
 
     def model() -> None:
@@ -118,6 +168,15 @@ def masked(L: Language) -> Pair:
 
 
 def discrete(L: Language) -> Pair:
+    """A category, and two bits for each datum.
+
+    Args:
+        L: The language.
+
+    Returns:
+        Model and guide.
+    """
+
     def model() -> None:
         k = L.sample("k", L.of.Categorical(t(0.2, 0.3, 0.5)))
         with L.plate("data", 6):
@@ -134,6 +193,15 @@ def discrete(L: Language) -> Pair:
 
 
 def random_length(L: Language) -> Pair:
+    """A loop that ends at random: names are made at run time.
+
+    Args:
+        L: The language.
+
+    Returns:
+        Model and guide.
+    """
+
     def model() -> None:
         trials = 0
         while not L.sample(f"stop {trials}", L.of.Bernoulli(t(0.5))).item():
@@ -149,6 +217,15 @@ def random_length(L: Language) -> Pair:
 
 
 def auxiliary(L: Language) -> Pair:
+    """A guide with a variable that the model does not have.
+
+    Args:
+        L: The language.
+
+    Returns:
+        Model and guide.
+    """
+
     def model() -> None:
         z = L.sample("z", L.of.Normal(t(0), t(1)))
         L.sample("x", L.of.Normal(z, t(0.5)), obs=t(0.7))
@@ -161,6 +238,15 @@ def auxiliary(L: Language) -> Pair:
 
 
 def constrained(L: Language) -> Pair:
+    """Parameters that are positive, in the unit interval, and on the simplex.
+
+    Args:
+        L: The language.
+
+    Returns:
+        Model and guide.
+    """
+
     def model() -> None:
         p = L.sample("p", L.of.Beta(t(2), t(2)))
         w = L.sample("w", L.of.Dirichlet(t(1, 1, 2)))

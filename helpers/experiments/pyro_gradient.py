@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pyro
 import torch
 from pyro import poutine
+from pyro.infer import ELBO
 from torch import Tensor
 
+Program = Callable[..., Any]
 
-def mean_gradient(elbo, model, guide, parameter: str, most: int) -> Tensor:
-    """sum over executions of probability times gradient. Each execution is forced by the bits it draws, in order."""
+
+def mean_gradient(elbo: ELBO, model: Program, guide: Program, parameter: str, most: int) -> Tensor:
+    """Sum over executions of probability times gradient. Each execution is forced by the bits that it draws, in order.
+
+    Args:
+        elbo: Pyro's loss.
+        model: Program of p(x, z).
+        guide: Program of q(z), all of whose choices are bits.
+        parameter: Name of the parameter, which is unconstrained.
+        most: Most choices that an execution has.
+
+    Returns:
+        The mean gradient of the loss, in the parameter's shape.
+    """
     total, seen = 0.0, set()
     for bits in itertools.product((0.0, 1.0), repeat=most):
         pyro.clear_param_store()

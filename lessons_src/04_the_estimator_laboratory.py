@@ -16,8 +16,8 @@
 #
 # *Gradient estimators for discrete latents on one bench: which are right on average, how noisy each is, and what a step costs.*
 #
-# **142 minutes** (80 reading and running, 62 exercises) · before this: [02 The variational autoencoder](02_variational_autoencoder.ipynb), sections 3 and 4,
-# and [03 NVIL and control variates](03_nvil_and_control_variates.ipynb), sections 2 to 4
+# **142 minutes** (80 reading and running, 62 exercises) · before this: [02 The variational autoencoder](02_variational_autoencoder.ipynb), sections 3, 4 and 6,
+# and [03 NVIL and control variates](03_nvil_and_control_variates.ipynb), sections 2 to 6
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -110,7 +110,7 @@ settings.seed_everything(0)
 # ## 1 · One bench for all
 #
 # You want $g = \nabla_\phi\, \mathbb E_{q_\phi(z)}[f(z)]$ for bits $z$. Lesson 03 had one estimator of it, the score function $f(z)\, \nabla_\phi \log q_\phi(z)$, and ways to calm it. Since then
-# dozens of others have been invented; this lesson takes the ones from which the rest are built. All are called in one way, `estimator(f, q, num_samples)`, and their estimate $\hat g$ is judged by two numbers:
+# dozens of others have been invented; this lesson takes the ones from which the rest are built. All are called in one way, `estimator(f, q, num_samples)` (`num_samples` counts evaluations of $f$: 2 is one pair for DisARM, 3 one sample for REBAR), and their estimate $\hat g$ is judged by two numbers:
 #
 # $$ \text{bias} = \mathbb E[\hat g] - g, \qquad \text{variance} = \mathbb E\,\big|\hat g - \mathbb E[\hat g]\big|^2 \quad \text{(summed over the coordinates of } \phi). $$
 #
@@ -367,7 +367,7 @@ plots.curves(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The mean of all is off by the factor 7/8, the same for each prompt: a learning rate. GRPO's factor depends on the prompt: in groups of eight, one that is answered rightly once in twenty, or wrongly once in twenty, weighs a third more than one that is answered rightly half of the time. In large groups the factor is
-# $1 / \sqrt{p\,(1 - p)}$, and it weighs 2.3 times as much. That may be what you want, but it is a choice: the gradient is that of another objective than the mean reward.
+# $1 / \sqrt{p\,(1 - p)}$, and the rare prompt weighs 2.3 times as much as the even one. That may be what you want, but it is a choice: the gradient is that of another objective than the mean reward.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3 · Many samples inside the logarithm
@@ -400,8 +400,8 @@ largest = settings.budget(full=4, smoke=2)
 
 # %% slideshow={"slide_type": "fragment"}
 print(f"log p(x) = {log_marginal.item():.3f} nats")
-print("                    variance                            signal / noise")
-print(" S    bound    same credit  VIMCO  leave-one-out        VIMCO  leave-one-out")
+print("                    variance                         signal / noise          |mean|")
+print(" S    bound    same credit  VIMCO  leave-one-out     VIMCO  leave-one-out  VIMCO  leave-one-out")
 for S in range(2, largest + 1):
     target = exact_gradient(log_weight, q, "log_mean_exp", S, parameters=[phi])
     same = exact_moments_of(lambda: same_credit_for_all(S), parameters=[phi])  # noqa: B023
@@ -410,9 +410,11 @@ for S in range(2, largest + 1):
     for unbiased in (same, vimco):
         assert (unbiased.mean[0] - target.gradient[0]).norm() < 1e-9 * target.gradient[0].norm()
     signal = [judged.mean[0].norm() / judged.total_variance**0.5 for judged in (vimco, single)]
+    lengths = [judged.mean[0].norm() for judged in (vimco, single)]
     print(
         f"{S:2} {target.value.item():8.3f} {same.total_variance:14.3f} {vimco.total_variance:6.3f} "
-        f"{single.total_variance:14.3f} {signal[0]:12.2f} {signal[1]:14.2f}"
+        f"{single.total_variance:14.3f} {signal[0]:9.2f} {signal[1]:14.2f} "
+        f"{lengths[0]:6.2f} {lengths[1]:14.2f}"
     )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -424,7 +426,7 @@ for S in range(2, largest + 1):
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # VIMCO and the score function with the same credit for all have the same mean, to nine digits; the cell would stop if they had not. Leave-one-out is worse here than on the sharp bench (section 9 has its variance there), because `log_weight` keeps $\phi$ in $q$: a term of mean zero, and noise, is added.
-# It has another target, the average of $S$ one-sample bounds, so compare not variances but the signal, the length of the mean gradient, with its noise. With two samples VIMCO is ahead, with four behind: a bound that is already tight says little about $q$. If a good $q$ is what you want, a tighter bound is not always the better teacher.
+# It has another target, the average of $S$ one-sample bounds, so compare not variances but the signal, the length of the mean gradient, with its noise. With two samples VIMCO is ahead, with four behind. Its mean gradient shrinks as the bound tightens (last columns), while leave-one-out's stays the same and only the noise falls: a bound that is already tight says little about $q$. If a good $q$ is what you want, a tighter bound is not always the better teacher.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 04.2 · ●●● · 15 minutes
@@ -459,7 +461,7 @@ check("04.2", vimco_signals)
 #
 # $$ \text{ARM:}\quad \hat g_i = \big(f(b) - f(b')\big)\big(u_i - \tfrac12\big), $$
 #
-# one $u_i$ for each bit. **DisARM** sums $u$ out, given the two bits. It keeps the mean and can only lose variance; a bit on which the pair agrees gets exactly nothing.
+# one $u_i$ for each bit, and the gradient is that on the logit $\phi_i$. **DisARM** sums $u$ out, given the two bits. It keeps the mean and can only lose variance; a bit on which the pair agrees gets exactly nothing.
 
 # %% slideshow={"slide_type": "fragment"}
 p = 0.7
@@ -470,7 +472,7 @@ disarm = 0.5 * 2 * (b - other) ** 2 * max(p, 1 - p)
 plots.curves(
     {"ARM": (u, arm), "DisARM": (u, disarm)},
     "u, one uniform number",
-    "estimate of the gradient",
+    "estimate",
     references={"exact": 2 * p * (1 - p)},
     size=(820, 230),
     caption="One bit, p = 0.7, f = 2b. Two cuts, at 1 − p = 0.3 and at p = 0.7: left of both the pair is (0, 1), between them (1, 1), right of both (1, 0).",
@@ -514,12 +516,12 @@ plots.curves(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Leave-one-out is the noisiest of the four nearly everywhere: with two samples, its baseline is a single draw. DisARM is the calmest but for a stretch near p = 1. In the notebook, the next Predict asks whether DisARM beats leave-one-out on two bits as well.
+# Leave-one-out is the noisiest of the four nearly everywhere: with two samples, its baseline is a single draw. DisARM is the calmest up to p of about 0.62; beyond, the plain score function is. In the notebook, the next Predict asks whether DisARM beats leave-one-out on two bits as well.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Where $p$ is near 1, the plain score function undercuts them all. The surprising outcome there is $b = 0$, and $f(0)$ happens to be 0, the best baseline (lesson 03). Add a constant to $f$ and the advantage is gone: run the cells again with `2 * b + 3` in place of `2 * b`.
+# From $p$ of about 0.62 on, the plain score function undercuts them all. The surprising outcome there is $b = 0$, and $f(0)$ happens to be 0, the best baseline (lesson 03). Add a constant to $f$ and the advantage is gone: run the cells again with `2 * b + 3` in place of `2 * b`.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### Predict
@@ -617,7 +619,7 @@ for name, surrogate in (("by hand", by_hand), ("package", ours)):
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### REBAR: a control variate behind the bit
 #
-# A bit is the sign of a noisy logit: $z = \phi + \varepsilon$ with logistic $\varepsilon$, $b = 1[z > 0]$. **REBAR** asks $f$ at the relaxed bit behind $b$, $c(z) = \eta\, f\big(\mathrm{sigmoid}(z / T)\big)$, at two points: $z$ itself, and $z'$, drawn anew *given* $b$.
+# A bit is the sign of a noisy logit: $z = \phi + \varepsilon$ with logistic $\varepsilon$, $b = 1[z > 0]$. **REBAR** asks $f$ at the relaxed bit behind $b$, $c(z) = \eta\, f\big(\mathrm{sigmoid}(z / T)\big)$, at two points: $z$ itself, and $z'$, drawn anew *given* $b$. $T > 0$ is a temperature: the lower, the nearer to a bit.
 #
 # $$ \hat g = \underbrace{\big[f(b) - c(z')\big]\, \nabla \log q(b)}_{\text{score function, less a baseline}} \;+\; \underbrace{\nabla c(z)}_{\text{pathwise}} \;-\; \underbrace{\nabla c(z')}_{\text{pathwise, given } b}. $$
 #
@@ -632,7 +634,7 @@ for name, surrogate in (("by hand", by_hand), ("package", ours)):
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Why it is unbiased: the mean of $c(z)$ can be differentiated by the score function of $b$ and what is left given $b$, or through $z$ directly. $\nabla \mathbb E[c(z)] = \mathbb E\big[c(z')\, \nabla \log q(b) + \nabla c(z')\big] = \mathbb E\big[\nabla c(z)\big]$. So the three terms with $c$ have mean zero together, whatever $c$ is.
-# In the gradient of $c(z')$ the noise $v$ behind $z'$ is held, and the cut at $1 - p$, which it is squeezed against, moves with $\phi$: this is the exercise.
+# (The next exercise has the number 04.7, for it came last: numbers stay, so that saved progress holds.) In the gradient of $c(z')$ the noise $v$ behind $z'$ is held, and the cut at $1 - p$, which it is squeezed against, moves with $\phi$: this is the exercise.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 04.7 · ●●● · 10 minutes
@@ -715,6 +717,8 @@ plots.curves(
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
+# At $T = 0.5$ the best $\eta$ is near 1 and leaves a quarter of the variance; at $T = 4$ it is near 1.25 and leaves hardly any.
+#
 # ### RELAX: learn all of the control variate
 #
 # REBAR's $c$ is $f$ itself at relaxed bits, with two numbers to learn. **RELAX** puts a network there: alone, and then $f$ is asked at bits only; or added to REBAR's $c$. Both are trained as $\eta$ is, by descending the variance of the estimate.
@@ -801,13 +805,18 @@ for name, values in found.items():
 #
 # $$ \hat g_i = p_i (1 - p_i)\, \big( f(z_{-i}, z_i = 1) - f(z_{-i}, z_i = 0) \big). $$
 #
-# **Local enumeration** asks $M$ bits for $1 + M$ evaluations a sample; the noise that is left comes from the *other* bits. **Full enumeration** asks for $2^M$, and leaves none.
+# ($p_i (1 - p_i)$ is the slope of $p_i$ by its logit.) **Local enumeration** asks $M$ bits for $1 + M$ evaluations a sample; the noise that is left comes from the *other* bits. **Full enumeration** asks for $2^M$, and leaves none.
 #
 # **Predict.** On which $f$ does local enumeration have no noise at all?
+#
+# <details><summary>Answer</summary>
+#
+# On every $f$ that is a *sum* of functions of one bit each. Then the difference in the brackets does not depend on the others.
+# </details>
 
 # %% slideshow={"slide_type": "fragment"}
 print("variance, by logit                       z_1      z_2      z_3")
-for bench, f in benches.items():
+for bench, f in {**benches, "sum": lambda z: z @ phi.new_tensor([1.0, -2.0, 0.5])}.items():
     for name, estimator, calls in (
         ("score function, 4 evaluations", ScoreFunction(), 4),
         ("local enumeration, 4", LocalEnumeration(), 1),
@@ -826,9 +835,7 @@ for bench, f in benches.items():
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The answer: on every $f$ that is a *sum* of functions of one bit each. Then the difference in the brackets does not depend on the others.
-#
-# **Predict.** At 200 bits, one sample of local enumeration costs 201 evaluations. Spend them on 201 samples of leave-one-out instead, and most rewards get an excellent baseline. Who is calmer?
+# **Predict.** At 200 bits, one sample of local enumeration costs 201 evaluations. Spend them on 201 samples of leave-one-out instead, and every reward gets an excellent baseline. Who is calmer?
 #
 # <details><summary>Answer</summary>
 #
@@ -976,7 +983,7 @@ for t in temperatures:
 #
 # <details><summary>Answer</summary>
 #
-# Nowhere short of $p = 0$ on the square: there it is unbiased. On $b^3$ the mean of the slopes is $\tfrac32$ where $f(1) - f(0)$ is 1: its gradient is one and a half times too long, and has the right sign.
+# Nowhere short of $p = 0$ on the square: there it is unbiased. On $b^3$ the mean of the slopes is $\tfrac32$ where $f(1) - f(0)$ is 1: its gradient is one and a half times as long as the exact one, with the right sign, so it too goes to $p = 0$. Gumbel at 0.1 crosses zero nowhere either, and yet it does not arrive below: it crawls, because its mean gradient near 0 is far too small.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -1123,7 +1130,7 @@ print(f"k = 4, with 30 added to f: variance {last:.1f} pathwise, {raised.total_v
 #
 # <details><summary>Answer</summary>
 #
-# Alone, no: the height multiplies both gradients alike. On a slope it does: the pathwise gradient of $z$ itself has no noise, the score function's has, so the flatter the wave, the longer the pathwise gradient is ahead.
+# Alone, no: the height multiplies both gradients alike. On a slope it does: the pathwise gradient of $z$ itself has no noise, the score function's has, so the lower the wave, the longer the pathwise gradient is ahead.
 # </details>
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1171,7 +1178,7 @@ check("04.6", gaussian_variances)
 #
 # <details><summary>Answer</summary>
 #
-# No. On the gentle bench MuProp is about equal to leave-one-out; on the sharp one it has four times its variance. Only straight-through, ReinMax and Gumbel-softmax are biased, and all three are calm.
+# No. On the gentle bench MuProp is about equal to leave-one-out; on the sharp one it has four times its variance. Only straight-through, ReinMax and Gumbel-softmax are biased. Gumbel-softmax and straight-through are calm on both benches, ReinMax on the gentle one only.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -1225,7 +1232,7 @@ growth = {name: results["sharp"][name][2] / row[2] for name, row in results["gen
 plots.bars(
     dict(sorted(growth.items(), key=lambda pair: pair[1])),
     "variance on the sharp bench, as a multiple of that on the gentle one",
-    caption="Four evaluations each. Had the order stayed the same, the bars would be about equally long.",
+    caption="Four evaluations each. Equal bars would mean the same order. MuProp's noise grows four times as much as leave-one-out's, and overtakes it: the order is in the table below.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -1323,7 +1330,7 @@ plots.bars(
 #
 # <details><summary>Answer</summary>
 #
-# With three bits and 12 evaluations. Sharpness: those who trust slopes, MuProp and REBAR in noise, straight-through and ReinMax in bias; and local enumeration, for a sharp $f$ is no sum over bits. Bits: full enumeration needs 16 evaluations for four. Offset 0: leave-one-out, ARM, DisARM, REBAR; at sharpness 6 MuProp too.
+# With three bits and 12 evaluations. Sharpness: those who trust slopes, MuProp and REBAR in noise, straight-through, ReinMax and Gumbel-softmax in bias; and local enumeration, for a sharp $f$ is no sum over bits. Bits: full enumeration needs 16 evaluations for four. Offset 0: leave-one-out, ARM, DisARM, REBAR; from sharpness 4 on MuProp too.
 # </details>
 
 # %% slideshow={"slide_type": "fragment"}
@@ -1338,7 +1345,7 @@ variance_laboratory(prices)
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# REBAR in the laboratory has not learned ($T = 0.5$, $\eta = 1$). RELAX is missing because it would have to learn at every move of a dial, VIMCO because it has another target. No bias is printed where it is zero; a dot on the left edge means 0.01 or less. At this size all prices are much the same, Python's own time for the most part; the bars above have prices that differ.
+# REBAR in the laboratory has not learned ($T = 0.5$, $\eta = 1$). RELAX is missing because it would have to learn at every move of a dial, VIMCO because it has another target. No bias is printed where it is zero; a dot on the left edge means 0.01 or less. At this size prices are much the same, but for REBAR's, which is about double: Python's own time for the most part; the bars above have prices that differ.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 10 · Bound against seconds
@@ -1349,7 +1356,7 @@ variance_laboratory(prices)
 #
 # <details><summary>Answer</summary>
 #
-# No. Local enumeration is the calmest of the unbiased, and last: it spends 201 evaluations a step where the others spend 6, so the same budget of evaluations gives it one thirty-third of the steps. REBAR and RELAX are calmer than leave-one-out too, and slower by the second. Straight-through and Gumbel-softmax are calmer still, and climb another hill.
+# No. Local enumeration is the calmest of the unbiased, and last: it spends 201 evaluations a step where the others spend 6, so the same budget of evaluations gives it one thirty-third of the steps. REBAR and RELAX are calmer than leave-one-out too, and slower by the second. Straight-through and Gumbel-softmax are calmer still, and climb another hill. (The figure ends at the second at which the first is done; the table has each at the end of its own evaluations. ReinMax has not been raced.)
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -1507,7 +1514,7 @@ print(f"gradient   relative difference {((ours - theirs).norm() / theirs.norm())
 # - On a small problem, bias and variance are sums: no estimator needs to be believed.
 # - The other samples are a baseline for free; VIMCO does for the tighter bound what leave-one-out does for the ELBO.
 # - Pairs, slopes and local sums take noise away where $f$ suits them. For each there is an $f$ that does not.
-# - Biased and calm is not right and calm: a fit stops where the *mean* of its gradient is zero. A second slope (ReinMax) takes most of straight-through's bias away where $f$ is smooth.
+# - Biased and calm is not right and calm: a fit stops where the *mean* of its gradient is zero. A second slope (ReinMax) takes away nine tenths of straight-through's bias where $f$ is nearly a parabola in each bit, as on the benches; with one bit in the laboratory, nothing.
 # - Pathwise gradients scale with $f$'s slope, score functions with its height. And a step has a price.
 
 # %% slideshow={"slide_type": "skip"}

@@ -16,7 +16,7 @@
 #
 # *Write a model as a function that draws, and let five engines run it backwards, without a change to the function.*
 #
-# **90 minutes** (51 reading and running, 39 exercises) · before this: [03 NVIL and control variates](03_nvil_and_control_variates.ipynb) for the score function; [01 Amortized inference](01_amortized_inference.ipynb) for bound and subsample
+# **93 minutes** (54 reading and running, 39 exercises) · before this: [03 NVIL and control variates](03_nvil_and_control_variates.ipynb) for the score function; [01 Amortized inference](01_amortized_inference.ipynb) for bound and subsample
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -275,9 +275,11 @@ def garden():
 
 
 wet = {"wet": number(1.0)}
-for words, program in {"before": garden, "seen wet": condition(garden, wet), "made wet": do(garden, wet)}.items():
+ways = {"before": garden, "seen wet": condition(garden, wet), "made wet": do(garden, wet)}
+for words, program in ways.items():
     posterior = enumerate_executions(program)()  # section 9 says how; it is exact
-    print(f"{words:9} P(rain) = {posterior.expectation('rain'):.2f}   P(slip) = {posterior.expectation('slip'):.2f}")
+    rain, slip = (posterior.expectation(name).item() for name in ("rain", "slip"))
+    print(f"{words:9} P(rain) = {rain:.2f}   P(slip) = {slip:.2f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -310,10 +312,12 @@ def log_weight(model, guide):
 
 
 torch.manual_seed(1)
+draws = settings.budget(full=2000, smoke=50)
 with torch.no_grad():
-    weights = torch.stack([log_weight(weighed, guess) for _ in range(settings.budget(full=2000, smoke=50))])
+    weights = torch.stack([log_weight(weighed, guess) for _ in range(draws)])
 exact = Normal(8.5, (1.0**2 + 0.75**2) ** 0.5).log_prob(number(9.5))
-print(f"bound {weights.mean():.3f} ± {weights.std() / len(weights) ** 0.5:.3f}   log p(x) = {exact:.3f}")
+error = weights.std() / draws**0.5
+print(f"bound {weights.mean():.3f} ± {error:.3f}   log p(x) = {exact:.3f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -330,7 +334,7 @@ print(f"bound {weights.mean():.3f} ± {weights.std() / len(weights) ** 0.5:.3f} 
 
 # %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-08.2"]
 def replayed(program, x, earlier, fresh):
-    """Run program(sample, x) with the values of an earlier execution, and draw what that one did not have.
+    """Run program(sample, x) with an earlier execution's values, and draw what that one did not have.
 
     A latent site takes earlier[name] if the name is there. Otherwise it is drawn: your draw is
     fresh[name]. An observed site keeps obs. x: [data]; earlier, fresh: tensors by name
@@ -354,7 +358,8 @@ check("08.2", replayed)
 # The `weight` above was drawn as loc + scale · ε, so a gradient reaches loc and scale through the value. A bit has no such path. `(-log_w).backward()` still runs, and returns a gradient. It is wrong, and nothing says so: it holds $\mathbb E[\nabla \log w]$, and not the part that says how often each value comes. Lesson 03's score function adds it:
 #
 # $$ \nabla\, \mathbb E_q[\log w] = \mathbb E_q\Big[\nabla \log w + \log w \sum_{\text{scored}} \nabla \log q(z_i)\Big]. $$
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # **Predict.** A fair coin decides whether a measurement has mean 0 or 2; it shows 1.6. The guide gives the second probability sigmoid(φ), with φ = 0. In which direction does the naive gradient push φ, on average?
 #
 # <details><summary>Answer</summary>
@@ -363,7 +368,7 @@ check("08.2", replayed)
 # </details>
 
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 def coin():
     k = sample("k", Bernoulli(number(0.5)))
     sample("x", Normal(2 * k, 1.0), obs=number(1.6))
@@ -381,7 +386,8 @@ for _ in range(settings.budget(full=1000, smoke=20)):
 
 # %% slideshow={"slide_type": "skip"}
 p = torch.sigmoid(phi)  # the exact gradient: the sum over both values
-log_p = torch.stack([Bernoulli(0.5).log_prob(k) + Normal(2 * k, 1.0).log_prob(number(1.6)) for k in number([0.0, 1.0])])
+k = number([0.0, 1.0])
+log_p = Bernoulli(0.5).log_prob(k) + Normal(2 * k, 1.0).log_prob(number(1.6))
 bound = (1 - p) * (log_p[0] - (1 - p).log()) + p * (log_p[1] - p.log())
 
 # %% slideshow={"slide_type": "fragment"}
@@ -438,7 +444,8 @@ torch.manual_seed(3)
 history = fit(objective, [()] * steps, epochs=1, optimizers=optimizer, progress=False)
 
 with objective.parameters_of_programs.used():
-    print(f"loc {param('loc'):.2f}, scale {param('scale', constraint=constraints.positive):.2f}: exact 9.14 and 0.60")
+    loc, scale = param("loc"), param("scale", constraint=constraints.positive)
+print(f"loc {loc:.2f}, scale {scale:.2f}: exact 9.14 and 0.60")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -501,8 +508,10 @@ def many_scales(count=None):
 torch.manual_seed(5)
 known = {"weight": number(9.2)}
 whole = trace(replay(many_scales, known)).get_trace().log_joint()
-parts = torch.stack([trace(replay(many_scales, known)).get_trace(2).log_joint() for _ in range(500)])
-print(f"all 8 readings {whole:.3f}   two at a time {parts.mean():.2f} ± {parts.std() / len(parts) ** 0.5:.2f}")
+at_known = trace(replay(many_scales, known))
+parts = torch.stack([at_known.get_trace(2).log_joint() for _ in range(500)])
+error = parts.std() / len(parts) ** 0.5
+print(f"all 8 readings {whole:.3f}   two at a time {parts.mean():.2f} ± {error:.2f}")
 print(trace(replay(many_scales, known)).get_trace(2))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -581,11 +590,14 @@ torch.manual_seed(6)
 runs = [trace(tosses).get_trace().returned for _ in range(settings.budget(full=2000, smoke=100))]
 shares = [runs.count(n) / len(runs) for n in range(8)]
 plots.curves(
-    {"share of runs": (range(8), shares), "2^-(n+1)": (range(8), [2.0 ** -(n + 1) for n in range(8)])},
+    {
+        "share of runs": (range(8), shares),
+        "2^-(n+1)": (range(8), [2.0 ** -(n + 1) for n in range(8)]),
+    },
     xlabel="failures n",
     ylabel="share",
     size=(760, 300),
-    caption=f"{len(runs):,} runs of one program. Their traces have from {min(runs) + 2} to {max(runs) + 2} sites.",
+    caption=f"{len(runs):,} runs of one program, with {min(runs) + 2} to {max(runs) + 2} sites.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -622,7 +634,7 @@ density = 1 / math.sqrt(2 * math.pi)  # the largest of a unit Gaussian
 for most in (1, 3, 5, 10, 40):
     found = enumerate_executions(tosses, max_executions=most)()
     low, high = found.log_marginal, found.log_marginal_at_most(density)
-    print(f"{most:3} executions: {low:.6f} <= log p(x) <= {high:.6f}   left out {found.mass_left_out:.1e}")
+    print(f"{most:3} executions: {low:.6f} to {high:.6f}   left out {found.mass_left_out:.1e}")
 print(f"closed sum     {log_evidence:.6f}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -742,7 +754,7 @@ plots.curves(
     xlabel="failures n",
     ylabel="posterior probability",
     size=(760, 300),
-    caption=f"{steps:,} steps of each chain. Without the ratio of the numbers of sites, long runs come too often.",
+    caption=f"{steps:,} steps of each chain. Without n/n', long runs come too often.",
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -891,7 +903,7 @@ ways = {
 print(f"{'':26}{'mean gradient':>18}{'total variance':>18}")
 for words, how in ways.items():
     two = programs.ProgramElbo(up_to(2), guide_with(2, **how)).initialise(executions=20)
-    found = exact_moments_of(two, parameters=two.parameters_of_programs.unconstrained.values(), stateful=(two,))
+    found = exact_moments_of(two, parameters=two.parameters(), stateful=(two,))
     gradient = "  ".join(f"{value:6.3f}" for value in found.mean[0].tolist())
     print(f"{words:26}{gradient:>18}{found.total_variance:18.3f}")
 
@@ -930,7 +942,7 @@ print(
 # Why does this course need programs? Because of pictures with an unknown number of things. A scene: toss a coin; if it shows *more*, choose a place and a size, draw an object there, and go on. Lesson 02's VAE has a z of fixed size for it, and fails. Lesson 09 takes this prior and learns to run it backwards.
 
 # %% slideshow={"slide_type": "fragment"}
-from torch.distributions import Uniform
+from torch.distributions import Categorical, Uniform
 
 from helpers.data import load_images
 
@@ -941,8 +953,9 @@ def scene(canvas=None, number_so_far=0):
     canvas = torch.zeros(50, 50) if canvas is None else canvas
     if not sample(f"more {number_so_far}", Bernoulli(number(0.6))).item():
         return canvas
-    row, column = sample(f"where {number_so_far}", Independent(Uniform(torch.zeros(2), 36.0), 1)).long().tolist()
-    digit = sample(f"what {number_so_far}", torch.distributions.Categorical(torch.ones(len(digits))))
+    anywhere = Independent(Uniform(torch.zeros(2), 36.0), 1)
+    row, column = sample(f"where {number_so_far}", anywhere).long().tolist()
+    digit = sample(f"what {number_so_far}", Categorical(torch.ones(len(digits))))
     canvas = canvas.clone()
     patch = canvas[row : row + 14, column : column + 14]
     canvas[row : row + 14, column : column + 14] = torch.maximum(patch, digits[digit])
@@ -955,7 +968,7 @@ counts = [sum(name.startswith("what") for name in one) for one in scenes]
 plots.image_grid(
     torch.stack([one.returned for one in scenes])[:, None],
     titles=[str(count) for count in counts],
-    alt="Eight canvases drawn by one recursive program, with " + ", ".join(map(str, counts)) + " digits.",
+    alt="Eight canvases, with " + ", ".join(map(str, counts)) + " digits.",
     caption="Eight runs of one recursive program. Above: how many objects this run drew.",
 )
 
@@ -994,7 +1007,8 @@ def both(program, seed=0):
 # %% slideshow={"slide_type": "fragment"}
 for program in PROGRAMS:
     value, gap, gradient_gap = both(program)
-    print(f"{program.__name__:20} bound {value:9.4f}   apart: value {gap:.0e}, gradient {gradient_gap:.0e}")
+    apart = f"apart: value {gap:.0e}, gradient {gradient_gap:.0e}"
+    print(f"{program.__name__:20} bound {value:9.4f}   {apart}")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>

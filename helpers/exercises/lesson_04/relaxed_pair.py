@@ -123,7 +123,7 @@ RELAXED_PAIR = Exercise(
             "the cut held fixed",
             _with_squeezed(lambda p, b, v: _squeezed(p.detach(), b, v)),
             "The values are right, and the gradient through p is missing: the cut at 1 − p moves with the logit, and z' with it. That "
-            "is what makes z' differ from z.",
+            "is what makes the three terms with c vanish on average.",
         ),
         Misconception(
             "the second noise detached",

@@ -12,7 +12,7 @@ from helpers.exercises.lesson_08.small_programs import branching, counting, one_
 
 
 def replayed(program, x, earlier, fresh):
-    """Run program(sample, x) with the values of an earlier execution, and draw what that one did not have.
+    """Run program(sample, x) with an earlier execution's values, and draw what that one did not have.
 
     A latent site takes earlier[name] if the name is there. Otherwise it is drawn: your draw is
     fresh[name]. An observed site keeps obs. x: [data]; earlier, fresh: tensors by name

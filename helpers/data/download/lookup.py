@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.data.download.contents import GZIP, unzipped, verified, what_is
-from helpers.data.download.manifest import DataFile
+from helpers.data.download.manifest import MANIFEST, DataFile
 
 MOST_ENTRIES = 5_000  # of the folders that are searched, so that a home folder costs no more than a moment
 MOST_READ = 12  # files that are unzipped or summed
 _DEPTH = 4
 _MOST_HINTS = 3
+_NAMES = {Path(file.path).name.removesuffix(".gz") for parts in MANIFEST.values() for file in parts.values()}
 
 
 @dataclass
@@ -75,7 +76,12 @@ def search(root: Path, file: DataFile, known: set[Path]) -> Found:
 
 
 def _is_like(name: str, file: DataFile) -> bool:
-    """Whether a name resembles the file's: "train-images.idx3-ubyte" and "train_images (1).gz" are like "train-images-idx3-ubyte"."""
+    """Whether a name resembles the file's: "train-images.idx3-ubyte" and "train_images (1).gz" are like "train-images-idx3-ubyte".
+
+    A name that is another data file's, "binarized_mnist_train.amat" where the test part is searched for, is not.
+    """
+    if name.removesuffix(".gz") in _NAMES - {Path(file.path).name.removesuffix(".gz")}:
+        return False
     wanted, given = (re.sub(r"[^a-z0-9]+", "-", text.lower()) for text in (Path(file.path).name, name))
     return given.startswith("-".join(wanted.split("-")[:2]))
 

@@ -152,6 +152,7 @@ def _on_the_way(exercise: Exercise, tree: ast.Module) -> Iterator[Candidate]:
         return
     results = last.value.elts if isinstance(last.value, ast.Tuple) else [last.value]
     arguments = [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]
+    formulas = _formulas(function, arguments)
     for name in [*sorted(stored_names(function) - set(arguments)), *arguments]:
         sources = [form.format(name) for form in ON_THE_WAY]
         sources += [form.format(name, dim) for form in OVER_A_DIMENSION for dim in (-1, 0, 1)]
@@ -165,4 +166,24 @@ def _on_the_way(exercise: Exercise, tree: ast.Module) -> Iterator[Candidate]:
                 else:
                     end.value = new
                 id = f"on-the-way:{source}"
-                yield Candidate(id, f"if `{source}` is returned in its place.", compiled(exercise, changed))
+                # The answer has no such variable: its formula is said.
+                said = source if name in arguments or name not in formulas else source.replace(name, formulas[name], 1)
+                yield Candidate(id, f"if `{said}` is returned in its place.", compiled(exercise, changed))
+
+
+def _formulas(function: ast.FunctionDef, arguments: list[str]) -> dict[str, str]:
+    """Variables of the solution that are made of its arguments in one statement, as text; in brackets unless it is a name or a call."""
+    found = {}
+    for statement in function.body:
+        if (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+        ):
+            names = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
+            text = ast.unparse(statement.value)
+            if names <= {*arguments, "torch", "math"} and len(text) <= 60:
+                found[statement.targets[0].id] = (
+                    text if isinstance(statement.value, ast.Name | ast.Call) else f"({text})"
+                )
+    return found

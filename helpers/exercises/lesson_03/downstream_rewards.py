@@ -52,7 +52,8 @@ DOWNSTREAM = Exercise(
     title="What a layer has a say in",
     minutes=8,
     difficulty=3,
-    statement=r"A network of $L$ layers of bits draws $h_1 \sim q(\cdot \mid x)$, then $h_2 \sim q(\cdot \mid h_1)$, up to $h_L$. The log "
+    statement=r"A network of $L$ layers of bits draws $h_1 \sim q(\cdot \mid x)$, then $h_2 \sim q(\cdot \mid h_1)$, up to $h_L$. "
+    r"The log "
     r"weight is $\log p(h_L) + \sum_l \log p(h_{l-1} \mid h_l) - \log q(h_l \mid h_{l-1})$, with $h_0 = x$. Write each layer's reward: "
     r"from the log weight, leave out the terms that were settled before the layer was drawn. A reward is a number, without a graph.",
     solution=downstream_rewards,
@@ -92,6 +93,21 @@ DOWNSTREAM = Exercise(
             "Your sums run from the data up to the layer. A layer has a say in its own term and in those above it: sum from the "
             "layer to "
             "the top.",
+        ),
+        Misconception(
+            "its own term alone, and no prior",
+            _rewards_with(lambda log_prior, log_p, log_q: log_p - log_q),
+            "Each layer gets its own term alone. Add those of the layers above it, and log p(h_L).",
+        ),
+        Misconception(
+            "its own term alone, the prior at the top",
+            _rewards_with(
+                lambda log_prior, log_p, log_q: (
+                    (log_p - log_q) + torch.cat([torch.zeros_like(log_p[:-1]), log_prior.unsqueeze(0)])
+                )
+            ),
+            "Each layer gets its own term alone, the top one log p(h_L) too. Every layer has a say in the terms above it, and in "
+            "log p(h_L).",
         ),
         Misconception(
             "its own term alone",

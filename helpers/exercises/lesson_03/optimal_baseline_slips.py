@@ -47,6 +47,14 @@ def _with_second(second):
 
 SLIPS = (
     Misconception(
+        "the second moment without probabilities",
+        lambda probability, f, score: (
+            (b := (probability * score.square().sum(-1)) @ f / (probability * score.square().sum(-1)).sum()),
+            (score.square().sum(-1) * (f - b) ** 2).sum() - ((probability * f) @ score).square().sum(),
+        ),
+        "Your b is right. In the variance, E|g|² is a mean over outcomes: weigh each with its probability.",
+    ),
+    Misconception(
         "the probability missing above",
         _with_b(lambda p, f, score: (f * (score**2).sum(-1)).sum() / (p * (score**2).sum(-1)).sum()),
         "The probability is missing in the numerator of your b: it is E[f |s|²], each outcome weighed by q(z).",

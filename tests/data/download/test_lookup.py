@@ -192,3 +192,13 @@ def test_without_a_home_folder_a_download_is_used_from_memory(server, monkeypatc
     assert "used from memory" in capsys.readouterr().out
     with pytest.raises(DataUnavailable, match="no home folder. Set HOME, or WORKBOOK_DATA to a place"):
         read(page, network=False)
+
+
+def test_a_name_that_is_another_data_files_is_no_hint():
+    """Where the test part is missing, the train and valid parts beside it are not called altered."""
+    parts = MANIFEST["binarized_mnist"]
+    test = next(file for file in parts.values() if "test" in file.path)
+    for file in parts.values():
+        assert lookup._is_like(Path(file.path).name, test) == (file is test)
+        assert lookup._is_like(f"{Path(file.path).name}.gz", test) == (file is test)
+    assert lookup._is_like("binarized-mnist-test (1).amat", test)

@@ -1334,7 +1334,7 @@ for system, words in systems.items():
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Compare a column with the published numbers of the same name only. The bound needs the guide to be good, the NLL less so; the difference of the first two columns is the part of the guide's fault that 2,000 paths remove, so it is a lower limit: sequential Monte Carlo, in the third, removes more. Unlike section 4, each guide has trained a model of its own: a poor guide also teaches a poorer model. *Both* reads more than *future*, and does no better. One seed each, and the standard error over the 77 chorales is about 0.11; differences on the same chorales are surer than that.
+# Compare a column with the published numbers of the same name only. The bound needs the guide to be good, the NLL less so; the difference of the first two columns is the part of the guide's fault that 2,000 paths remove, so it is a lower limit: sequential Monte Carlo, in the third, removes more. Unlike section 4, each guide has trained a model of its own: a poor guide also teaches a poorer model. *Both* reads more than *future*, and does no better. *Future* without flows has three seeds, which spread by 0.005; the others have one. The standard error over the 77 chorales is about 0.11; differences on the same chorales are surer than that.
 #
 # </details>
 

@@ -16,7 +16,7 @@
 #
 # *A model that draws digits and an encoder that explains them, trained together by climbing one bound.*
 #
-# **128 minutes** (74 reading and running, 54 exercises) · before this: [00 Start here](00_start_here.ipynb) and [01 Amortized inference](01_amortized_inference.ipynb)
+# **134 minutes** (75 reading and running, 59 exercises) · before this: [00 Start here](00_start_here.ipynb) and [01 Amortized inference](01_amortized_inference.ipynb)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
@@ -414,7 +414,7 @@ print(
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# `AnalyticKlElbo` uses the closed form, `Elbo` the sample. Both have the same target, and the closed form cannot be noisier *in value*. In the gradient of the encoder it need not win: the noise of the two sampled terms may cancel in part (lesson 05 makes use of that). Section 6 measures it at the trained weights.
+# `AnalyticKlElbo` uses the closed form, `Elbo` the sample. Both have the same expectation. The closed form takes the noise out of the *rate*, but not always out of the bound: the noise of $\log p(x \mid z)$ and of the sampled rate can cancel. If $q$ were the exact posterior, the sampled ELBO would not vary at all. So it is with the encoder's gradient (lesson 05 makes use of that); section 6 measures it at the trained weights.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 02.2 · ●●○ · 8 minutes
@@ -512,9 +512,9 @@ history = fit(build(latent), Batches(train_images[:10_000], batch_size=256), epo
 print(f"fit:     {history.train['bound'][0]:.3f} nats")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ### Your turn · 02.7 · ●●● · 10 minutes
+# ### Your turn · 02.7 · ●●● · 15 minutes
 #
-# Train the smallest VAE there is by one step of gradient ascent on the mean ELBO of a batch. Encoder: $\mu$ and a raw scale, the halves of `x @ encoder.T`; $\sigma = \mathrm{softplus}(\text{raw})$; $z = \mu + \sigma \odot \varepsilon$ with `eps` given. Decoder: logits `z @ decoder.T`. ELBO: $\sum_d \log p(x_d \mid z)$ less the rate to $\mathcal N(0, I)$ in closed form, in nats per image. Both gradients are taken at the given networks. Return the new encoder and the new decoder; leave the given ones as they are. Copies with `.detach().clone().requires_grad_()`, a loss, its gradient, a step.
+# Train the smallest VAE there is by one step of gradient ascent on the mean ELBO of a batch. Encoder: $\mu$ and a raw scale, the halves of `x @ encoder.T`; $\sigma = \mathrm{softplus}(\text{raw})$; $z = \mu + \sigma \odot \varepsilon$ with `eps` given. Decoder: logits `z @ decoder.T`. ELBO: $\sum_d \log p(x_d \mid z)$ less the rate to $\mathcal N(0, I)$ in closed form, in nats per image. Both gradients are taken at the given networks. Return the new encoder and the new decoder; leave the given ones as they are. Pixels are greys: `binary_cross_entropy_with_logits` is minus their $\log p$. Copies with `.detach().clone().requires_grad_()`, a loss, its gradient, a step.
 
 
 # %% slideshow={"slide_type": "skip"} tags=["answer", "exercise-02.7"]
@@ -535,12 +535,12 @@ check("02.7", training_step)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # <details><summary>For the teacher</summary>
 #
-# Ten minutes, the hardest of the lesson. It is sections 2 to 5 in ten lines, without the package. When an encoder comes out wrong and the decoder right, ask by which routes the loss reaches the encoder: there are two, and either may have been cut.
+# A quarter of an hour, the hardest of the lesson. It is sections 2 to 5 in ten lines, without the package. When an encoder comes out wrong and the decoder right, ask by which routes the loss reaches the encoder: there are two, and either may have been cut.
 #
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Same seed, same numbers. `fit` knows nothing of VAEs: it takes any module that maps a batch to an `Estimate`, the pair of value and
+# `fit`, whose numbers above are those of the loop by hand, knows nothing of VAEs: it takes any module that maps a batch to an `Estimate`, the pair of value and
 # surrogate that you met in section 3.
 #
 # ### Ten epochs
@@ -597,7 +597,7 @@ plots.curves(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6 · What a trained VAE knows
 #
-# Ten epochs are a start. From here on you use the same network after a hundred, whose weights come with the workbook. First: draw
+# Ten epochs are a start. From here on you use the same network after a hundred, whose weights come with the workbook. First its numbers, then its pictures: draw
 # $z \sim p(z)$ and show the mean of $p_\theta(x \mid z)$. No image goes in.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -702,7 +702,7 @@ plots.image_grid(
 #
 # <details><summary>Answer</summary>
 #
-# On average the distortion rises, whichever half is blanked, and the rate rises or hardly moves; for a single digit, either may stay or fall. The gap is not filled: here and there a stroke is finished, no more.
+# On average the distortion rises, whichever half is blanked, and the rate rises or hardly moves; for a single digit, either may stay or fall. The gap is filled in part, and faintly: clean strokes, of a 7 or a 1, are finished, and most digits become a blur there.
 # </details>
 
 # %% slideshow={"slide_type": "fragment"}
@@ -743,8 +743,8 @@ with torch.no_grad():
 print(f"the whole digit, given the z of its upper half: distortion {of_whole:.0f} nats")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# On average, half of a digit costs more than the whole, whichever half it is, though there is less ink to explain; so does a digit with a hole, by less. The rate rises with the damage, or hardly moves.
-# No digit ends like that, and the decoder would have to be told. It finishes a stroke here and there, but it explains the *damaged* image, because that is what the encoder was asked about;
+# On average, half of a digit costs more than the whole, whichever half it is, though there is less ink to explain; so does a digit with a hole, by less. The rate rises or hardly moves, and not in proportion: it is highest for the small hole.
+# No digit ends like that, and the decoder would have to be told. It finishes clean strokes, but it explains the *damaged* image, because that is what the encoder was asked about;
 # as an account of the whole digit the same $z$ is poor. To fill in what is missing you would ask for $p(z \mid \text{the pixels that are seen})$, and this encoder was never trained to answer that.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -756,7 +756,7 @@ print(f"the whole digit, given the z of its upper half: distortion {of_whole:.0f
 #
 # the ELBO for $S = 1$, and tighter with every sample. This is the **importance-weighted** estimate; lesson 05 trains on it.
 #
-# **Predict.** Take a hundred test images, and let Adam go on from the encoder's answer for each of them alone. How much will the bound gain: a tenth of a nat, one nat, or ten?
+# **Predict.** Take a hundred test images, and let Adam go on from the encoder's answer for each of them alone. How much will the bound gain: 0.2 nats, 2, or 20?
 #
 # <details><summary>Answer</summary>
 #
@@ -816,6 +816,11 @@ plots.dots(
 #
 # Nobody told the model about classes. Encode the test images, take the means of $q_\phi(z \mid x)$, and let t-SNE flatten 50
 # dimensions into two, so that near neighbours stay near. Look for classes that come in more than one island, and for classes that touch.
+#
+# <details><summary>What you may have found</summary>
+#
+# The 2 lies in several islands; 4 and 9 touch, and so do 3 and 5. How far islands lie from each other means little: t-SNE keeps neighbours, not distances.
+# </details>
 
 # %% slideshow={"slide_type": "skip"}
 with torch.no_grad():
@@ -841,7 +846,7 @@ plots.tsne_map(
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Two numbers must now do all the work, so both networks get a second layer, and the learning rate one cycle: up, then down to nothing. It takes about 15 seconds on two quiet cores.
+# Two numbers must now do all the work, so both networks get a second layer, and the learning rate goes up once, then down to zero. It takes about 15 seconds on two quiet cores.
 
 
 # %% slideshow={"slide_type": "skip"}
@@ -895,7 +900,7 @@ for name, bound, each, past in (
 
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Two latents make the prettier picture and by far the worse model, after the same ten epochs, with a deeper network and twice as many updates. A pretty manifold is not
+# Two latents make the prettier picture and by far the worse model, after the same ten epochs, with a deeper network of fewer parameters, twice as many updates and another schedule of the learning rate. A pretty manifold is not
 # evidence for a good model, and a good bound is not evidence for a pretty one.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -1066,7 +1071,7 @@ plots.histograms(
     names=[f"z{i + 1}" for i in order[:4].tolist()],
     label="aggregate posterior",
     density={"prior": lambda t: Normal(0.0, 1.0).log_prob(t).exp()},
-    caption="One coordinate at a time, the aggregate posterior is nearly the prior, a little flatter.",
+    caption="One coordinate at a time, the aggregate posterior is nearly the prior: a little skewed in one, flatter in another.",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -1210,7 +1215,7 @@ print(f"log {num_images} = {math.log(num_images):.2f};  e to the rate is about 1
 # Does that contradict the judge, who was fooled on 25 draws of 100? No: these are two claims about two aggregates. This $q(z)$ is that of 500 *known* images, a mixture of 500 narrow bumps
 # that a draw from the prior nearly always misses. The judge met codes of images that it had not seen: it says that codes of *new* images are not spread as the prior is, and not by how many nats.
 #
-# For $N$ images and an average rate $R$, the first KL is never below $R - \log N$, whatever the model, because $I_q(x; z) \le \log N$. More images can make it smaller; for it to vanish, $N$ must be at
+# For $N$ *known* images with an average rate $R$, $\mathrm{KL}(q(z) \,\|\, p(z))$ is never below $R - \log N$, whatever the model, because $I_q(x; z) \le \log N$. More images can make it smaller; for it to vanish, $N$ must be at
 # least $e^R$, the last number printed. MNIST has 60,000.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -1295,7 +1300,7 @@ plots.image_grid(
 # <details><summary>For the teacher</summary>
 #
 # Ask the room to name what each row changes, in one word. No row is one clean factor: the first changes thickness and ends in another
-# digit. The row nearest to a word, "slant", is the last, an axis that a random rotation made. Independent under the prior, independent over the data, meaningful: three different things.
+# digit. The row nearest to a word, "slant", is the third, an axis that a random rotation made. Independent under the prior, independent over the data, meaningful: three different things.
 #
 # </details>
 
@@ -1480,8 +1485,8 @@ print(f"random bits instead of greys: {bounds['random bits'] - bounds['grey']:+.
 #
 # <details><summary>Answer</summary>
 #
-# With table 2: the same pixels, the same bound. More samples make its estimate less noisy, and do not move its expectation. Table 1 is about other pixels: bits, which its encoder sees. One network scores differently on them, above by
-# 2.4 nats, three times the difference in question. And had table 2 an *importance-weighted* bound of 100 samples, it would be another bound, and higher for the same model.
+# With table 2: the same pixels, the same bound. More samples make its estimate less noisy, and do not move its expectation. Table 1 is about other pixels: bits, which its encoder sees. The same architecture, trained on such bits, scored
+# 2.4 nats higher above, three times the difference in question. If table 2 reported an *importance-weighted* bound of 100 samples, that would be another bound, and higher for the same model.
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"}

@@ -111,7 +111,7 @@ FLOOR = Exercise(
     r"exactly 0 and 1 are frequent.",
     solution=floor_and_excess,
     why="The excess is a sum of KL(Bernoulli(x) || Bernoulli(π)), zero where the model says the grey itself; the "
-    "floor has no model in it, so only the excess compares models.",
+    "floor has no model in it, so excess and rate compare models.",
     cases={
         "five small images in colour": lambda g: _grey_inputs(g, 5, (3, 4, 6)),
         "four small images": lambda g: _grey_inputs(g, 4, (1, 5, 6)),

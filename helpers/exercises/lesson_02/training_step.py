@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from helpers.exercises.engine.inputs import normal, random_greys
 from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.lesson_02.training_step_slips import SLIPS
 
 
 def training_step(x, eps, encoder, decoder, learning_rate):
@@ -90,14 +91,14 @@ def _encoder_first(x, eps, encoder, decoder, learning_rate):
 TRAINING_STEP = Exercise(
     id="02.7",
     title="One step that trains both networks",
-    minutes=10,
+    minutes=15,
     difficulty=3,
     statement=r"Train the smallest VAE there is by one step of gradient ascent on the mean ELBO of a batch. Encoder: $\mu$ and a raw "
     r"scale, the halves "
     r"of `x @ encoder.T`; $\sigma = \mathrm{softplus}(\text{raw})$; $z = \mu + \sigma \odot \varepsilon$ with `eps` given. Decoder: logits "
     r"`z @ decoder.T`. ELBO: $\sum_d \log p(x_d \mid z)$ less the rate to $\mathcal N(0, I)$ in closed form, in nats per image. Both "
-    r"gradients are taken at the given networks. Return the new encoder and the new decoder; leave the given ones as they are. Copies "
-    r"with `.detach().clone().requires_grad_()`, a loss, its "
+    r"gradients are taken at the given networks. Return the new encoder and the new decoder; leave the given ones as they are. Pixels "
+    r"are greys: `binary_cross_entropy_with_logits` is minus their $\log p$. Copies with `.detach().clone().requires_grad_()`, a loss, its "
     r"gradient, a step.",
     solution=training_step,
     why="The loss sees the decoder once, and the encoder twice: in the rate, and through z in the distortion. One backward pass "
@@ -223,5 +224,6 @@ TRAINING_STEP = Exercise(
             _step_with(rate_weight=0.5),
             "Your decoder is right. The rate counts half in your loss: Σ ½ (σ² + μ² − 1) − log σ, once.",
         ),
+        *SLIPS,
     ),
 )

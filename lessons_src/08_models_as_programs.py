@@ -748,7 +748,7 @@ for words, kernel in (("with n/n'", programs.SingleSiteMetropolis), ("without n/
     torch.manual_seed(8)
     visited = [one.returned for one in kernel(tosses).chain(steps=steps)]
     shares[words] = range(7), [visited.count(k) / len(visited) for k in range(7)]
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 plots.curves(
     shares,
     xlabel="failures n",

@@ -15,6 +15,7 @@ from helpers.networks.recipes import (
 )
 from helpers.networks.recurrence import Recurrence
 from helpers.networks.sizes import as_size
+from helpers.networks.spatial_transformer import SpatialTransformer
 
 __all__ = [
     "AutoregressiveNetwork",
@@ -27,6 +28,7 @@ __all__ = [
     "RandomAffine",
     "Recurrence",
     "Shape",
+    "SpatialTransformer",
     "WarpedInput",
     "as_shape",
     "as_size",

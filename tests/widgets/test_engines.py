@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from helpers.experiments.engine_errors import SIZES, Errors, Problem
+from helpers.experiments.engine_errors import SIZES, Errors
 from helpers.widgets.engines import ASKED, engines, typical_error
 from tests.widgets.legible import unreadable
 
@@ -42,4 +42,3 @@ def test_typical_errors():
     assert typical_error(bounds, -1.3, ASKED["log p(x)"]) == pytest.approx(0.7)
     assert typical_error(none, 0.0, ASKED["log p(x)"]) is None
     assert typical_error(none, 0.0, ASKED["a posterior mean"]) == pytest.approx(math.sqrt(0.025))
-    assert Problem is not None

@@ -251,7 +251,7 @@ plots.curves(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Near a logit of 0 the formula as it stands loses its digits, and PyTorch's gradient is nearly all wrong just outside its own series. The package computes from the logit, with a long series near zero, and keeps five digits or more everywhere. It matters: an untrained decoder has a third of its logits there. Two terms after
-# $\log 2$, up to a logit of 0.1, are enough for four digits in single precision: that is the exercise.
+# $\log 2$, up to a logit of 0.1, are right to single precision; just above 0.1 the formula keeps about four digits. That is the exercise.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### Your turn · 05.1 · ●●○ · 11 minutes
@@ -323,7 +323,7 @@ iwae = report("IWAE, 5 samples", iwae_model, iwae_guide)
 #
 # <details><summary>Answer</summary>
 #
-# A draw from the prior lands where the guide has its mass about once in $e^{R}$ draws: once in three million, for 15 nats. The naive bound is better than that sounds, because near misses count a little; but with a thousand draws it is still about 15 nats behind a single draw from $q$.
+# More than the thousand that were tried. A draw from the prior lands where the guide has its mass about once in $e^{R}$ draws: once in three million, for 15 nats. The naive bound is better than that sounds, because near misses count a little; but with a thousand draws it is still about 15 nats behind a single draw from $q$.
 # </details>
 
 
@@ -464,8 +464,8 @@ for point in points:
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Distortion falls as rate rises, and the best bound is at $\beta = 1$, which trains for it. *Active* units of $z$ are those whose mean under $q(z \mid x)$ varies over images, with a variance above 0.01.
 #
-# Next, the split. $I(x; z)$ as the formula has it, over $N$ images, cannot exceed $\log N$: a code that names its image among $N$ cannot say more about which one it is. So take all $N$ training images, and bound from both sides what $z$ tells about images *in general*: the formula's $I$ bounds it from below. If image $i$ is left out
-# of its own $q(z_i)$, the same mean bounds it from above (Poole and others 2019), and so does the rate.
+# Next, the split. $I(x; z)$ as the formula has it, over $N$ images, cannot exceed $\log N$: a code that names its image among $N$ cannot say more about which one it is. So take all $N$ training images, and bound from both sides what $z$ tells about images *in general* (the information with the data distribution in place of the $N$ images): the formula's $I$ bounds it from below. If image $i$ is left out
+# of its own $q(z_i)$, which then averages the other $N - 1$ images only, the same mean bounds it from above (Poole and others 2019), and so does the rate.
 
 
 # %% slideshow={"slide_type": "skip"}
@@ -591,7 +591,7 @@ check("05.2", split_rate)
 #
 # <details><summary>Answer</summary>
 #
-# Free bits: if half a nat is charged in any case, no unit gains by being unused. The annealed model starts with a rate of some fifty nats and loses most of it as the weight rises. Annealing changes where training *starts*, a floor changes where it may end.
+# Free bits: if half a nat is charged in any case, no unit gains by being unused. The annealed model starts with a rate of some fifty nats and loses most of it as the weight rises. Annealing changes where training *starts*, a floor changes where it may end. Without a cure the fit collapses for two epochs and then recovers a few units; all rates still rise at the end, so this compares speeds too, on one seed.
 # </details>
 
 
@@ -780,8 +780,8 @@ prior_learning(runs)
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>Answer</summary>
 #
-# On FashionMNIST: (a) in the second epoch, for both. The codes hardly move in it; the mixture stretches to codes that lay outside, and Vamp's components, narrow islands after the first epoch, widen until they cover the codes between them. (b) The mixture: of 8 crosses 6 are left, because the weights of two components fall below 1 %. (c) Vamp's, with
-# standard deviations above 6, then the mixture's; under the standard prior they stay near 1.4. A trained prior sets no scale for $z$, so wide codes cost nothing.
+# On FashionMNIST: (a) in the second epoch, for both, and prior and codes move together. The mixture stretches to codes that lay outside; Vamp's codes spread, and its components, narrow islands after the first epoch, widen to cover them. (b) The mixture: of 8 crosses 6 are left, because the weights of two components fall below 1 %. (c) Vamp's, with
+# standard deviations above 6, then the mixture's; under the standard prior they come down to about 1.4. A trained prior sets no scale for $z$, so wide codes cost nothing.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -936,7 +936,7 @@ plots.tsne_map(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Last, the pseudo-inputs of the VampPrior: they began as training images and were free to become anything between 0 and 1. The prior depends on them only through $q(z \mid u_k)$, so they need not look like anything.
+# Last, the pseudo-inputs of the VampPrior: they began as training images and were free to become anything between 0 and 1. The prior depends on them only through $q(z \mid u_k)$, so they need not look like anything. After five epochs they still do: they have hardly moved.
 
 # %% slideshow={"slide_type": "skip"}
 pseudo = fitted["VampPrior"][0].prior.pseudo_inputs.detach()
@@ -1168,7 +1168,9 @@ check("05.5", mixture_surrogate)
 # Two modes were built into $x = z_1 z_2$. Do images have them? Hold the model with the mixture prior fixed, and let a guide see the first 3 rows of pixels, or 8, or all 28. Train a Gaussian guide and a mixture of four for each, and count:
 #
 # - components *in use*: $e$ to the mean entropy of the weights, 4 if all weights are equal, 1 if one has everything;
-# - components *told apart*: $e$ to $I(k; z \mid x)$, which is 1 also if the components coincide.
+# - components *told apart*: $e$ to $I(k; z \mid x)$, what a draw tells about its component within one guide; it is 1 also if the components coincide.
+#
+# The gradient enumerates the component. *Sticking the landing* leaves out $\nabla_\phi \log q_\phi(z)$ at fixed $z$: its mean is zero, and near the exact posterior little noise is left without it.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **Predict.** For how many rows is the mixture ahead of the Gaussian, and for how many does it become one Gaussian?
@@ -1260,7 +1262,7 @@ plots.image_grid(
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# A mixture stays a mixture if $x$ leaves doubt about $z$, as three rows of pixels do; and then it gains. For whole images the exact posterior of this model has, as far as these fits can tell, one mode that a Gaussian covers, so there is nothing for a second component to do. Two cautions. The model was trained with a Gaussian guide, which favours exact posteriors that a Gaussian covers. And a mixture can also lose its components through its training; section 10 has such a case.
+# With the model fixed, a mixture stays a mixture if $x$ leaves doubt about $z$, as three rows of pixels do; and then it gains. For whole images the exact posterior of this model has, as far as these fits can tell, one mode that a Gaussian covers, so there is nothing for a second component to do. Two cautions. The model was trained with a Gaussian guide, which favours exact posteriors that a Gaussian covers. And a mixture can also lose its components through its training; section 10 has such a case.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7 · Flows
@@ -1312,7 +1314,7 @@ print(f"          by automatic differentiation of z {by_autograd.item():.5f}")
 #
 # <details><summary>Answer</summary>
 #
-# Two peaks, yes; nothing between them, no: $T$ is continuous, so what was in one piece stays in one piece. But the bridge between two modes may be so thin that it costs almost nothing. Look for it in the figure.
+# Two peaks, yes; nothing between them, no: $T$ is continuous, so what was in one piece stays in one piece. But the bridge between two modes may be so thin that it costs almost nothing. Here the exact posterior has a bridge itself; compare the widths in the figure.
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -1382,7 +1384,7 @@ check("05.6", affine_coupling)
 #
 # The importance-weighted bound, with weights $\omega_s = p(x, z_s) / q(z_s \mid x)$, is tighter with each sample. But as it depends less and less on $q$, the encoder's *signal* $|\mathbb E[\hat g]|$ shrinks, and the noise of an IWAE's own gradient falls more slowly than its signal.
 #
-# In that gradient $\phi$ also stands in $\log q$: a score term. The mean of this term can be written as a path derivative. **DReG** does so and gets, with $\tilde\omega_s = \omega_s / \sum_{s^\prime} \omega_{s^\prime}$,
+# $\phi$ also enters through the density $\log q_\phi$, which adds a score term to that gradient. The mean of this term can be written as a path derivative. **DReG** does so and gets, with $\tilde\omega_s = \omega_s / \sum_{s^\prime} \omega_{s^\prime}$,
 #
 # $$ \hat g_\phi = \sum_s \tilde\omega_s^{\,2}\; \frac{\partial \log \omega_s}{\partial z_s}\, \frac{\partial z_s}{\partial \phi}, \qquad \text{the same mean.} $$
 #
@@ -1619,7 +1621,7 @@ if len(pairs) == 9:
 # The richer prior wins most, the flow about half as much. The rows with a mixture guide say nothing about mixtures: 1.00 of 4 components is in use, so they are Gaussians trained with an expensive gradient, which spends three of its four evaluations on components of no weight; the other guides draw four samples. Whether a mixture
 # keeps its components depends on how it is trained. Here the weight of the rate rises from 0. At 0 the objective is linear in the weights $w_k$, so it is best to put all weight on the best component; and a component of little weight gets little gradient afterwards.
 #
-# All numbers are nats per image, at one budget, with one set of hyperparameters that was chosen on validation images. Three cautions. The spread over seeds says which differences are more than luck. *log p(x) >* is an estimate from below, with a few hundred samples. And a larger decoder may bring as many nats as a richer prior or guide: the table compares only what differs in it.
+# All numbers are nats per image, at one budget, with one set of hyperparameters that was chosen on validation images. Three cautions. The spread over seeds says which differences are more than luck. *log p(x) >* is an estimate from below, with 200 samples. And a larger decoder may bring as many nats as a richer prior or guide: the table compares only what differs in it.
 #
 # ### The mixture guide by each of its gradients
 #
@@ -1630,7 +1632,7 @@ if len(pairs) == 9:
 #
 # <details><summary>Answer</summary>
 #
-# The two that enumerate the component: 3.9 and 3.4 components in use, 3.3 and 1.9 told apart. It buys no bound here: the best one belongs to leave-one-out for the component, whose guide is a single Gaussian in the end, with 1.4 nats more than the enumerated mixture of four components. Section 6 suggests why: a whole image leaves hardly any doubt that a second component could express.
+# The two that enumerate the component: 3.9 and 3.4 components in use, 3.3 and 1.9 told apart. It buys no bound here: the best one belongs to leave-one-out for the component, whose guide is a single Gaussian in the end, with 1.4 nats more than the enumerated mixture of four components, which one seed cannot tell from luck. Section 6 held the model fixed; here it is trained along, and can make exact posteriors that suit its guide. All six gradients have the same mean, so they differ in noise: where the component is drawn, one that falls behind is drawn less, and may not come back (a guess, from one seed).
 # </details>
 
 # %% slideshow={"slide_type": "skip"}
@@ -1657,7 +1659,7 @@ for name, words in names_of_gradients.items():
 # %% [markdown] slideshow={"slide_type": "skip"}
 # These fits are shorter than those of the table above, so their bounds compare with each other only, and with one seed a difference of a nat or two may be luck. Scoring everything without a baseline is noisier by orders of magnitude, and its fit stays far behind: here $f$ is hundreds of nats, and a score multiplies its level. Leave-one-out removes the level, not the rest.
 #
-# The gradient with the least noise, sticking the landing, does not have the best bound. As in lesson 04, a gradient with less noise helps only while noise is what limits training. And enumeration spends an evaluation on every component, whatever its weight, while drawing the component spends all four where the weight is.
+# The gradient with the least noise, sticking the landing, does not have the best bound; but the last four bounds lie within 1.5 nats, which one seed cannot order: no gain from more components, or from less noise, is visible. As in lesson 04, a gradient with less noise helps only while noise is what limits training. And enumeration spends an evaluation on every component, whatever its weight, while drawing the component spends all four where the weight is.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Recap

@@ -108,6 +108,19 @@ MIXTURE = Exercise(
             "unsure k is given z, and no bound. Asked is log q(z_k), summed over all components.",
         ),
         Misconception(
+            "its own component's density, weighted by way of probabilities",
+            _surrogate_with(lambda logits, log_normal: logits.softmax(-1).log() + _own(log_normal)),
+            "You score the pair (k, z_k), log w_k + log N_k(z_k); asked is log q(z_k), summed over all components. And `log_softmax` has "
+            "no NaN where a weight rounds to 0.",
+        ),
+        Misconception(
+            "log q summed without the outer weights",
+            lambda logits, log_normal, log_joint: (
+                (logits.softmax(-1) * log_joint).sum(-1) - _log_q(logits, log_normal).sum(-1)
+            ),
+            "log p(x, z_k) is weighed with w_k, and log q(z_k) is not. Both stand in the bracket: Σ_k w_k [… − …].",
+        ),
+        Misconception(
             "the weights at the points",
             _surrogate_with(lambda logits, log_normal: (log_normal + logits.log_softmax(-1)[:, :, None]).logsumexp(-1)),
             "Within log q(z_k) you weigh every term with w_k, the weight of the component that made the point. The term of component j has "

@@ -18,7 +18,7 @@ from helpers.programs.integrand import as_integrand
 from helpers.programs.matching import check_match
 from helpers.programs.rewards import Rest, Reward, first_changed
 from helpers.programs.site import Site
-from helpers.programs.stack import Handler
+from helpers.programs.stop import StopAt, Stopped
 from helpers.programs.traces import Trace
 
 Program = Callable[..., Any]
@@ -65,10 +65,10 @@ class Execution:
         """The guide's trace, up to the first site whose estimator evaluates the rest itself, and that site."""
         recorder = trace()
         try:
-            with recorder, replay(trace=prefix), _Until(prefix):
+            with recorder, replay(trace=prefix), StopAt(lambda site: _is_cut(site, prefix)):
                 self.guide(*self.arguments)
-        except _Reached as reached:
-            return recorder.trace, reached.site
+        except Stopped as stopped:
+            return recorder.trace, stopped.site
         return recorder.trace, None
 
     def _model(self, guide: Trace, values: dict[str, Tensor]) -> Rest:
@@ -174,22 +174,9 @@ class Execution:
 _NONE = torch.zeros(())
 
 
-class _Reached(BaseException):
-    """Leaves a program at a site. Not an Exception, so that a program's own `except` does not stop it."""
-
-    def __init__(self, site: Site) -> None:
-        super().__init__()
-        self.site = site
-
-
-class _Until(Handler):
-    def __init__(self, prefix: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.prefix = prefix
-
-    def process(self, site: Site) -> None:
-        if site.estimator is not None and site.latent and site.name not in self.prefix and not _needs_one_run(site):
-            raise _Reached(site)
+def _is_cut(site: Site, prefix: dict[str, Tensor]) -> bool:
+    """Whether the site's estimator runs the rest itself."""
+    return site.estimator is not None and site.latent and site.name not in prefix and not _needs_one_run(site)
 
 
 def _needs_one_run(site: Site) -> bool:

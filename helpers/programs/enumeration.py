@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from helpers.distributions import support
 from helpers.programs.handlers import replay, trace
 from helpers.programs.importance import WeightedTraces
 from helpers.programs.site import Site
-from helpers.programs.stack import Handler
+from helpers.programs.stop import StopAt, Stopped
 from helpers.programs.traces import Trace
 
 Program = Callable[..., Any]
@@ -86,9 +87,13 @@ def enumerate_executions(program: Program, max_executions: int = 1_000, mass: fl
             _, _, prior, choices = heapq.heappop(frontier)
             recorder = trace()
             try:
-                with recorder, replay(trace=choices), _ToChoice(choices):
+                with (
+                    recorder,
+                    replay(trace=choices),
+                    StopAt(partial(_is_new, choices)),
+                ):
                     recorder.trace.returned = program(*arguments)
-            except _Choice as choice:
+            except Stopped as choice:
                 likelihood = recorder.trace.log_likelihood().exp().item()
                 for value, probability in _outcomes(choice.site):
                     if probability > 0:
@@ -121,19 +126,5 @@ def _outcomes(site: Site) -> list[tuple[Tensor, float]]:
     return list(zip(values, probabilities, strict=True))
 
 
-class _Choice(BaseException):
-    """Leaves a program at a choice. Not an Exception, so that a program's own `except` does not stop it."""
-
-    def __init__(self, site: Site) -> None:
-        super().__init__()
-        self.site = site
-
-
-class _ToChoice(Handler):
-    def __init__(self, choices: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.choices = choices
-
-    def process(self, site: Site) -> None:
-        if site.latent and site.name not in self.choices:
-            raise _Choice(site)
+def _is_new(choices: dict[str, Tensor], site: Site) -> bool:
+    return site.latent and site.name not in choices

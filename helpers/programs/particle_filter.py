@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from helpers.networks.sizes import as_size
 from helpers.programs.handlers import replay, trace
 from helpers.programs.importance import WeightedTraces
 from helpers.programs.site import Site
-from helpers.programs.stack import Handler
+from helpers.programs.stop import StopAt, Stopped
 from helpers.programs.traces import Trace
 
 Program = Callable[..., Any]
@@ -88,11 +89,15 @@ class _Particle:
 
 def _to_observation(program: Program, arguments: Any, values: dict[str, Tensor], passed: int) -> _Particle:
     """Run a program with values of earlier sites, past so many observations and on to the next."""
-    recorder = trace()
+    recorder, seen = trace(), itertools.count()
+
+    def next_observation(site: Site) -> bool:
+        return site.kind == "sample" and site.observed and next(seen) == passed
+
     try:
-        with recorder, replay(trace=values), _ToObservation(passed):
+        with recorder, replay(trace=values), StopAt(next_observation):
             recorder.trace.returned = program(*arguments)
-    except _Observation as observation:
+    except Stopped as observation:
         return _Particle(recorder.trace, False, observation.site.log_prob.sum())
     return _Particle(recorder.trace, True)
 
@@ -111,23 +116,3 @@ def _resampled(log_weights: Tensor, resampling: Resampling) -> list[int]:
     comb = (torch.arange(count) + draw_uniform(torch.Size([1]), log_weights)) / count
     cumulative = log_weights.softmax(0).cumsum(0)
     return torch.searchsorted(cumulative, comb.to(cumulative), right=True).clamp_max(count - 1).tolist()
-
-
-class _Observation(BaseException):
-    """Leaves a program at an observation. Not an Exception, so that a program's own `except` does not stop it."""
-
-    def __init__(self, site: Site) -> None:
-        super().__init__()
-        self.site = site
-
-
-class _ToObservation(Handler):
-    def __init__(self, passed: int) -> None:
-        super().__init__()
-        self.passed = passed
-
-    def process(self, site: Site) -> None:
-        if site.kind == "sample" and site.observed:
-            if self.passed == 0:
-                raise _Observation(site)
-            self.passed -= 1
